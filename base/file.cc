@@ -1,0 +1,118 @@
+#include "base/file.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "base/text.h"
+
+namespace husk {
+
+Result<OwnedFd> OpenFile(const std::string& path, int flags, unsigned mode) {
+    return OpenFileAt(AT_FDCWD, path, flags, mode);
+}
+
+Result<OwnedFd> OpenFileAt(int directory, const std::string& path, int flags, unsigned mode) {
+    OwnedFd fd(::openat(directory, path.c_str(), flags | O_CLOEXEC, mode));
+    if (!fd) return FailErrno(Cat("open ", Quote(path)));
+    return fd;
+}
+
+Result<std::string> ReadAll(int fd, size_t limit, std::string_view name) {
+    std::string data;
+    size_t step = std::min<size_t>(4096, limit + 1);
+    for (;;) {
+        const size_t had = data.size();
+        data.resize(had + step);
+        ssize_t got = ::read(fd, data.data() + had, step);
+        if (got < 0 && errno == EINTR) got = 0;
+        else if (got < 0) return FailErrno(Cat("read ", Quote(name)));
+        else if (got == 0) {
+            data.resize(had);
+            return data;
+        }
+        data.resize(had + static_cast<size_t>(got));
+        if (data.size() > limit)
+            return Fail(Error::FromErrno(
+                EFBIG, Cat("read ", Quote(name), ": over ", std::to_string(limit), " bytes")));
+        step = std::min<size_t>(std::max<size_t>(4096, data.size()), limit + 1 - data.size());
+    }
+}
+
+Result<std::string> ReadFile(const std::string& path, size_t limit) {
+    return ReadFileAt(AT_FDCWD, path, limit);
+}
+
+Result<std::string> ReadFileAt(int directory, const std::string& path, size_t limit) {
+    auto fd = OpenFileAt(directory, path, O_RDONLY);
+    if (!fd) return Fail(std::move(fd).error());
+    return ReadAll(fd->get(), limit, path);
+}
+
+Status WriteAll(int fd, std::string_view data, std::string_view name) {
+    while (!data.empty()) {
+        ssize_t put = ::write(fd, data.data(), data.size());
+        if (put < 0 && errno == EINTR) continue;
+        if (put < 0) return FailErrno(Cat("write ", Quote(name)));
+        data.remove_prefix(static_cast<size_t>(put));
+    }
+    return {};
+}
+
+Status WriteAttribute(const std::string& path, std::string_view value) {
+    return WriteAttributeAt(AT_FDCWD, path, value);
+}
+
+Status WriteAttributeAt(int directory, const std::string& name, std::string_view value) {
+    auto fd = OpenFileAt(directory, name, O_WRONLY);
+    if (!fd) return Fail(std::move(fd).error());
+    // One write: the kernel takes each as a whole value, so a short one must not be continued.
+    if (::write(fd->get(), value.data(), value.size()) < 0)
+        return FailErrno(Cat("write ", Quote(value), " to ", Quote(name)));
+    return {};
+}
+
+Status WriteFileAtomically(const std::string& path, std::string_view data, unsigned mode) {
+    const std::string temporary = path + ".new";
+    Status written = [&]() -> Status {
+        auto fd = OpenFile(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode);
+        if (!fd) return Fail(std::move(fd).error());
+        HUSK_TRY(WriteAll(fd->get(), data, temporary));
+        if (::rename(temporary.c_str(), path.c_str()) != 0)
+            return FailErrno(Cat("rename ", Quote(temporary)));
+        return {};
+    }();
+    // A file cut short by a full file system would only take room from the next try.
+    if (!written) (void)::unlink(temporary.c_str());
+    return written;
+}
+
+Status MakeDirectories(const std::string& path, unsigned mode) {
+    for (size_t at = 1; at <= path.size(); ++at) {
+        if (at != path.size() && path[at] != '/') continue;
+        const std::string part = path.substr(0, at);
+        if (::mkdir(part.c_str(), mode) != 0 && errno != EEXIST)
+            return FailErrno(Cat("make directory ", Quote(part)));
+    }
+    return {};
+}
+
+Result<std::vector<std::string>> ListDirectory(const std::string& path) {
+    std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(path.c_str()), ::closedir);
+    if (!directory) return FailErrno(Cat("open directory ", Quote(path)));
+    std::vector<std::string> names;
+    errno = 0;
+    while (const dirent* entry = ::readdir(directory.get())) {
+        std::string_view name = entry->d_name;
+        if (name != "." && name != "..") names.emplace_back(name);
+    }
+    if (errno != 0) return FailErrno(Cat("read directory ", Quote(path)));
+    std::sort(names.begin(), names.end());
+    return names;
+}
+
+}  // namespace husk

@@ -1,0 +1,37 @@
+// Whole files, with limits.
+#pragma once
+
+#include <cstddef>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/fd.h"
+
+namespace husk {
+
+// open(2) with O_CLOEXEC; the error names the path.
+Result<OwnedFd> OpenFile(const std::string& path, int flags, unsigned mode = 0);
+Result<OwnedFd> OpenFileAt(int directory, const std::string& path, int flags, unsigned mode = 0);
+
+// Reads the file to its end; over `limit` bytes is an error that says so (code EFBIG).
+Result<std::string> ReadFile(const std::string& path, size_t limit);
+Result<std::string> ReadFileAt(int directory, const std::string& path, size_t limit);
+Result<std::string> ReadAll(int fd, size_t limit, std::string_view name);
+
+// Writes all of `data`, going on after short writes and EINTR.
+Status WriteAll(int fd, std::string_view data, std::string_view name);
+// One write(2) to a file that exists: for cgroup, proc and sysfs attributes.
+Status WriteAttribute(const std::string& path, std::string_view value);
+Status WriteAttributeAt(int directory, const std::string& name, std::string_view value);
+// Written whole beside `path` and renamed over it; no partial file is ever seen.
+Status WriteFileAtomically(const std::string& path, std::string_view data, unsigned mode = 0644);
+
+// mkdir -p; existing directories are fine.
+Status MakeDirectories(const std::string& path, unsigned mode = 0755);
+// Names in a directory, sorted, without "." and "..".
+Result<std::vector<std::string>> ListDirectory(const std::string& path);
+
+}  // namespace husk

@@ -1,0 +1,56 @@
+// Small pure helpers on text.
+#pragma once
+
+#include <cstdint>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/time.h"
+
+namespace husk {
+
+// Concatenates its arguments; the plain way to build a message.
+template <typename... Parts>
+std::string Cat(const Parts&... parts) {
+    std::string text;
+    text.reserve((std::string_view(parts).size() + ... + 0));
+    (text.append(std::string_view(parts)), ...);
+    return text;
+}
+
+// 'text', with bytes that would disturb a terminal shown as \xNN.
+std::string Quote(std::string_view text);
+
+// Without leading and trailing blanks and tabs.
+std::string_view Trim(std::string_view text);
+// Parts between separators; empty parts are kept.
+std::vector<std::string_view> Split(std::string_view text, char separator);
+// Parts between runs of blanks and tabs; no empty ones.
+std::vector<std::string_view> SplitWords(std::string_view text);
+std::string Join(const std::vector<std::string>& parts, std::string_view separator);
+
+// Decimal, whole text, no sign for the unsigned form; nothing where it does not fit.
+std::optional<uint64_t> ParseUnsigned(std::string_view text);
+std::optional<int64_t> ParseSigned(std::string_view text);
+
+// Levenshtein distance, case ignored: for "did you mean".
+size_t EditDistance(std::string_view a, std::string_view b);
+// The nearest candidate that is near enough to be meant, or nothing.
+std::optional<std::string_view> Nearest(std::string_view word,
+                                        const std::vector<std::string_view>& candidates);
+
+// "64.0M", "512B", base 1024.
+std::string FormatBytes(uint64_t bytes);
+// "150ms", "4.2s", "2min 5s", "3h 12min", "infinity": as systemd writes spans, two parts at most.
+std::string FormatDuration(Duration span);
+// "2026-11-22 05:10:06" in UTC.
+std::string FormatRealtime(int64_t nanoseconds_since_1970);
+// "SIGTERM", "SIGRTMIN+3", or the number.
+std::string SignalName(int signal);
+// With or without SIG; a number too.
+std::optional<int> ParseSignal(std::string_view text);
+
+}  // namespace husk

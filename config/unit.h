@@ -1,0 +1,171 @@
+// A unit as its file says it, typed: what the key table (config/keys.h) fills and everything after
+// it reads. Plain data; defaults are the values written here. Vocabulary: docs/husk.units.5.
+//
+// Units of measure: sizes in bytes, times in nanoseconds (Duration, kInfinite = "infinity"),
+// CPU quota in percent of one CPU, weights as in cgroup v2.
+#pragma once
+
+#include <cstdint>
+
+#include <array>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+
+namespace husk::config {
+
+// Where a value comes from, for messages and `husk show`.
+struct Location {
+    std::string file;
+    int line = 0;
+};
+
+// "infinity" for memory and tasks limits.
+inline constexpr uint64_t kUnlimited = UINT64_MAX;
+
+// A size limit: bytes, or a share of physical memory in hundredths of a percent. The share is
+// resolved on the device, since the same file is checked on a build host with other memory.
+struct MemoryLimit {
+    enum class Kind { kUnset, kBytes, kPercent, kInfinity } kind = Kind::kUnset;
+    uint64_t value = 0;
+    friend bool operator==(const MemoryLimit&, const MemoryLimit&) = default;
+};
+
+struct UnitSection {
+    std::string description;
+    std::vector<std::string> documentation;
+    // Names of units without ".container", in the order of the file.
+    std::vector<std::string> after, before, wants, requires_;
+};
+
+enum class OverlayMode { kNone, kVolatile };
+
+struct Volume {
+    std::string source;         // absolute host path, or the name of a named volume
+    bool named = false;         // NAME or NAME.volume: a directory under the state folder
+    std::string destination;    // absolute, normalised
+    bool read_only = false;
+    bool no_exec = false, no_suid = true, no_dev = true;
+    bool recursive = false;     // rbind
+    bool idmap = true;          // owners on disk are the container's ids; `noidmap` turns it off
+    Location at;
+};
+
+struct TmpfsMount {
+    std::string destination;
+    uint64_t size = 0;          // bytes, 0 = the kernel's default
+    unsigned mode = 01777;
+    bool read_only = false, no_exec = false;  // nosuid and nodev always
+    Location at;
+};
+
+enum class UserNamespace { kAuto, kHost };
+
+struct NetworkMode {
+    enum class Kind { kNone, kHost, kContainer } kind = Kind::kNone;
+    std::string unit;  // kContainer: that unit's name
+};
+
+struct ContainerSection {
+    std::string image;                  // name or absolute path
+    std::string rootfs;                 // absolute path of a directory
+    bool rootfs_overlay = false;        // Rootfs=PATH:O
+    std::vector<std::string> entrypoint, exec;
+    std::string working_dir;            // empty: "/"
+    std::vector<std::string> environment;  // NAME=VALUE, a later one replaces an earlier one
+    std::string user, group;            // name or number, empty: 0
+    std::vector<std::string> group_add;
+    std::string host_name;              // empty: the unit's name
+    std::vector<Volume> volumes;
+    std::vector<TmpfsMount> tmpfs;
+    uint64_t shm_size = 64ull << 20;
+    bool read_only = true;
+    bool read_only_tmpfs = true;        // tmpfs on /tmp, /run, /var/tmp where the root is read-only
+    OverlayMode overlay = OverlayMode::kNone;
+    std::vector<std::string> mask, unmask;  // paths; unmask "ALL" drops every default
+    std::vector<std::string> add_capability, drop_capability;  // "CAP_…"; drop may be "all"
+    bool no_new_privileges = true;
+    UserNamespace user_ns = UserNamespace::kAuto;
+    bool private_pids = true, private_ipc = true;
+    NetworkMode network;
+};
+
+enum class ServiceType { kExec, kSimple, kOneshot };
+enum class RestartPolicy { kNo, kOnSuccess, kOnFailure, kOnAbnormal, kOnAbort, kAlways };
+enum class KillMode { kControlGroup, kMixed, kProcess };
+enum class OomPolicy { kContinue, kKill };
+enum class OutputTarget { kLog, kNull, kConsole };
+
+// Exit codes and signals, as RestartPreventExitStatus= and its kin list them.
+struct ExitStatusSet {
+    std::vector<int> codes, signals;
+};
+
+// RLIMIT_* by number; kUnlimited = RLIM_INFINITY.
+struct ResourceLimit {
+    uint64_t soft = 0, hard = 0;
+};
+
+struct ServiceSection {
+    ServiceType type = ServiceType::kExec;
+    RestartPolicy restart = RestartPolicy::kOnFailure;
+    Duration restart_sec = std::chrono::milliseconds(100);
+    Duration restart_max_delay = std::chrono::seconds(30);
+    int restart_steps = 8;              // exponential from restart_sec to restart_max_delay
+    ExitStatusSet restart_prevent, restart_force, success;
+    bool remain_after_exit = false;
+    std::optional<Duration> timeout_start, timeout_stop;  // unset: system.conf's default
+    KillMode kill_mode = KillMode::kControlGroup;
+    int kill_signal = 15;               // SIGTERM
+    bool send_sigkill = true;
+    MemoryLimit memory_min, memory_low, memory_high, memory_max, memory_swap_max;
+    std::optional<uint32_t> cpu_quota_percent;
+    Duration cpu_quota_period = std::chrono::milliseconds(100);
+    std::optional<uint32_t> cpu_weight;  // 1..10000; 0 = idle
+    std::optional<std::string> allowed_cpus;
+    std::optional<uint64_t> tasks_max;  // kUnlimited = infinity; unset: system.conf's default
+    OomPolicy oom_policy = OomPolicy::kKill;
+    std::map<int, ResourceLimit> limits;  // RLIMIT_* -> values
+    int nice = 0;
+    std::optional<int> oom_score_adjust;
+    unsigned umask = 0022;
+    OutputTarget standard_output = OutputTarget::kLog;
+    OutputTarget standard_error = OutputTarget::kLog;
+};
+
+struct InstallSection {
+    bool enabled = true;                // starts at boot
+};
+
+struct Unit {
+    std::string name;                   // "web" of web.container
+    std::string path;                   // the main file
+    UnitSection unit;
+    ContainerSection container;
+    ServiceSection service;
+    InstallSection install;
+    // "Section.Key" of every key that a file gave, with its last place.
+    std::map<std::string, Location, std::less<>> given;
+
+    // The whole command: Entrypoint= and Exec=.
+    std::vector<std::string> Command() const;
+};
+
+// /etc/husk/system.conf
+struct SystemConfig {
+    std::string hostname;
+    std::vector<std::string> kernel_modules;
+    std::vector<std::string> sysctl;    // NAME=VALUE
+    std::string state_device;           // a device path, LABEL=… or empty for none
+    std::string state_filesystem = "ext4";
+    MemoryLimit default_memory_max;
+    uint64_t default_tasks_max = 512;
+    Duration default_timeout_start = std::chrono::seconds(10);
+    Duration default_timeout_stop = std::chrono::seconds(10);
+    uint64_t log_buffer_size = 256ull << 10;  // bytes for each unit
+};
+
+}  // namespace husk::config
