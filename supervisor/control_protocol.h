@@ -1,0 +1,39 @@
+// The control socket: one request a connection, one answer, both a JSON object on one line.
+//
+//   {"version":1,"verb":"restart","units":["web"]}
+//   {"version":1,"ok":true,"units":[{"name":"web","state":"running",…}]}
+//   {"version":1,"ok":false,"code":"no-such-unit","error":"no unit 'wep' (did you mean 'web'?)"}
+//
+// verb               more fields                     answer
+// status             units (none: all)               units: [Unit…]
+// why                units                           units: [Unit… with "history"]
+// start stop         units                           units, once the jobs are done; ok false and
+// restart                                            "error" where one failed
+// kill               units, signal ("SIGHUP")        units
+// logs               units (one)                     text and marks files as SCM_RIGHTS on the
+//                                                    answer's first byte (log_format.h)
+// is-system-running  wait (bool)                     state: "starting|running|degraded|stopping"
+// reload                                             units that were added, changed, removed
+// shutdown           action ("poweroff|reboot|halt") ok at once
+// version                                            husk: "0.1.0", pid, supervisor_starts
+//
+// Unit: {"name","description","path",
+//   "state": "inactive|waiting|starting|running|stopping|backoff|failed|exited|refused",
+//   "reason": why it is in that state, for people,
+//   "since": wall clock ns, "since_monotonic": ns, "main_pid": 0 where none,
+//   "restarts": since it was last started on request, "next_try_ms": null or a number,
+//   "last_exit": null or {"kind":"exited|signal|oom|start-failed","code","signal","text","at"},
+//   "cgroup": path, "memory": {"current","peak","max"}, "tasks": {"current","max"}, "cpu_usec"
+//      (null where unknown),
+//   "problems": [{"severity","file","line","key","text","hint"}],
+//   "history": [{"at","monotonic","text"}]}
+#pragma once
+
+namespace husk::supervisor {
+
+inline constexpr int kControlVersion = 1;
+inline constexpr const char* kControlSocketName = "control";  // in the run folder
+inline constexpr const char* kDefaultRunDirectory = "/run/husk";
+inline constexpr unsigned kMaxControlRequest = 64 * 1024;  // bytes
+
+}  // namespace husk::supervisor
