@@ -1,0 +1,188 @@
+# What the presets compile with, and the functions that the root CMakeLists.txt is written in.
+
+set(HUSK_PRESET "" CACHE STRING "device, host or fuzz")
+set_property(CACHE HUSK_PRESET PROPERTY STRINGS device host fuzz)
+if(NOT HUSK_PRESET MATCHES "^(device|host|fuzz)$")
+  message(FATAL_ERROR "configure with a preset: cmake --preset device, host or fuzz")
+endif()
+
+if(DEFINED ENV{HUSK_BUILD})
+  set(HUSK_TOOLCHAIN "$ENV{HUSK_BUILD}/toolchain")
+else()
+  set(HUSK_TOOLCHAIN "${CMAKE_SOURCE_DIR}/build/toolchain")
+endif()
+if(NOT EXISTS "${HUSK_TOOLCHAIN}/VERSIONS")
+  message(FATAL_ERROR "there is no toolchain in '${HUSK_TOOLCHAIN}': run toolchain/bootstrap")
+endif()
+
+set(CMAKE_CXX_STANDARD 23)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_SCAN_FOR_MODULES OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+# --- flags -----------------------------------------------------------------------------------------------------------
+
+add_compile_options(-g -fstack-protector-strong)
+
+# Of our own code; inih has its own warnings. Fields that a designated initializer leaves out have their defaults.
+set(HUSK_OWN_FLAGS
+    -Wall -Wextra -Wshadow -Wconversion -Wvla -Werror -Wno-missing-field-initializers
+    $<$<CXX_COMPILER_ID:Clang>:-Wno-missing-designated-field-initializers>
+    $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions;-fno-rtti>)
+
+# Reports end the program, so that a test cannot pass over one.
+set(HUSK_SANITIZERS -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+
+if(HUSK_PRESET STREQUAL "device")
+  option(HUSK_LTO "optimise across files when linking" ON)
+  add_compile_options(
+      -Os -fPIE -ffunction-sections -fdata-sections -fvisibility=hidden
+      -fno-unwind-tables -fno-asynchronous-unwind-tables -fno-plt
+      $<$<COMPILE_LANGUAGE:CXX>:-fvisibility-inlines-hidden>)
+  # The rest of static-pie and of RELRO is in the compiler's specs, see toolchain/bootstrap.
+  add_link_options(-Wl,--gc-sections -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,-z,text -Wl,--build-id)
+  set(HUSK_LIBRARIES "${HUSK_TOOLCHAIN}/${HUSK_ARCH}")
+elseif(HUSK_PRESET STREQUAL "host")
+  add_compile_options(-O1 ${HUSK_SANITIZERS})
+  add_link_options(${HUSK_SANITIZERS})
+  set(HUSK_LIBRARIES "${HUSK_TOOLCHAIN}/host")
+elseif(HUSK_PRESET STREQUAL "fuzz")
+  add_compile_options(-O1 ${HUSK_SANITIZERS} -fsanitize=fuzzer-no-link)
+  add_link_options(${HUSK_SANITIZERS})
+  set(HUSK_LIBRARIES "${HUSK_TOOLCHAIN}/host")
+endif()
+
+# --- libraries that are not ours -------------------------------------------------------------------------------------
+
+# Compiled by each preset, so that sanitizers and fuzzers see into it. The reader in config/ refuses what inih must not
+# see; a line holds 4096 bytes, its newline and its NUL. Nothing is allocated.
+add_library(inih STATIC "${HUSK_TOOLCHAIN}/src/inih/ini.c")
+target_include_directories(inih SYSTEM PUBLIC "${HUSK_TOOLCHAIN}/src/inih")
+target_compile_definitions(inih PUBLIC
+    INI_HANDLER_LINENO=1
+    INI_MAX_LINE=4098
+    INI_USE_STACK=1
+    INI_ALLOW_REALLOC=0
+    INI_ALLOW_INLINE_COMMENTS=0
+    INI_ALLOW_MULTILINE=0
+    INI_STOP_ON_FIRST_ERROR=1
+    INI_CALL_HANDLER_ON_NEW_SECTION=1)
+
+add_library(seccomp STATIC IMPORTED)
+set_target_properties(seccomp PROPERTIES
+    IMPORTED_LOCATION "${HUSK_LIBRARIES}/lib/libseccomp.a"
+    INTERFACE_INCLUDE_DIRECTORIES "${HUSK_LIBRARIES}/include"
+    # The device's compiler has this folder already, in the only place that works: after the C++ headers.
+    IMPORTED_NO_SYSTEM ON)
+if(HUSK_PRESET STREQUAL "device")
+  set_property(TARGET seccomp PROPERTY INTERFACE_INCLUDE_DIRECTORIES "")
+endif()
+
+# --- functions -------------------------------------------------------------------------------------------------------
+
+# husk_library(NAME [USES LIBRARY...]): the folder NAME as a library. A folder without sources yet is one of headers.
+function(husk_library name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" USES)
+  file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/${name}/*.cc")
+  list(REMOVE_ITEM sources "${CMAKE_SOURCE_DIR}/cli/main.cc")
+  if(sources)
+    add_library(${name} STATIC ${sources})
+    set(scope PUBLIC)
+    target_compile_options(${name} PRIVATE ${HUSK_OWN_FLAGS})
+    husk_lto(${name})
+  else()
+    add_library(${name} INTERFACE)
+    set(scope INTERFACE)
+  endif()
+  target_include_directories(${name} ${scope} "${CMAKE_SOURCE_DIR}")
+  target_compile_definitions(${name} ${scope} "HUSK_VERSION=\"${PROJECT_VERSION}\"")
+  target_link_libraries(${name} ${scope} ${arg_USES})
+endfunction()
+
+# The child's file stays out: toolchain/check-child-object reads the symbols of exactly what is linked.
+function(husk_lto target)
+  if(NOT HUSK_PRESET STREQUAL "device" OR NOT HUSK_LTO)
+    return()
+  endif()
+  target_compile_options(${target} PRIVATE -flto=auto)
+  if(target STREQUAL "container")
+    set_source_files_properties("${CMAKE_SOURCE_DIR}/container/child.cc" PROPERTIES COMPILE_OPTIONS -fno-lto)
+  endif()
+endfunction()
+
+# husk_program(NAME SOURCE...): an executable of our own.
+function(husk_program name)
+  add_executable(${name} ${ARGN})
+  target_compile_options(${name} PRIVATE ${HUSK_OWN_FLAGS})
+  target_include_directories(${name} PRIVATE "${CMAKE_SOURCE_DIR}")
+endfunction()
+
+# The binary, stripped, with what a debugger needs next to it.
+function(husk_binary)
+  if(NOT EXISTS "${CMAKE_SOURCE_DIR}/cli/main.cc")
+    return()
+  endif()
+  husk_program(husk cli/main.cc)
+  husk_lto(husk)
+  target_link_libraries(husk PRIVATE cli init supervisor config container rootfs base)
+  target_link_options(husk PRIVATE -Wl,-Map=husk.map $<$<BOOL:${HUSK_LTO}>:-Os>)
+  add_custom_command(TARGET husk POST_BUILD
+      COMMAND ${CMAKE_OBJCOPY} --only-keep-debug husk husk.debug
+      COMMAND ${CMAKE_STRIP} --strip-all husk
+      COMMAND ${CMAKE_OBJCOPY} --add-gnu-debuglink=husk.debug husk
+      BYPRODUCTS husk.debug husk.map
+      VERBATIM)
+endfunction()
+
+# husk_programs(FOLDER NAME name [USES LIBRARY...]): the folder as one program.
+# husk_programs(FOLDER EACH [FOLDER out] [USES LIBRARY...]): each source of the folder as a program, built in out/.
+function(husk_programs folder)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "EACH" "NAME;FOLDER" USES)
+  file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/${folder}/*.cc" "${CMAKE_SOURCE_DIR}/${folder}/*.c")
+  if(arg_EACH)
+    foreach(source IN LISTS sources)
+      cmake_path(GET source STEM name)
+      set(target ${name})
+      if(arg_FOLDER)
+        set(target ${arg_FOLDER}-${name})  # programs of two folders may share a name
+      endif()
+      husk_program(${target} ${source})
+      set_target_properties(${target} PROPERTIES
+          OUTPUT_NAME ${name} RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/${arg_FOLDER}")
+      target_link_libraries(${target} PRIVATE ${arg_USES})
+      target_link_options(${target} PRIVATE -s)
+    endforeach()
+  elseif(sources)
+    husk_program(${arg_NAME} ${sources})
+    target_link_libraries(${arg_NAME} PRIVATE ${arg_USES})
+    target_link_options(${arg_NAME} PRIVATE -s)
+  endif()
+endfunction()
+
+# tests/unit/*_test.cc as one program of GoogleTest.
+function(husk_unit_tests)
+  file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/unit/*.cc")
+  if(NOT sources)
+    return()
+  endif()
+  find_package(GTest REQUIRED)
+  enable_testing()
+  add_executable(unit_tests ${sources})
+  # Without RTTI like the libraries, or a fake of one of their interfaces would look for its type there.
+  target_compile_options(unit_tests PRIVATE -Wall -Wextra -Wno-missing-field-initializers -Werror -fno-rtti)
+  target_compile_definitions(unit_tests PRIVATE "HUSK_SOURCE_DIR=\"${CMAKE_SOURCE_DIR}\"")
+  target_link_libraries(unit_tests PRIVATE cli init supervisor config container rootfs base GTest::gtest_main)
+  add_test(NAME unit_tests COMMAND unit_tests)
+  set_tests_properties(unit_tests PROPERTIES WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
+endfunction()
+
+# tests/fuzz/*_fuzzer.cc, one program each.
+function(husk_fuzzers)
+  file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/fuzz/*_fuzzer.cc")
+  foreach(source IN LISTS sources)
+    cmake_path(GET source STEM name)
+    husk_program(${name} ${source})
+    target_link_libraries(${name} PRIVATE cli init supervisor config container rootfs base)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  endforeach()
+endfunction()
