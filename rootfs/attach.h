@@ -1,0 +1,29 @@
+// The parent's share of a container's mounts: detached clones with their attributes set, and the
+// small /dev that all containers share.
+#pragma once
+
+#include <string>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "rootfs/tree.h"
+
+namespace husk::rootfs {
+
+struct Attached {
+    OwnedFd mount;
+    // The kernel cannot map owners on this file system: a read-only mount goes without, and its
+    // owners show as nobody; a writable one is refused.
+    bool owners_unmapped = false;
+};
+
+// open_tree(2) with OPEN_TREE_CLONE, then mount_setattr(2). `user_namespace` holds the id map and
+// may be -1 where no attachment wants one.
+Result<Attached> OpenAttachment(const Attachment& attachment, int user_namespace);
+
+// Makes a tmpfs at `path` with null, zero, full, random, urandom, tty and the usual links and
+// directories, for containers to see read-only. What is there already is kept. It is one for all
+// containers, since its nodes are the kernel's and nothing can be changed in it.
+Status PrepareDeviceTree(const std::string& path);
+
+}  // namespace husk::rootfs

@@ -1,0 +1,47 @@
+// Read-only images: what kind a file is, whether it is whole, and mounting it.
+#pragma once
+
+#include <cstdint>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/fd.h"
+
+namespace husk::rootfs {
+
+enum class ImageType { kErofs, kSquashfs };
+const char* FileSystemName(ImageType type);  // "erofs", "squashfs": the kernel's names
+
+// Bytes of a file's start that ProbeImage() wants.
+inline constexpr size_t kImageHeadSize = 4096;
+
+// Pure: from the first bytes and the size of the file. Says what the file is instead where it is
+// something else ("a gzip file"), and how much is missing where it is cut short.
+Result<ImageType> ProbeImage(std::string_view head, uint64_t file_size);
+
+// Finds NAME of Image=NAME: NAME.erofs, NAME.squashfs, then NAME itself, in each folder in turn; an
+// absolute path is taken as it is. The error lists what was looked for.
+Result<std::string> FindImage(const std::string& name, const std::vector<std::string>& folders);
+
+// Mounts image files at DIRECTORY/KEY, once for all who use the same file, through a loop device
+// that is read-only and goes by itself when the last user is gone (LO_FLAGS_AUTOCLEAR, loop(4)).
+// KEY comes from the file's device, inode, size and change time, so a replaced file is another
+// image, and a new supervisor finds what an earlier one mounted.
+class ImageStore {
+  public:
+    explicit ImageStore(std::string directory) : directory_(std::move(directory)) {}
+
+    struct Mounted {
+        std::string path;  // where it lies
+        ImageType type{};
+    };
+    Result<Mounted> Mount(const std::string& image_file);
+
+  private:
+    std::string directory_;
+};
+
+}  // namespace husk::rootfs

@@ -1,0 +1,118 @@
+// The file tree of a container as data: an ordered list of steps that the child of a launch carries
+// out between clone3 and execve (container/child.cc), made beforehand by PlanRoot().
+#pragma once
+
+#include <cstdint>
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+
+namespace husk::rootfs {
+
+enum class TreeOp : uint8_t {
+    kMount,          // mount(2): source, target, type, flags, data
+    kAttach,         // move the detached mount in slot `slot` onto target
+    kMakeDirectory,  // target, mode; one that is there is fine
+    kMakeFile,       // target, mode, content in `data`; one that is there is replaced
+    kSetOwner,       // target, uid, gid: of what an earlier step made
+    kSymlink,        // target becomes a link to source; one that is there is fine
+    kPivot,          // target becomes the root; the old one stays stacked upon it
+    kDetachOldRoot,  // the old root goes
+    kReadOnly,       // the mount at target becomes read-only
+    kProtect,        // target becomes read-only, where it exists (OCI readonlyPaths)
+    kMask,           // target is hidden, where it exists (OCI maskedPaths)
+};
+
+struct TreeStep {
+    TreeOp op{};
+    std::string target;
+    std::string source, type, data;
+    unsigned long flags = 0;  // MS_*
+    unsigned mode = 0;
+    uint32_t uid = 0, gid = 0;
+    int slot = -1;            // index into RootPlan::attachments
+};
+
+// "mount 'tmpfs' on '/tmp'": the words for a step that failed.
+std::string Describe(const TreeStep& step);
+
+// A mount that the parent makes ready, since it needs rights over the device that the container's
+// user namespace does not have: a clone of what lies at `source`, with its attributes set.
+struct Attachment {
+    std::string source;  // path on the device
+    bool read_only = false, no_exec = false, no_suid = false, no_dev = false;
+    bool recursive = false;
+    bool idmap = false;  // owners on disk are the container's ids
+};
+
+// A volume or another bind mount. `source` is a path on the device.
+struct BindMount {
+    std::string source, destination;
+    bool read_only = false, no_exec = false, no_suid = true, no_dev = true;
+    bool recursive = false, idmap = false;
+    bool is_directory = true;  // of the source: decides what kind of mount point is made
+};
+
+struct TmpfsMount {
+    std::string destination;
+    uint64_t size = 0;  // bytes, 0 = the kernel's default
+    unsigned mode = 01777;
+    bool read_only = false, no_exec = false;
+};
+
+struct RootFile {
+    std::string path;
+    std::string content;
+    unsigned mode = 0644;
+};
+
+enum class RootKind { kSkeleton, kTree };  // kTree: an image's mount or a directory
+
+struct RootSpec {
+    RootKind kind = RootKind::kSkeleton;
+    std::string tree;            // kTree: its path on the device
+    bool tree_idmap = false;     // map its owners
+    bool read_only = true;
+    bool volatile_overlay = false;
+    std::vector<BindMount> binds;
+    std::vector<TmpfsMount> tmpfs;
+    std::vector<RootFile> files;  // made where the tree has none, or an empty one
+    std::vector<std::string> masked, protected_paths;
+    std::string device_tree;     // path of the prepared /dev (devices.h)
+    uint64_t shm_size = 0;
+    bool own_network = true;     // sysfs can be mounted; otherwise the device's is bound
+    bool own_ipc = true;         // mqueue can be mounted
+    std::string staging;         // an empty directory on the device to build the root at; two more
+                                 // lie beside it: STAGING.lower and STAGING.layer
+};
+
+// What the tree has at a path, as the container would see it: links resolved inside the tree.
+struct PathFact {
+    enum class Kind { kMissing, kDirectory, kFile, kOther } kind = Kind::kMissing;
+    bool empty = false;      // kFile: no bytes
+    unsigned mode = 0;
+    uint32_t uid = 0, gid = 0;
+    // The real path inside the tree, links resolved; of a missing one, as far as it exists, and the
+    // rest as it was asked for.
+    std::string path;
+};
+using LookUp = std::function<PathFact(const std::string& path)>;
+
+struct RootPlan {
+    std::vector<TreeStep> steps;
+    std::vector<Attachment> attachments;  // by slot
+    bool layered = false;                 // a layer of mount points was put upon the tree
+};
+
+// Pure. `look_up` answers for the tree; it is not called for a skeleton.
+Result<RootPlan> PlanRoot(const RootSpec& spec, const LookUp& look_up);
+
+// OCI runtime spec's usual lists, as Docker and Podman use them.
+const std::vector<std::string>& DefaultMaskedPaths();
+const std::vector<std::string>& DefaultProtectedPaths();
+
+}  // namespace husk::rootfs
