@@ -37,7 +37,7 @@ if(HUSK_PRESET STREQUAL "device")
   option(HUSK_LTO "optimise across files when linking" ON)
   add_compile_options(
       -Os -fPIE -ffunction-sections -fdata-sections -fvisibility=hidden
-      -fno-unwind-tables -fno-asynchronous-unwind-tables -fno-plt
+      -fno-unwind-tables -fno-asynchronous-unwind-tables
       $<$<COMPILE_LANGUAGE:CXX>:-fvisibility-inlines-hidden>)
   # The rest of static-pie and of RELRO is in the compiler's specs, see toolchain/bootstrap.
   add_link_options(-Wl,--gc-sections -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,-z,text -Wl,--build-id)
@@ -166,7 +166,6 @@ function(husk_unit_tests)
     return()
   endif()
   find_package(GTest REQUIRED)
-  enable_testing()
   add_executable(unit_tests ${sources})
   # Without RTTI like the libraries, or a fake of one of their interfaces would look for its type there.
   target_compile_options(unit_tests PRIVATE -Wall -Wextra -Wno-missing-field-initializers -Werror -fno-rtti)
