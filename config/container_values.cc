@@ -1,0 +1,276 @@
+#include "config/container_values.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "base/text.h"
+
+namespace husk::config {
+namespace {
+
+Value<std::string> ExpandedPath(std::string_view text, const Specifiers& specifiers) {
+    auto expanded = ExpandSpecifiers(text, specifiers);
+    if (!expanded) return expanded;
+    return ParsePath(*expanded);
+}
+
+// Mount points that would hide what the container cannot run without.
+Outcome CheckDestination(std::string_view path) {
+    if (path == "/")
+        return Bad("'/' cannot be mounted over", "the root comes from Image= or Rootfs=");
+    for (std::string_view kernel : {"/proc", "/sys"})
+        if (IsBelow(path, kernel))
+            return Bad(Cat("destination ", Quote(path), " is in ", Quote(kernel)),
+                       "nothing can be mounted over the kernel's own files; choose another path");
+    if (path == "/dev")
+        return Bad("destination '/dev' would hide the container's devices", "choose a path below it");
+    return {};
+}
+
+bool IsVolumeName(std::string_view name) {
+    return IsUnitName(name) && name.find_first_of("@:") == name.npos;
+}
+
+constexpr char kNoSelinux[] = "there are no SELinux labels here; leave it out";
+constexpr char kNeverChowned[] = "volumes are mapped to the container's ids, never chowned; leave it out";
+constexpr char kNotYet[] = "not supported yet";
+
+enum VolumeOption { kReadOnly, kReadWrite, kIdmap, kNoIdmap, kExec, kNoExec, kSuid, kNoSuid, kDev,
+                    kNoDev, kRecursive, kNotRecursive, kPrivate };
+
+constexpr Choice kVolumeOptions[] = {
+    {"ro", kReadOnly}, {"rw", kReadWrite}, {"idmap", kIdmap}, {"noidmap", kNoIdmap},
+    {"exec", kExec}, {"noexec", kNoExec}, {"suid", kSuid}, {"nosuid", kNoSuid},
+    {"dev", kDev}, {"nodev", kNoDev}, {"rbind", kRecursive}, {"bind", kNotRecursive},
+    {"private", kPrivate}, {"rprivate", kPrivate},
+    {"z", 0, kNoSelinux}, {"Z", 0, kNoSelinux}, {"U", 0, kNeverChowned}, {"O", 0, kNotYet},
+    {"shared", 0, kNotYet}, {"rshared", 0, kNotYet}, {"slave", 0, kNotYet}, {"rslave", 0, kNotYet},
+    {"copy", 0, kNotYet}, {"nocopy", 0, kNotYet},
+};
+
+void Apply(VolumeOption option, Volume& volume) {
+    switch (option) {
+        case kReadOnly: volume.read_only = true; return;
+        case kReadWrite: volume.read_only = false; return;
+        case kIdmap: volume.idmap = true; return;
+        case kNoIdmap: volume.idmap = false; return;
+        case kExec: volume.no_exec = false; return;
+        case kNoExec: volume.no_exec = true; return;
+        case kSuid: volume.no_suid = false; return;
+        case kNoSuid: volume.no_suid = true; return;
+        case kDev: volume.no_dev = false; return;
+        case kNoDev: volume.no_dev = true; return;
+        case kRecursive: volume.recursive = true; return;
+        case kNotRecursive: volume.recursive = false; return;
+        case kPrivate: return;  // as every mount here is
+    }
+}
+
+constexpr std::string_view kCapabilities[] = {
+    "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID",
+    "SETPCAP", "LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW",
+    "IPC_LOCK", "IPC_OWNER", "SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT",
+    "SYS_ADMIN", "SYS_BOOT", "SYS_NICE", "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD",
+    "LEASE", "AUDIT_WRITE", "AUDIT_CONTROL", "SETFCAP", "MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG",
+    "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF", "CHECKPOINT_RESTORE",
+};
+static_assert(std::size(kCapabilities) == 41);
+
+}  // namespace
+
+Value<std::string> ParseImage(std::string_view text) {
+    if (text.starts_with('/')) return ParsePath(text);
+    if (text.find_first_of("/:@") != text.npos)
+        return Bad(Cat(Quote(text), " is not an image file"),
+                   "images are erofs or squashfs files: a name, or an absolute path; "
+                   "nothing is pulled from a registry");
+    for (std::string_view suffix : {".image", ".build"})
+        if (text.ends_with(suffix))
+            return Bad(Cat(Quote(text), " is not an image file"),
+                       "image units are not supported; name an erofs or squashfs file");
+    if (!IsVolumeName(text))
+        return Bad(Cat(Quote(text), " is not an image"), "a name, or the absolute path of a file");
+    return std::string(text);
+}
+
+Value<Volume> ParseVolume(std::string_view text, const Specifiers& specifiers) {
+    constexpr char kHint[] = "SOURCE:DEST[:OPTION,...] with an absolute path or a volume's name as SOURCE";
+    const auto parts = Split(text, ':');
+    if (parts.size() < 2 || parts.size() > 3)
+        return Bad(Cat(Quote(text), parts.size() < 2 ? " has no destination" : " has too many parts"),
+                   kHint);
+    Volume volume;
+    auto source = ExpandSpecifiers(parts[0], specifiers);
+    if (!source) return std::unexpected(std::move(source).error());
+    if (source->starts_with('/')) {
+        auto path = ParsePath(*source);
+        if (!path) return std::unexpected(std::move(path).error());
+        volume.source = std::move(*path);
+    } else {
+        std::string_view name = *source;
+        if (name.ends_with(".volume")) name.remove_suffix(std::string_view(".volume").size());
+        if (!IsVolumeName(name))
+            return Bad(Cat(Quote(*source), " is neither an absolute path nor a volume's name"), kHint);
+        volume.source = name;
+        volume.named = true;
+    }
+    auto destination = ExpandedPath(parts[1], specifiers);
+    if (!destination) return std::unexpected(std::move(destination).error());
+    HUSK_TRY_VALUE(CheckDestination(*destination));
+    volume.destination = std::move(*destination);
+    if (parts.size() == 3)
+        for (std::string_view word : Split(parts[2], ',')) {
+            auto option = ParseChoice(word, kVolumeOptions);
+            if (!option)
+                return Bad(Cat("volume option ", option.error().text), std::move(option.error().hint));
+            Apply(static_cast<VolumeOption>(*option), volume);
+        }
+    return volume;
+}
+
+Value<TmpfsMount> ParseTmpfs(std::string_view text, const Specifiers& specifiers) {
+    const size_t colon = text.find(':');
+    TmpfsMount mount;
+    auto destination = ExpandedPath(text.substr(0, colon), specifiers);
+    if (!destination) return std::unexpected(std::move(destination).error());
+    HUSK_TRY_VALUE(CheckDestination(*destination));
+    mount.destination = std::move(*destination);
+    if (colon == text.npos) return mount;
+    for (std::string_view option : Split(text.substr(colon + 1), ',')) {
+        if (option.starts_with("size=")) {
+            auto size = ParsePositiveSize(option.substr(5));
+            if (!size) return std::unexpected(std::move(size).error());
+            mount.size = *size;
+        } else if (option.starts_with("mode=")) {
+            auto mode = ParseFileMode(option.substr(5));
+            if (!mode) return std::unexpected(std::move(mode).error());
+            mount.mode = *mode;
+        } else if (option == "ro" || option == "rw") {
+            mount.read_only = option == "ro";
+        } else if (option == "exec" || option == "noexec") {
+            mount.no_exec = option == "noexec";
+        } else if (option != "nosuid" && option != "nodev") {
+            return Bad(Cat("tmpfs option ", Quote(option), " is not one of the options"),
+                       "size=, mode=, ro, rw, exec, noexec; nosuid and nodev hold always");
+        }
+    }
+    return mount;
+}
+
+Value<std::vector<std::string>> ParsePathList(std::string_view text, std::string_view all_word) {
+    std::vector<std::string> paths;
+    for (std::string_view part : Split(text, ':')) {
+        if (!all_word.empty() && EditDistance(part, all_word) == 0) {
+            paths.emplace_back(all_word);
+            continue;
+        }
+        if (part.find_first_of("*?[") != part.npos)
+            return Bad(Cat("pattern ", Quote(part), " is not supported yet"), "write each path");
+        auto path = ParsePath(part);
+        if (!path) return std::unexpected(std::move(path).error());
+        paths.push_back(std::move(*path));
+    }
+    return paths;
+}
+
+Value<NetworkMode> ParseNetwork(std::string_view text) {
+    using Kind = NetworkMode::Kind;
+    constexpr char kHint[] = "'none', 'host', or NAME.container to share that unit's network";
+    if (text == "none") return NetworkMode{Kind::kNone, {}};
+    if (text == "host") return NetworkMode{Kind::kHost, {}};
+    if (text.ends_with(".container")) {
+        auto unit = ParseUnitReference(text);
+        if (!unit) return std::unexpected(std::move(unit).error());
+        return NetworkMode{Kind::kContainer, std::move(*unit)};
+    }
+    if (text.starts_with("container:"))
+        return Bad(Cat(Quote(text), " is not a network"),
+                   Cat("write ", text.substr(10), ".container"));
+    for (std::string_view known : {"macvlan:", "ipvlan:", "bridge", "pasta", "slirp4netns", "private", "ns:"})
+        if (text.starts_with(known))
+            return Bad(Cat("network ", Quote(text), " is not supported yet"), kHint);
+    if (text.ends_with(".network"))
+        return Bad(Cat("network ", Quote(text), " is not supported yet"), kHint);
+    return Bad(Cat(Quote(text), " is not a network"), kHint);
+}
+
+Value<std::string> ParseCapability(std::string_view text) {
+    std::string name(text);
+    for (char& c : name)
+        if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+    std::string_view bare = name;
+    if (bare.starts_with("CAP_")) bare.remove_prefix(4);
+    std::vector<std::string_view> known(std::begin(kCapabilities), std::end(kCapabilities));
+    if (std::find(known.begin(), known.end(), bare) != known.end()) return Cat("CAP_", bare);
+    if (auto near = Nearest(bare, known))
+        return Bad(Cat(Quote(text), " is not a capability"), Cat("did you mean 'CAP_", *near, "'?"));
+    return Bad(Cat(Quote(text), " is not a capability"), "a name of capabilities(7), as in CAP_NET_RAW");
+}
+
+Value<ExitStatusSet> ParseExitStatus(std::string_view text) {
+    struct Named {
+        std::string_view name;
+        int code;
+    };
+    static constexpr Named kNames[] = {
+        {"SUCCESS", 0}, {"FAILURE", 1}, {"USAGE", 64}, {"DATAERR", 65}, {"NOINPUT", 66},
+        {"NOUSER", 67}, {"NOHOST", 68}, {"UNAVAILABLE", 69}, {"SOFTWARE", 70}, {"OSERR", 71},
+        {"OSFILE", 72}, {"CANTCREAT", 73}, {"IOERR", 74}, {"TEMPFAIL", 75}, {"PROTOCOL", 76},
+        {"NOPERM", 77}, {"CONFIG", 78},
+    };
+    ExitStatusSet set;
+    for (std::string_view word : SplitWords(text)) {
+        auto named = std::find_if(std::begin(kNames), std::end(kNames),
+                                  [&](const Named& n) { return n.name == word; });
+        // Numbers are exit codes here, never signals.
+        if (auto code = ParseUnsigned(word)) {
+            if (*code > 255) return Bad(Cat(Quote(word), " is not an exit code"), "0 to 255");
+            set.codes.push_back(static_cast<int>(*code));
+        } else if (named != std::end(kNames)) {
+            set.codes.push_back(named->code);
+        } else if (auto signal = ParseSignal(word)) {
+            set.signals.push_back(*signal);
+        } else {
+            return Bad(Cat(Quote(word), " is neither an exit code nor a signal"),
+                       "numbers 0 to 255, names such as TEMPFAIL, or signals such as SIGKILL");
+        }
+    }
+    return set;
+}
+
+Value<std::string> ParseCpuList(std::string_view text) {
+    constexpr uint64_t kMost = 8191;  // the most CPUs or memory nodes a kernel can be built for
+    std::string list;
+    std::string blanks_as_commas(text);
+    std::replace(blanks_as_commas.begin(), blanks_as_commas.end(), ',', ' ');
+    for (std::string_view word : SplitWords(blanks_as_commas)) {
+        const auto ends = Split(word, '-');
+        auto first = ParseUnsigned(ends[0]);
+        auto last = ParseUnsigned(ends.back());
+        if (ends.size() > 2 || !first || !last || *first > *last || *last > kMost)
+            return Bad(Cat(Quote(word), " is not a CPU or a range of CPUs"), "as in '0-3,5'");
+        if (!list.empty()) list += ',';
+        list += word;
+    }
+    return list;
+}
+
+Value<uint32_t> ParseCpuQuota(std::string_view text) {
+    constexpr char kHint[] = "whole percents of one CPU, as in '50%' or '200%'";
+    if (!text.ends_with('%')) return Bad(Cat(Quote(text), " has no '%'"), kHint);
+    auto percent = ParseUnsigned(text.substr(0, text.size() - 1));
+    if (!percent || *percent == 0 || *percent > 1'000'000)
+        return Bad(Cat(Quote(text), " is not a share of CPU time"), kHint);
+    return static_cast<uint32_t>(*percent);
+}
+
+Value<uint32_t> ParseCpuWeight(std::string_view text) {
+    if (text == "idle") return 0;
+    auto weight = ParseRange(text, 1, 10'000);
+    if (!weight) return Bad(std::move(weight.error().text), "1 to 10000, or 'idle'");
+    return static_cast<uint32_t>(*weight);
+}
+
+}  // namespace husk::config

@@ -1,0 +1,42 @@
+// The wall around inih: from bytes to entries with line numbers.
+//
+// inih cuts long lines and names without a word, stops at a NUL and takes ':' for '='. So every line
+// is looked at here first; what inih could misread is a problem and reaches it as an empty line, which
+// keeps the numbers right. inih then splits what is left. All problems of a file are found, not only
+// the first.
+#pragma once
+
+#include <cstddef>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/problem.h"
+
+namespace husk::config {
+
+inline constexpr size_t kMaxFileBytes = 64 << 10;
+inline constexpr size_t kMaxLineBytes = 4096;  // inih's buffer without line end and NUL
+inline constexpr size_t kMaxNameBytes = 49;    // inih cuts section and key names there
+
+struct IniEntry {
+    std::string section, key, value;
+    int line = 0;
+};
+
+struct IniSection {
+    std::string name;
+    int line = 0;
+};
+
+struct IniFile {
+    std::vector<IniEntry> entries;
+    std::vector<IniSection> sections;  // every header, in the order of the file
+    Problems problems;
+};
+
+// Pure. `file` is only for messages. Lines end in LF or CRLF; a BOM at the start is skipped.
+IniFile ReadIni(std::string_view file, std::string_view text);
+
+}  // namespace husk::config

@@ -1,0 +1,261 @@
+// Rows of [Container].
+#include "config/key_parsers.h"
+
+namespace husk::config {
+namespace {
+
+Value<std::vector<std::string>> ParseCommand(std::string_view text, const Specifiers& specifiers) {
+    if (text.starts_with('['))
+        return Bad("JSON lists are not taken here", "write words: Entrypoint=/bin/sh -c");
+    return ExpandedWords(text, specifiers);
+}
+
+// A later assignment replaces an earlier one of the same name.
+Outcome AppendEnvironment(Unit& unit, const UnitInput& input) {
+    auto& environment = unit.container.environment;
+    if (input.text.empty()) {
+        environment.clear();
+        return {};
+    }
+    auto assignments = ParseAssignments(input.text, input.specifiers);
+    if (!assignments) return std::unexpected(std::move(assignments).error());
+    for (std::string& assignment : *assignments) {
+        const std::string_view name = std::string_view(assignment).substr(0, assignment.find('=') + 1);
+        std::erase_if(environment, [&](const std::string& old) { return old.starts_with(name); });
+        environment.push_back(std::move(assignment));
+    }
+    return {};
+}
+
+Outcome SetRootfs(Unit& unit, const UnitInput& input) {
+    unit.container.rootfs.clear();
+    unit.container.rootfs_overlay = false;
+    if (input.text.empty()) return {};
+    std::string_view text = input.text;
+    if (const size_t colon = text.rfind(':'); colon != text.npos) {
+        if (text.substr(colon) != ":O")
+            return Bad(Cat("option ", Quote(text.substr(colon + 1)), " is not supported"),
+                       "PATH, or PATH:O for a volatile overlay");
+        text = text.substr(0, colon);
+        unit.container.rootfs_overlay = true;
+    }
+    auto path = Expanded<ParsePath>(text, input.specifiers);
+    if (!path) return std::unexpected(std::move(path).error());
+    if (*path == "/")
+        return Bad("'/' is the device's own root", "name a directory that holds a root file system");
+    unit.container.rootfs = std::move(*path);
+    return {};
+}
+
+Value<std::vector<std::string>> ParseMask(std::string_view text, const Specifiers& specifiers) {
+    auto expanded = ExpandSpecifiers(text, specifiers);
+    if (!expanded) return std::unexpected(std::move(expanded).error());
+    return ParsePathList(*expanded, {});
+}
+
+Value<std::vector<std::string>> ParseUnmask(std::string_view text, const Specifiers& specifiers) {
+    auto expanded = ExpandSpecifiers(text, specifiers);
+    if (!expanded) return std::unexpected(std::move(expanded).error());
+    return ParsePathList(*expanded, "ALL");
+}
+
+Value<std::string> ParseAddedCapability(std::string_view text) {
+    if (EditDistance(text, "all") == 0)
+        return Bad("'all' is refused", "name each capability that the program needs");
+    return ParseCapability(text);
+}
+
+Value<std::string> ParseDroppedCapability(std::string_view text) {
+    if (EditDistance(text, "all") == 0) return "all";
+    return ParseCapability(text);
+}
+
+Value<std::string> ParseAddedGroup(std::string_view text) {
+    if (text == "keep-groups")
+        return Bad("'keep-groups' is not supported", "no user starts the unit; name each group");
+    return ParseUserName(text);
+}
+
+// Podman's -1 is no limit.
+Value<uint64_t> ParsePidsLimit(std::string_view text) {
+    if (text == "-1") return kUnlimited;
+    auto number = ParseRange(text, 1, INT32_MAX);
+    if (!number) return Bad(std::move(number.error().text), "at least 1, or -1 for no limit");
+    return static_cast<uint64_t>(*number);
+}
+
+Outcome AddUlimit(Unit& unit, const UnitInput& input) {
+    if (input.text.empty()) {
+        unit.service.limits.clear();
+        return {};
+    }
+    auto limit = ParseUlimit(input.text);
+    if (!limit) return std::unexpected(std::move(limit).error());
+    unit.service.limits.insert_or_assign(limit->first, limit->second);
+    return {};
+}
+
+constexpr Choice kOverlays[] = {
+    {"none", static_cast<int>(OverlayMode::kNone)},
+    {"volatile", static_cast<int>(OverlayMode::kVolatile)},
+};
+
+Value<OverlayMode> ParseOverlay(std::string_view text) {
+    if (text.ends_with(".volume"))
+        return Bad(Cat("overlay on ", Quote(text), " is not supported yet"), "'none' or 'volatile'");
+    auto choice = ParseChoice(text, kOverlays);
+    if (!choice) return std::unexpected(std::move(choice).error());
+    return static_cast<OverlayMode>(*choice);
+}
+
+constexpr char kUserNsLater[] = "not supported yet; 'auto' gives each unit a range of its own";
+constexpr Choice kUserNamespaces[] = {
+    {"auto", static_cast<int>(UserNamespace::kAuto)},
+    {"host", static_cast<int>(UserNamespace::kHost)},
+    {"keep-id", 0, "no user starts the unit; 'auto' gives each unit a range of its own"},
+    {"nomap", 0, kUserNsLater},
+    {"private", 0, kUserNsLater},
+};
+
+using C = ContainerSection;
+using S = ServiceSection;
+using T = ValueType;
+
+template <auto Member, auto Parse>
+constexpr auto kSet = &Set<&Unit::container, Member, Parse>;
+template <auto Member, auto Parse>
+constexpr auto kAppend = &Append<&Unit::container, Member, Parse>;
+
+constexpr char kNoEngine[] = "there is no Podman here; every setting has a key of its own";
+constexpr char kNoPull[] = "nothing is pulled from a registry; Image= names a file on the device";
+constexpr char kNoSelinux[] = "husk confines by namespaces, capabilities and seccomp, not by SELinux labels";
+
+constexpr UnitKey kKeys[] = {
+    // the root
+    {"Image", T::kImage, "", "The root: an erofs or squashfs file, mounted read-only, never unpacked.",
+     kSet<&C::image, Expanded<ParseImage>>},
+    {"ImageVerity", T::kText, "", "(own) The dm-verity root hash of the image."},
+    {"Rootfs", T::kPath, "", "The root: a directory; PATH:O gives a volatile overlay. Without Image= "
+     "and Rootfs= the root is a skeleton: put programs in with Volume=.", SetRootfs},
+    {"ReadOnly", T::kBoolean, "yes", "The root cannot be written to.", kSet<&C::read_only, ParseBoolean>},
+    {"ReadOnlyTmpfs", T::kBoolean, "yes", "A tmpfs on /tmp, /run and /var/tmp of a read-only root.",
+     kSet<&C::read_only_tmpfs, ParseBoolean>},
+    {"Overlay", T::kChoice, "none", "(own) none, or volatile: a writable root whose changes go when it stops.",
+     kSet<&C::overlay, ParseOverlay>},
+    // the command
+    {"Entrypoint", T::kWords, "", "Words before those of Exec=.", kSet<&C::entrypoint, ParseCommand>},
+    {"Exec", T::kWords, "", "The command; its first word is looked up in the container. $NAME and "
+     "${NAME} are replaced from Environment=; $$ is a dollar sign.", kSet<&C::exec, ParseCommand>},
+    {"WorkingDir", T::kPath, "/", "The working directory.", kSet<&C::working_dir, Expanded<ParsePath>>},
+    {"Environment", T::kAssignments, "", "The environment; quote an assignment that holds blanks.",
+     AppendEnvironment},
+    {"EnvironmentFile", T::kPath, "", "A file of assignments."},
+    {"EnvironmentHost", T::kBoolean, "no", "Passes husk's own environment on."},
+    {"User", T::kName, "0", "The user, by the container's own passwd.", kSet<&C::user, Expanded<ParseUserName>>},
+    {"Group", T::kName, "the user's, or 0", "The group, by the container's own group file.",
+     kSet<&C::group, Expanded<ParseUserName>>},
+    {"GroupAdd", T::kNames, "", "Further groups.", kAppend<&C::group_add, EachWord<ParseAddedGroup>>},
+    {"HostName", T::kName, "the unit's name", "The host name inside.", kSet<&C::host_name, Expanded<ParseHostName>>},
+    {"Timezone", T::kText, "", "The time zone inside."},
+    {"RunInit", T::kBoolean, "no", "A reaper as process 1 of the container."},
+    // files
+    {"Volume", T::kVolume, "", "A directory or file of the device, or a named volume. Options: ro, rw, "
+     "[no]exec, [no]suid, [no]dev, [no]idmap, bind, rbind. Without options: rw,nosuid,nodev,idmap.",
+     kAppend<&C::volumes, ParseVolume>},
+    {"Mount", T::kText, "", "A mount in Podman's long form."},
+    {"Tmpfs", T::kTmpfs, "", "A tmpfs. Options: size=, mode=, ro, rw, [no]exec; nosuid and nodev hold always.",
+     kAppend<&C::tmpfs, ParseTmpfs>},
+    {"ShmSize", T::kSize, "64M", "The size of /dev/shm.", kSet<&C::shm_size, ParsePositiveSize>},
+    {"Mask", T::kPathList, "", "Paths hidden besides the usual ones, separated by ':'.", kAppend<&C::mask, ParseMask>},
+    {"Unmask", T::kPathList, "", "Paths not hidden after all, separated by ':'; ALL for every one.",
+     kAppend<&C::unmask, ParseUnmask>},
+    {"Sysctl", T::kAssignments, "", "Kernel parameters of the container's namespaces."},
+    {"AddDevice", T::kText, "", "A device node."},
+    {"Secret", T::kText, "", "A secret as a file."},
+    // rights
+    {"AddCapability", T::kCapabilities, "", "Capabilities to keep; without this key there are none.",
+     kAppend<&C::add_capability, EachWord<ParseAddedCapability>>},
+    {"DropCapability", T::kCapabilities, "", "Capabilities to take away again; 'all' for every one.",
+     kAppend<&C::drop_capability, EachWord<ParseDroppedCapability>>},
+    {"NoNewPrivileges", T::kBoolean, "yes", "Nothing that is executed gains rights.",
+     kSet<&C::no_new_privileges, ParseBoolean>},
+    {"SeccompProfile", T::kPath, "", "A seccomp profile in Docker's format."},
+    {"SystemCallFilter", T::kWords, "@system-service", "System calls that are allowed."},
+    {"SystemCallErrorNumber", T::kText, "EPERM", "What a refused system call returns."},
+    {"SystemCallArchitectures", T::kWords, "native", "System call tables that are allowed."},
+    {"LandlockReadPaths", T::kPathList, "", "(own) Paths that may be read."},
+    {"LandlockWritePaths", T::kPathList, "", "(own) Paths that may be written."},
+    {"LandlockBindPorts", T::kWords, "", "(own) TCP ports that may be bound."},
+    // namespaces
+    {"UserNS", T::kChoice, "auto", "auto: an own range of 65,536 ids; host: the device's ids.",
+     SetChoice<&Unit::container, &C::user_ns, kUserNamespaces>},
+    {"UIDMap", T::kText, "", "An explicit map of user ids."},
+    {"GIDMap", T::kText, "", "An explicit map of group ids."},
+    {"PrivatePIDs", T::kBoolean, "yes", "no: sees the device's processes.", kSet<&C::private_pids, ParseBoolean>},
+    {"PrivateIPC", T::kBoolean, "yes", "no: shares the device's System V and POSIX IPC.",
+     kSet<&C::private_ipc, ParseBoolean>},
+    {"PrivateMounts", T::kBoolean, "yes", "no: shares the device's mounts."},
+    {"ProtectHostname", T::kBoolean, "yes", "no: shares the device's host name."},
+    {"TimeOffset", T::kSpan, "", "(own) Shifts the monotonic and boot clocks."},
+    // network
+    {"Network", T::kNetwork, "none", "none, host, or NAME.container: that unit's network, which is then "
+     "required and started first.", kSet<&C::network, Expanded<ParseNetwork>>},
+    {"IP", T::kText, "", "The address on a network."},
+    {"IP6", T::kText, "", "The IPv6 address on a network."},
+    {"PublishPort", T::kText, "", "A port of the device that leads into the container."},
+    {"DNS", T::kText, "", "A name server."},
+    {"DNSSearch", T::kText, "", "A search domain."},
+    {"DNSOption", T::kText, "", "A resolver option."},
+    {"AddHost", T::kText, "", "A line of /etc/hosts."},
+    {"NetworkAlias", T::kText, "", "A further name on a network."},
+    // limits and life: same effect as their [Service] twins
+    {"PidsLimit", T::kNumber, "TasksMax=", "Twin of TasksMax=; -1 for no limit.",
+     Set<&Unit::service, &S::tasks_max, ParsePidsLimit>},
+    {"Memory", T::kMemory, "MemoryMax=", "Twin of MemoryMax=.",
+     Set<&Unit::service, &S::memory_max, ParseMemoryCeiling>},
+    {"Ulimit", T::kUlimit, "", "Twin of the Limit...= keys: nofile=1024:4096.", AddUlimit},
+    {"StopSignal", T::kSignal, "KillSignal=", "Twin of KillSignal=.",
+     Set<&Unit::service, &S::kill_signal, ParseSignalValue>},
+    {"StopTimeout", T::kNumber, "TimeoutStopSec=", "Twin of TimeoutStopSec=, in whole seconds.",
+     Set<&Unit::service, &S::timeout_stop, ParseWholeSeconds>},
+    {"ReloadCmd", T::kWords, "", "Twin of ExecReload=."},
+    {"ReloadSignal", T::kSignal, "", "The signal that reloads."},
+    // health and readiness
+    {"HealthCmd", T::kWords, "", "A command that succeeds while the unit is healthy."},
+    {"HealthHttp", T::kText, "", "(own) An HTTP address that answers while the unit is healthy."},
+    {"HealthTcp", T::kText, "", "(own) A TCP port that accepts while the unit is healthy."},
+    {"HealthInterval", T::kSpan, "30s", "Time between checks."},
+    {"HealthTimeout", T::kSpan, "30s", "How long a check may take."},
+    {"HealthRetries", T::kNumber, "3", "Failures in a row that make it unhealthy."},
+    {"HealthStartPeriod", T::kSpan, "0", "Time after the start in which failures do not count."},
+    {"HealthStartupCmd", T::kWords, "", "The check until the first success."},
+    {"HealthStartupInterval", T::kSpan, "30s", "Time between startup checks."},
+    {"HealthStartupRetries", T::kNumber, "0", "Failed startup checks that restart it."},
+    {"HealthStartupSuccess", T::kNumber, "1", "Successful startup checks that are needed."},
+    {"HealthStartupTimeout", T::kSpan, "30s", "How long a startup check may take."},
+    {"HealthOnFailure", T::kChoice, "none", "What to do when it becomes unhealthy."},
+    {"Notify", T::kChoice, "no", "yes: sd_notify from inside; healthy: after the first good check."},
+    // names and logs
+    {"ContainerName", T::kName, "", "A name for people."},
+    {"Label", T::kAssignments, "", "Labels."},
+    {"Annotation", T::kAssignments, "", "Annotations."},
+    {"LogDriver", T::kName, "", "How logs are kept."},
+    {"LogOpt", T::kText, "", "Options of the log."},
+    // refused for good
+    {"PodmanArgs", T::kOther, "", "", nullptr, kNoEngine},
+    {"GlobalArgs", T::kOther, "", "", nullptr, kNoEngine},
+    {"ContainersConfModule", T::kOther, "", "", nullptr, kNoEngine},
+    {"AutoUpdate", T::kOther, "", "", nullptr, kNoPull},
+    {"Pull", T::kOther, "", "", nullptr, kNoPull},
+    {"SecurityLabelDisable", T::kOther, "", "", nullptr, kNoSelinux},
+    {"SecurityLabelFileType", T::kOther, "", "", nullptr, kNoSelinux},
+    {"SecurityLabelLevel", T::kOther, "", "", nullptr, kNoSelinux},
+    {"SecurityLabelNested", T::kOther, "", "", nullptr, kNoSelinux},
+    {"SecurityLabelType", T::kOther, "", "", nullptr, kNoSelinux},
+};
+
+}  // namespace
+
+std::span<const UnitKey> ContainerSectionKeys() { return kKeys; }
+
+}  // namespace husk::config

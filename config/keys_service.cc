@@ -1,0 +1,252 @@
+// Rows of [Service].
+#include <sys/resource.h>
+
+#include "config/key_parsers.h"
+
+namespace husk::config {
+namespace {
+
+constexpr char kLater[] = "not supported yet";
+
+constexpr Choice kTypes[] = {
+    {"exec", static_cast<int>(ServiceType::kExec)},
+    {"simple", static_cast<int>(ServiceType::kSimple)},
+    {"oneshot", static_cast<int>(ServiceType::kOneshot)},
+    {"notify", 0, kLater},
+    {"notify-reload", 0, kLater},
+    {"forking", 0, "run the program in the foreground and write Type=exec"},
+    {"dbus", 0, "there is no message bus; write Type=exec"},
+    {"idle", 0, "nothing waits for an idle boot here; write Type=exec"},
+};
+
+constexpr Choice kRestarts[] = {
+    {"no", static_cast<int>(RestartPolicy::kNo)},
+    {"on-success", static_cast<int>(RestartPolicy::kOnSuccess)},
+    {"on-failure", static_cast<int>(RestartPolicy::kOnFailure)},
+    {"on-abnormal", static_cast<int>(RestartPolicy::kOnAbnormal)},
+    {"on-abort", static_cast<int>(RestartPolicy::kOnAbort)},
+    {"always", static_cast<int>(RestartPolicy::kAlways)},
+    {"on-watchdog", 0, kLater},
+};
+
+constexpr Choice kKillModes[] = {
+    {"control-group", static_cast<int>(KillMode::kControlGroup)},
+    {"mixed", static_cast<int>(KillMode::kMixed)},
+    {"process", static_cast<int>(KillMode::kProcess)},
+    {"none", 0, "a stopped unit would leave processes behind; write 'control-group' or 'mixed'"},
+};
+
+constexpr Choice kOomPolicies[] = {
+    {"continue", static_cast<int>(OomPolicy::kContinue)},
+    {"kill", static_cast<int>(OomPolicy::kKill)},
+    {"stop", 0, "not supported yet; 'kill' ends the whole container"},
+};
+
+constexpr char kInLog[] = "output is kept in husk's own log; write 'log'";
+constexpr Choice kOutputs[] = {
+    {"log", static_cast<int>(OutputTarget::kLog)},
+    {"null", static_cast<int>(OutputTarget::kNull)},
+    {"console", static_cast<int>(OutputTarget::kConsole)},
+    {"journal", 0, kInLog},
+    {"syslog", 0, kInLog},
+    {"kmsg", 0, kInLog},
+    {"inherit", 0, kInLog},
+    {"journal+console", 0, "write 'console'"},
+    {"tty", 0, "write 'console'"},
+    {"socket", 0, kLater},
+};
+
+Value<int> ParseRestartSteps(std::string_view text) {
+    auto steps = ParseRange(text, 0, 100);
+    if (!steps) return std::unexpected(std::move(steps).error());
+    return static_cast<int>(*steps);
+}
+
+// A list of statuses that further assignments add to.
+template <auto Member>
+Outcome AddStatuses(Unit& unit, const UnitInput& input) {
+    ExitStatusSet& set = unit.service.*Member;
+    if (input.text.empty()) {
+        set = {};
+        return {};
+    }
+    auto added = ParseExitStatus(input.text);
+    if (!added) return std::unexpected(std::move(added).error());
+    set.codes.insert(set.codes.end(), added->codes.begin(), added->codes.end());
+    set.signals.insert(set.signals.end(), added->signals.begin(), added->signals.end());
+    return {};
+}
+
+Value<Duration> ParseQuotaPeriod(std::string_view text) {
+    auto period = ParseSpan(text);
+    if (period && (*period < std::chrono::milliseconds(1) || *period > std::chrono::seconds(1)))
+        return Bad(Cat(Quote(text), " is out of range"), "1ms to 1s, which is what the kernel takes");
+    return period;
+}
+
+Value<uint64_t> ParseTasks(std::string_view text) {
+    if (text == "infinity") return kUnlimited;
+    if (text.ends_with('%'))
+        return Bad("a share of tasks is not supported yet", "a number or 'infinity'");
+    auto number = ParseRange(text, 1, INT32_MAX);
+    if (!number) return Bad(std::move(number.error().text), "at least 1, or 'infinity'");
+    return static_cast<uint64_t>(*number);
+}
+
+template <int Least, int Most>
+Value<int> ParseBetween(std::string_view text) {
+    auto number = ParseRange(text, Least, Most);
+    if (!number) return std::unexpected(std::move(number).error());
+    return static_cast<int>(*number);
+}
+
+Value<unsigned> ParseUmask(std::string_view text) {
+    auto mode = ParseFileMode(text);
+    if (mode && *mode > 0777) return Bad(Cat(Quote(text), " is not a umask"), "octal, at most 0777");
+    return mode;
+}
+
+template <int Resource, LimitUnit Unit_>
+Outcome SetLimit(Unit& unit, const UnitInput& input) {
+    if (input.text.empty()) {
+        unit.service.limits.erase(Resource);
+        return {};
+    }
+    auto limit = ParseResourceLimit(input.text, Unit_);
+    if (!limit) return std::unexpected(std::move(limit).error());
+    unit.service.limits.insert_or_assign(Resource, *limit);
+    return {};
+}
+
+using S = ServiceSection;
+using T = ValueType;
+using L = LimitUnit;
+
+template <auto Member, auto Parse>
+constexpr auto kSet = &Set<&Unit::service, Member, Parse>;
+template <auto Member, const auto& Choices>
+constexpr auto kSetChoice = &SetChoice<&Unit::service, Member, Choices>;
+
+constexpr UnitKey kKeys[] = {
+    // life
+    {"Type", T::kChoice, "exec", "exec: started when the program runs; simple: when its process "
+     "exists; oneshot: when it has ended well.", kSetChoice<&S::type, kTypes>},
+    {"ExecCondition", T::kWords, "", "A command that decides whether the unit starts."},
+    {"ExecStartPre", T::kWords, "", "A command before the start."},
+    {"ExecStart", T::kOther, "", "", nullptr, "write Exec= in [Container]"},
+    {"ExecStartPost", T::kWords, "", "A command after the start."},
+    {"ExecReload", T::kWords, "", "A command that reloads."},
+    {"ExecStop", T::kWords, "", "A command that stops."},
+    {"ExecStopPost", T::kWords, "", "A command after the end."},
+    {"Restart", T::kChoice, "on-failure", "no, on-success, on-failure, on-abnormal, on-abort or always. "
+     "Never after a stop that was asked for.", kSetChoice<&S::restart, kRestarts>},
+    {"RestartSec", T::kSpan, "100ms", "The delay before the first restart.",
+     kSet<&S::restart_sec, ParseFiniteSpan>},
+    {"RestartSteps", T::kNumber, "8", "Restarts over which the delay grows to RestartMaxDelaySec=; "
+     "0 keeps it constant.", kSet<&S::restart_steps, ParseRestartSteps>},
+    {"RestartMaxDelaySec", T::kSpan, "30s", "The longest delay; needs RestartSteps=.",
+     kSet<&S::restart_max_delay, ParseFiniteSpan>},
+    {"RestartMode", T::kChoice, "normal", "What others see of a restart."},
+    {"RestartPreventExitStatus", T::kStatus, "", "Statuses after which it is not restarted.",
+     AddStatuses<&S::restart_prevent>},
+    {"RestartForceExitStatus", T::kStatus, "", "Statuses after which it is restarted in any case.",
+     AddStatuses<&S::restart_force>},
+    {"SuccessExitStatus", T::kStatus, "", "Statuses that are successes besides 0, HUP, INT, TERM and PIPE.",
+     AddStatuses<&S::success>},
+    {"RemainAfterExit", T::kBoolean, "no", "Counts as active after it has ended well.",
+     kSet<&S::remain_after_exit, ParseBoolean>},
+    {"TimeoutStartSec", T::kSpan, "10s", "How long a start may take; 0 or infinity: for ever.",
+     kSet<&S::timeout_start, ParseTimeout>},
+    {"TimeoutStopSec", T::kSpan, "10s", "Time between the stop signal and SIGKILL; 0 or infinity: for ever.",
+     kSet<&S::timeout_stop, ParseTimeout>},
+    {"TimeoutAbortSec", T::kSpan, "TimeoutStopSec=", "The same after the watchdog."},
+    {"RuntimeMaxSec", T::kSpan, "infinity", "How long it may run."},
+    {"KillMode", T::kChoice, "control-group", "control-group: every process gets the stop signal; mixed: "
+     "the main one gets it, the rest SIGKILL; process: the main one alone.",
+     kSetChoice<&S::kill_mode, kKillModes>},
+    {"KillSignal", T::kSignal, "SIGTERM", "The stop signal.", kSet<&S::kill_signal, ParseSignalValue>},
+    {"RestartKillSignal", T::kSignal, "KillSignal=", "The stop signal of a restart."},
+    {"FinalKillSignal", T::kSignal, "SIGKILL", "The signal after the stop timeout."},
+    {"SendSIGKILL", T::kBoolean, "yes", "no: waits for ever after the stop signal.",
+     kSet<&S::send_sigkill, ParseBoolean>},
+    {"SendSIGHUP", T::kBoolean, "no", "SIGHUP after the stop signal."},
+    {"WatchdogSec", T::kSpan, "infinity", "The longest time between two signs of life."},
+    {"WatchdogSignal", T::kSignal, "SIGABRT", "The signal when the watchdog runs out."},
+    {"NotifyAccess", T::kChoice, "main", "Whose notifications count."},
+    {"NotifyFd", T::kNumber, "", "(own) A newline on this descriptor means ready."},
+    // resources
+    {"MemoryMin", T::kMemory, "0", "Memory that is never reclaimed.", kSet<&S::memory_min, ParseMemoryLimit>},
+    {"MemoryLow", T::kMemory, "0", "Memory that is reclaimed last.", kSet<&S::memory_low, ParseMemoryLimit>},
+    {"MemoryHigh", T::kMemory, "infinity", "Memory above which it is slowed down.",
+     kSet<&S::memory_high, ParseMemoryCeiling>},
+    {"MemoryMax", T::kMemory, "infinity", "Memory that it cannot exceed.",
+     kSet<&S::memory_max, ParseMemoryCeiling>},
+    {"MemorySwapMax", T::kMemory, "infinity", "Swap that it cannot exceed.",
+     kSet<&S::memory_swap_max, ParseMemoryLimit>},
+    {"MemoryZSwapMax", T::kMemory, "infinity", "Compressed swap that it cannot exceed."},
+    {"OOMPolicy", T::kChoice, "kill", "kill: out of memory ends the whole container; continue: one process.",
+     kSetChoice<&S::oom_policy, kOomPolicies>},
+    {"CPUQuota", T::kPercent, "", "CPU time that it cannot exceed; 100% is one CPU.",
+     kSet<&S::cpu_quota_percent, ParseCpuQuota>},
+    {"CPUQuotaPeriodSec", T::kSpan, "100ms", "The time over which CPUQuota= counts.",
+     kSet<&S::cpu_quota_period, ParseQuotaPeriod>},
+    {"CPUWeight", T::kNumber, "100", "Its share when CPUs are short: 1 to 10000, or idle.",
+     kSet<&S::cpu_weight, ParseCpuWeight>},
+    {"AllowedCPUs", T::kCpus, "", "CPUs that it may use.", kSet<&S::allowed_cpus, ParseCpuList>},
+    {"AllowedMemoryNodes", T::kCpus, "", "Memory nodes that it may use."},
+    {"IOWeight", T::kNumber, "100", "Its share when block devices are busy."},
+    {"IOReadBandwidthMax", T::kText, "", "Bytes a second that it may read of a device."},
+    {"IOWriteBandwidthMax", T::kText, "", "Bytes a second that it may write to a device."},
+    {"IOReadIOPSMax", T::kText, "", "Reads a second of a device."},
+    {"IOWriteIOPSMax", T::kText, "", "Writes a second to a device."},
+    {"TasksMax", T::kNumber, "512", "Processes and threads that it cannot exceed, or infinity.",
+     kSet<&S::tasks_max, ParseTasks>},
+    {"Delegate", T::kBoolean, "no", "May make cgroups of its own."},
+    {"DevicePolicy", T::kChoice, "closed", "Which devices may be used."},
+    {"DeviceAllow", T::kText, "", "A device that may be used."},
+    {"LimitAS", T::kLimit, "", "Address space.", SetLimit<RLIMIT_AS, L::kBytes>},
+    {"LimitCORE", T::kLimit, "", "Size of core files.", SetLimit<RLIMIT_CORE, L::kBytes>},
+    {"LimitCPU", T::kLimit, "", "CPU time.", SetLimit<RLIMIT_CPU, L::kSeconds>},
+    {"LimitDATA", T::kLimit, "", "Data segment.", SetLimit<RLIMIT_DATA, L::kBytes>},
+    {"LimitFSIZE", T::kLimit, "", "Size of files.", SetLimit<RLIMIT_FSIZE, L::kBytes>},
+    {"LimitLOCKS", T::kLimit, "", "File locks.", SetLimit<RLIMIT_LOCKS, L::kCount>},
+    {"LimitMEMLOCK", T::kLimit, "", "Locked memory.", SetLimit<RLIMIT_MEMLOCK, L::kBytes>},
+    {"LimitMSGQUEUE", T::kLimit, "", "Bytes in message queues.", SetLimit<RLIMIT_MSGQUEUE, L::kBytes>},
+    {"LimitNICE", T::kLimit, "", "Nice level that may be reached.", SetLimit<RLIMIT_NICE, L::kNice>},
+    {"LimitNOFILE", T::kLimit, "", "Open files.", SetLimit<RLIMIT_NOFILE, L::kCount>},
+    {"LimitNPROC", T::kLimit, "", "Processes of the user.", SetLimit<RLIMIT_NPROC, L::kCount>},
+    {"LimitRSS", T::kLimit, "", "Resident memory; the kernel ignores it.", SetLimit<RLIMIT_RSS, L::kBytes>},
+    {"LimitRTPRIO", T::kLimit, "", "Real-time priority.", SetLimit<RLIMIT_RTPRIO, L::kCount>},
+    {"LimitRTTIME", T::kLimit, "", "Real-time CPU time without a sleep.", SetLimit<RLIMIT_RTTIME, L::kMicroseconds>},
+    {"LimitSIGPENDING", T::kLimit, "", "Queued signals.", SetLimit<RLIMIT_SIGPENDING, L::kCount>},
+    {"LimitSTACK", T::kLimit, "", "Stack.", SetLimit<RLIMIT_STACK, L::kBytes>},
+    {"Nice", T::kNumber, "0", "Nice level, -20 to 19.", kSet<&S::nice, ParseBetween<-20, 19>>},
+    {"OOMScoreAdjust", T::kNumber, "0", "-1000 to 1000: who goes first when memory is short.",
+     kSet<&S::oom_score_adjust, ParseBetween<-1000, 1000>>},
+    {"CPUSchedulingPolicy", T::kChoice, "other", "Scheduling policy."},
+    {"CPUSchedulingPriority", T::kNumber, "0", "Real-time priority."},
+    {"IOSchedulingClass", T::kChoice, "", "IO scheduling class."},
+    {"UMask", T::kMode, "0022", "File mode bits that are taken away.", kSet<&S::umask, ParseUmask>},
+    // folders and output
+    {"StateDirectory", T::kNames, "", "Folders for state."},
+    {"StateDirectoryMode", T::kMode, "0755", "Their mode."},
+    {"CacheDirectory", T::kNames, "", "Folders for caches."},
+    {"CacheDirectoryMode", T::kMode, "0755", "Their mode."},
+    {"LogsDirectory", T::kNames, "", "Folders for logs."},
+    {"LogsDirectoryMode", T::kMode, "0755", "Their mode."},
+    {"RuntimeDirectory", T::kNames, "", "Folders until the next boot."},
+    {"RuntimeDirectoryMode", T::kMode, "0755", "Their mode."},
+    {"StandardOutput", T::kChoice, "log", "log, null or console.", kSetChoice<&S::standard_output, kOutputs>},
+    {"StandardError", T::kChoice, "log", "log, null or console.", kSetChoice<&S::standard_error, kOutputs>},
+    {"LogRateLimitIntervalSec", T::kSpan, "", "The time in which LogRateLimitBurst= counts."},
+    {"LogRateLimitBurst", T::kNumber, "", "Lines that are kept within the interval."},
+    {"SyslogIdentifier", T::kName, "", "The name before each line."},
+    {"LoadCredential", T::kText, "", "A credential from a file."},
+    {"SetCredential", T::kText, "", "A credential from here."},
+};
+
+}  // namespace
+
+std::span<const UnitKey> ServiceSectionKeys() { return kKeys; }
+
+}  // namespace husk::config

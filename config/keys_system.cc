@@ -1,0 +1,129 @@
+// Rows of /etc/husk/system.conf.
+#include "config/key_parsers.h"
+
+namespace husk::config {
+namespace {
+
+using Input = KeyInput<SystemConfig>;
+using C = SystemConfig;
+using T = ValueType;
+
+template <auto Member, auto Parse>
+Outcome SetSystem(SystemConfig& config, const Input& input) {
+    if (input.text.empty()) {
+        config.*Member = input.defaults.*Member;
+        return {};
+    }
+    auto value = Parsed<Parse>(input.text, input);
+    if (!value) return std::unexpected(std::move(value).error());
+    config.*Member = std::move(*value);
+    return {};
+}
+
+template <auto Member, auto Parse>
+Outcome AppendSystem(SystemConfig& config, const Input& input) {
+    if (input.text.empty()) {
+        (config.*Member).clear();
+        return {};
+    }
+    auto values = Parsed<Parse>(input.text, input);
+    if (!values) return std::unexpected(std::move(values).error());
+    (config.*Member).insert((config.*Member).end(), values->begin(), values->end());
+    return {};
+}
+
+Value<std::string> ParseModule(std::string_view text) {
+    for (char c : text)
+        if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
+            c != '_' && c != '-')
+            return Bad(Cat(Quote(text), " is not a kernel module"), "a name such as overlay");
+    return std::string(text);
+}
+
+Value<std::string> ParseSysctl(std::string_view text) {
+    const size_t equals = text.find('=');
+    const std::string_view name = Trim(text.substr(0, equals));
+    if (equals == text.npos || name.empty() || name.find("..") != name.npos || name[0] == '/' ||
+        name[0] == '.')
+        return Bad(Cat(Quote(text), " is not a kernel parameter"), "NAME=VALUE, as in vm.swappiness=10");
+    return Cat(name, "=", Trim(text.substr(equals + 1)));
+}
+
+Value<std::string> ParseStateDevice(std::string_view text) {
+    if (text.starts_with("LABEL=") && text.size() > 6) return std::string(text);
+    auto path = ParsePath(text);
+    if (!path || !IsBelow(*path, "/dev"))
+        return Bad(Cat(Quote(text), " is not a device"), "a path in /dev, or LABEL=NAME");
+    return path;
+}
+
+Value<std::string> ParseFilesystem(std::string_view text) {
+    for (std::string_view known : {"ext4", "btrfs", "f2fs", "xfs", "tmpfs"})
+        if (text == known) return std::string(text);
+    return Bad(Cat(Quote(text), " is not a file system for state"), "ext4, btrfs, f2fs, xfs or tmpfs");
+}
+
+Value<uint64_t> ParseDefaultTasks(std::string_view text) {
+    if (text == "infinity") return kUnlimited;
+    auto number = ParseRange(text, 1, INT32_MAX);
+    if (!number) return Bad(std::move(number.error().text), "at least 1, or 'infinity'");
+    return static_cast<uint64_t>(*number);
+}
+
+// Each unit holds one, in memory that init shares, so a typing error must not take the device's.
+Value<uint64_t> ParseLogBuffer(std::string_view text) {
+    auto size = ParseSize(text);
+    if (size && (*size < (4 << 10) || *size > (64 << 20)))
+        return Bad(Cat(Quote(text), " is out of range"), "4K to 64M");
+    return size;
+}
+
+constexpr SystemKey kSystem[] = {
+    {"Hostname", T::kName, "", "The device's host name.", SetSystem<&C::hostname, ParseHostName>},
+    {"KernelModules", T::kNames, "", "Modules to load at boot.",
+     AppendSystem<&C::kernel_modules, EachWord<ParseModule>>},
+    {"Sysctl", T::kAssignments, "", "Kernel parameters to set at boot; quote one that holds blanks.",
+     AppendSystem<&C::sysctl, EachWord<ParseSysctl>>},
+    {"Console", T::kText, "", "The console for people."},
+    {"StateDevice", T::kPath, "", "The block device for state: a path in /dev, or LABEL=NAME.",
+     SetSystem<&C::state_device, ParseStateDevice>},
+    {"StateFilesystem", T::kChoice, "ext4", "Its file system.",
+     SetSystem<&C::state_filesystem, ParseFilesystem>},
+    {"Timezone", T::kText, "", "The device's time zone."},
+};
+
+constexpr SystemKey kManager[] = {
+    {"RuntimeWatchdogSec", T::kSpan, "30s", "The hardware watchdog's time."},
+    {"RebootWatchdogSec", T::kSpan, "", "The hardware watchdog's time during a reboot."},
+    {"CrashAction", T::kChoice, "reboot", "What to do when init crashes."},
+    {"DefaultTimeoutStartSec", T::kSpan, "10s", "For units without TimeoutStartSec=; 0 or infinity: for ever.",
+     SetSystem<&C::default_timeout_start, ParseTimeout>},
+    {"DefaultTimeoutStopSec", T::kSpan, "10s", "For units without TimeoutStopSec=; 0 or infinity: for ever.",
+     SetSystem<&C::default_timeout_stop, ParseTimeout>},
+    {"DefaultMemoryMax", T::kMemory, "infinity", "For units without MemoryMax=.",
+     SetSystem<&C::default_memory_max, ParseMemoryCeiling>},
+    {"DefaultTasksMax", T::kNumber, "512", "For units without TasksMax=.",
+     SetSystem<&C::default_tasks_max, ParseDefaultTasks>},
+    {"LogBufferSize", T::kSize, "256K", "Log kept in memory for each unit, 4K to 64M.",
+     SetSystem<&C::log_buffer_size, ParseLogBuffer>},
+    {"CtrlAltDelBurstAction", T::kChoice, "", "What to do when Ctrl-Alt-Del is hit seven times in 2 s."},
+};
+
+constexpr SystemKey kNetwork[] = {
+    {"Address", T::kText, "", "A static address of a physical link."},
+    {"Gateway", T::kText, "", "The default gateway."},
+    {"DHCP", T::kBoolean, "no", "Asks for an address."},
+};
+
+}  // namespace
+
+std::span<const KeySection<SystemConfig>> SystemSections() {
+    static constexpr KeySection<SystemConfig> kSections[] = {
+        {"System", "The device.", kSystem},
+        {"Network", "Physical links.", kNetwork},
+        {"Manager", "husk itself, and defaults of units.", kManager},
+    };
+    return kSections;
+}
+
+}  // namespace husk::config
