@@ -1,0 +1,39 @@
+// The child of a launch: everything between clone3(2) and execve(2).
+//
+// Contract: allocates nothing, takes no lock, logs nothing, calls only system calls (the build
+// checks the symbols of this file's object). It runs in a copy of the supervisor's memory, so it may
+// read the plan. The first failure is reported on the status pipe and ends it.
+#pragma once
+
+#include <cstdint>
+
+#include "container/plan.h"
+
+namespace husk::container {
+
+struct ChildDescriptors {
+    int go = -1;             // one byte: go on; end of file: the supervisor is gone
+    int status = -1;         // close-on-exec: end of file means that execve succeeded
+    int standard_in = -1, standard_out = -1, standard_error = -1;
+    const int* attachments = nullptr;  // by slot of the root plan
+};
+
+inline constexpr uint32_t kReportHeadSize = 1024;
+
+// What the child sends when a stage fails: one write, smaller than PIPE_BUF, so never torn.
+struct ChildReport {
+    Stage stage{};
+    uint32_t step = 0;       // kTree: index of the step; kExecute: index of the program
+    int32_t error = 0;       // errno
+    uint32_t head_size = 0;  // kExecute: how much of the program's file follows
+    char head[kReportHeadSize] = {};
+};
+static_assert(sizeof(ChildReport) <= 4096);
+
+// Exit code of a child that failed before execve: the stage can be told from it even when nobody is
+// there to read the report.
+inline constexpr int kChildFailedBase = 200;
+
+[[noreturn]] void RunChild(const Plan& plan, const ChildDescriptors& descriptors);
+
+}  // namespace husk::container

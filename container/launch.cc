@@ -1,0 +1,175 @@
+#include "container/launch.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "base/file.h"
+#include "base/sys.h"
+#include "base/text.h"
+#include "container/exec_failure.h"
+#include "container/id_map.h"
+
+namespace husk::container {
+namespace {
+
+struct Pipe {
+    OwnedFd read, write;
+};
+
+Result<Pipe> MakePipe() {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) return FailErrno("make a pipe");
+    return Pipe{OwnedFd(ends[0]), OwnedFd(ends[1])};
+}
+
+// The calling thread in another network namespace for as long as this lives: a child is born in its
+// parent's. Joining from inside the child would be too late, since the child's user namespace has no
+// rights over another unit's network.
+class NetworkVisit {
+  public:
+    static Result<NetworkVisit> Enter(int target) {
+        auto home = OpenFile("/proc/self/ns/net", O_RDONLY);
+        if (!home) return Fail(std::move(home).error());
+        if (::setns(target, CLONE_NEWNET) != 0) return FailErrno("join the network namespace");
+        return NetworkVisit(std::move(*home));
+    }
+    NetworkVisit(NetworkVisit&&) = default;
+    ~NetworkVisit() {
+        // Staying in a container's network would be silent and wrong; the supervisor is crash-only.
+        if (home_ && ::setns(home_.get(), CLONE_NEWNET) != 0) ::_exit(1);
+    }
+
+  private:
+    explicit NetworkVisit(OwnedFd home) : home_(std::move(home)) {}
+    OwnedFd home_;
+};
+
+// A process may lower its hard limits but only the device's root may raise them, which the child is
+// not in its user namespace.
+Status RaiseHardLimits(pid_t pid, const std::vector<ResourceLimit>& limits) {
+    for (const auto& limit : limits) {
+        uint64_t now[2];
+        if (::syscall(SYS_prlimit64, pid, limit.resource, nullptr, now) != 0)
+            return FailErrno("read resource limits");
+        if (limit.hard <= now[1]) continue;
+        now[1] = limit.hard;
+        if (::syscall(SYS_prlimit64, pid, limit.resource, now, nullptr) != 0)
+            return FailErrno("raise a hard resource limit");
+    }
+    return {};
+}
+
+// What the device's root has to do for a child that is not it.
+Status SetUpFromOutside(pid_t pid, const ContainerSpec& spec) {
+    const std::string process = Cat("/proc/", std::to_string(pid));
+    // Written with CAP_SYS_RESOURCE, this also becomes the least that the container can set: the
+    // supervisor's own -1000 would stay within its reach otherwise (proc(5)).
+    HUSK_TRY(WriteAttribute(process + "/oom_score_adj", std::to_string(spec.oom_score_adjust)));
+    HUSK_TRY(RaiseHardLimits(pid, spec.resource_limits));
+    if (spec.nice != 0 &&
+        ::setpriority(PRIO_PROCESS, static_cast<id_t>(pid), spec.nice) != 0)
+        return FailErrno("set the nice level");
+    if (spec.user_namespace) HUSK_TRY(WriteIdMaps(pid, *spec.user_namespace));
+    return {};
+}
+
+}  // namespace
+
+Launching::~Launching() {
+    if (!go_ || !pidfd_) return;
+    (void)sys::pidfd_send_signal(pidfd_.get(), SIGKILL);  // fails only if it is gone already
+    siginfo_t info;
+    while (::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd_.get()), &info,
+                    WEXITED) != 0 &&
+           errno == EINTR) {
+    }
+}
+
+Status Launching::Go() {
+    Status written = WriteAll(go_.get(), "g", "the child's go pipe");
+    if (written) go_.reset();
+    return written;
+}
+
+Result<Launching> Launch(const Plan& plan, LaunchInput input) {
+    auto go = MakePipe(), status = MakePipe();
+    if (!go) return Fail(std::move(go).error());
+    if (!status) return Fail(std::move(status).error());
+    std::vector<int> attachments;
+    for (const auto& attachment : input.attachments) attachments.push_back(attachment.get());
+    ChildDescriptors descriptors{.go = go->read.get(),
+                                 .status = status->write.get(),
+                                 .standard_in = input.standard_in,
+                                 .standard_out = input.standard_out,
+                                 .standard_error = input.standard_error,
+                                 .attachments = attachments.data()};
+
+    std::optional<NetworkVisit> visit;
+    if (plan.spec.network == NetworkKind::kJoin) {
+        auto entered = NetworkVisit::Enter(input.join_network);
+        if (!entered) return Fail(std::move(entered).error());
+        visit.emplace(std::move(*entered));
+    }
+    int pidfd = -1;
+    sys::CloneArguments arguments{
+        .flags = plan.clone_flags | sys::kClonePidfd | sys::kCloneClearSighand,
+        .pidfd = reinterpret_cast<uint64_t>(&pidfd),
+        .exit_signal = SIGCHLD};
+    if (input.cgroup >= 0) {
+        arguments.flags |= sys::kCloneIntoCgroup;
+        arguments.cgroup = static_cast<uint64_t>(input.cgroup);
+    }
+    const pid_t pid = sys::clone3(arguments);
+    if (pid < 0) return FailErrno("clone3");
+    if (pid == 0) {
+        // Our copy of the other end, or the end of the file would never come.
+        (void)::close(go->write.get());
+        RunChild(plan, descriptors);
+    }
+    visit.reset();
+
+    Launching launching;
+    launching.pid_ = pid;
+    launching.pidfd_.reset(pidfd);
+    launching.status_ = std::move(status->read);
+    launching.go_ = std::move(go->write);
+    HUSK_TRY(SetUpFromOutside(pid, plan.spec));
+    return launching;
+}
+
+Result<bool> ReadStatus(int status, const Plan& plan) {
+    ChildReport report;
+    ssize_t got = 0;
+    do got = ::read(status, &report, sizeof report);
+    while (got < 0 && errno == EINTR);
+    if (got < 0) return FailErrno("read the child's status");
+    if (got == 0) return true;
+    if (got != sizeof report) return Fail("the child's report was cut short");
+    return Fail(Explain(report, plan));
+}
+
+Error Explain(const ChildReport& report, const Plan& plan) {
+    if (report.stage == Stage::kTree && report.step < plan.root.steps.size())
+        return Error::FromErrno(report.error, rootfs::Describe(plan.root.steps[report.step]));
+    if (report.stage == Stage::kExecute && report.step < plan.programs.size())
+        return ExplainExecFailure(
+            plan.programs.size() == 1 ? plan.programs[report.step]
+            : report.head_size == 0 && report.error == ENOENT ? plan.spec.argv.front()
+                                                              : plan.programs[report.step],
+            plan.programs.size() > 1, report.error,
+            {report.head, std::min<size_t>(report.head_size, sizeof report.head)});
+    if (report.stage == Stage::kWorkingDirectory)
+        return Error::FromErrno(report.error, Cat("change to the working directory ",
+                                                  Quote(plan.spec.working_dir)));
+    return Error::FromErrno(report.error, StageName(report.stage));
+}
+
+}  // namespace husk::container
