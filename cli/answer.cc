@@ -1,0 +1,245 @@
+#include "cli/answer.h"
+
+#include <rapidjson/document.h>
+#include <rapidjson/error/en.h>
+#include <rapidjson/stringbuffer.h>
+#include <rapidjson/writer.h>
+
+#include <utility>
+
+#include "base/text.h"
+#include "cli/terminal.h"
+#include "supervisor/control_protocol.h"
+
+namespace husk::cli {
+namespace {
+
+using Value = rapidjson::Value;
+
+// Reads the fields of one object; the first wrong type stays as `problem` and ends the reading.
+class Fields {
+  public:
+    Fields(const Value& object, std::string path, std::string& problem)
+        : object_(object), path_(std::move(path)), problem_(problem) {
+        if (!object_.IsObject()) Refuse(path_, "an object");
+    }
+
+    const Value* Find(const char* name) const {
+        if (!object_.IsObject()) return nullptr;
+        auto at = object_.FindMember(name);
+        return at == object_.MemberEnd() || at->value.IsNull() ? nullptr : &at->value;
+    }
+    void Read(const char* name, std::string& out) const {
+        const Value* value = Find(name);
+        if (value == nullptr) return;
+        if (!value->IsString()) return Refuse(Name(name), "a string");
+        out.assign(value->GetString(), value->GetStringLength());
+    }
+    void Read(const char* name, bool& out) const {
+        const Value* value = Find(name);
+        if (value == nullptr) return;
+        if (!value->IsBool()) return Refuse(Name(name), "true or false");
+        out = value->GetBool();
+    }
+    void Read(const char* name, int64_t& out) const {
+        const Value* value = Find(name);
+        if (value == nullptr) return;
+        if (!value->IsInt64()) return Refuse(Name(name), "an integer");
+        out = value->GetInt64();
+    }
+    void Read(const char* name, uint64_t& out) const {
+        const Value* value = Find(name);
+        if (value == nullptr) return;
+        if (!value->IsUint64()) return Refuse(Name(name), "an unsigned integer");
+        out = value->GetUint64();
+    }
+    void Read(const char* name, std::optional<uint64_t>& out) const {
+        if (Find(name) == nullptr) return;
+        Read(name, out.emplace());
+    }
+    void Read(const char* name, std::optional<double>& out) const {
+        const Value* value = Find(name);
+        if (value == nullptr) return;
+        if (!value->IsNumber()) return Refuse(Name(name), "a number");
+        out = value->GetDouble();
+    }
+    void Read(const char* name, std::vector<std::string>& out) const {
+        Each(name, [&](const Value& element, const std::string& path) {
+            if (!element.IsString()) return Refuse(path, "a string");
+            out.emplace_back(element.GetString(), element.GetStringLength());
+        });
+    }
+    template <typename Call>
+    void Each(const char* name, const Call& call) const {
+        const Value* value = Find(name);
+        if (value == nullptr) return;
+        if (!value->IsArray()) return Refuse(Name(name), "an array");
+        for (rapidjson::SizeType i = 0; i < value->Size() && problem_.empty(); ++i)
+            call((*value)[i], Cat(Name(name), "[", std::to_string(i), "]"));
+    }
+    template <typename Call>
+    void Object(const char* name, const Call& call) const {
+        if (const Value* value = Find(name)) call(Fields(*value, Name(name), problem_));
+    }
+    std::string Name(const char* name) const {
+        return path_.empty() ? std::string(name) : Cat(path_, ".", name);
+    }
+    void Refuse(const std::string& path, std::string_view wanted) const {
+        if (problem_.empty()) problem_ = Cat(Quote(path), " is not ", wanted);
+    }
+    std::string& problem() const { return problem_; }
+
+  private:
+    const Value& object_;
+    std::string path_;
+    std::string& problem_;
+};
+
+ExitView ReadExit(const Fields& fields) {
+    ExitView exit;
+    fields.Read("kind", exit.kind);
+    fields.Read("code", exit.code);
+    fields.Read("text", exit.text);
+    fields.Read("at", exit.at);
+    const Value* signal = fields.Find("signal");
+    if (signal != nullptr && signal->IsInt()) {
+        if (signal->GetInt() != 0) exit.signal = SignalName(signal->GetInt());
+    } else {
+        fields.Read("signal", exit.signal);
+    }
+    return exit;
+}
+
+ProblemView ReadProblem(const Fields& fields) {
+    ProblemView problem;
+    fields.Read("severity", problem.severity);
+    fields.Read("file", problem.file);
+    fields.Read("line", problem.line);
+    fields.Read("key", problem.key);
+    fields.Read("text", problem.text);
+    fields.Read("hint", problem.hint);
+    return problem;
+}
+
+HistoryView ReadHistory(const Fields& fields) {
+    HistoryView line;
+    fields.Read("at", line.at);
+    fields.Read("monotonic", line.monotonic);
+    fields.Read("text", line.text);
+    return line;
+}
+
+UnitView ReadUnit(const Fields& fields) {
+    UnitView unit;
+    fields.Read("name", unit.name);
+    fields.Read("description", unit.description);
+    fields.Read("path", unit.path);
+    fields.Read("state", unit.state);
+    fields.Read("reason", unit.reason);
+    fields.Read("cgroup", unit.cgroup);
+    fields.Read("since", unit.since);
+    fields.Read("since_monotonic", unit.since_monotonic);
+    fields.Read("main_pid", unit.main_pid);
+    fields.Read("restarts", unit.restarts);
+    fields.Read("next_try_ms", unit.next_try_ms);
+    fields.Read("cpu_usec", unit.cpu_usec);
+    fields.Object("last_exit", [&](const Fields& exit) { unit.last_exit = ReadExit(exit); });
+    fields.Object("memory", [&](const Fields& memory) {
+        memory.Read("current", unit.memory_current);
+        memory.Read("peak", unit.memory_peak);
+        memory.Read("max", unit.memory_max);
+    });
+    fields.Object("tasks", [&](const Fields& tasks) {
+        tasks.Read("current", unit.tasks_current);
+        tasks.Read("max", unit.tasks_max);
+    });
+    fields.Each("problems", [&](const Value& value, const std::string& path) {
+        unit.problems.push_back(ReadProblem(Fields(value, path, fields.problem())));
+    });
+    fields.Each("history", [&](const Value& value, const std::string& path) {
+        unit.history.push_back(ReadHistory(Fields(value, path, fields.problem())));
+    });
+    if (unit.name.empty()) fields.Refuse(fields.Name("name"), "there");
+    if (unit.state.empty()) fields.Refuse(fields.Name("state"), "there");
+    return unit;
+}
+
+Answer ReadAnswer(const Fields& fields) {
+    Answer answer;
+    fields.Read("ok", answer.ok);
+    fields.Read("code", answer.code);
+    fields.Read("error", answer.error);
+    fields.Read("state", answer.state);
+    fields.Read("husk", answer.husk);
+    fields.Read("pid", answer.pid);
+    fields.Read("supervisor_starts", answer.supervisor_starts);
+    fields.Read("added", answer.added);
+    fields.Read("changed", answer.changed);
+    fields.Read("removed", answer.removed);
+    fields.Each("units", [&](const Value& value, const std::string& path) {
+        answer.units.push_back(ReadUnit(Fields(value, path, fields.problem())));
+    });
+    return answer;
+}
+
+}  // namespace
+
+Result<Answer> ParseAnswer(std::string_view line) {
+    rapidjson::Document document;
+    // Iterative: the depth of what comes over a socket must not decide about our stack.
+    document.Parse<rapidjson::kParseIterativeFlag>(line.data(), line.size());
+    if (document.HasParseError())
+        return Fail(Cat("the supervisor's answer is not JSON: ",
+                        rapidjson::GetParseError_En(document.GetParseError()), " At byte ",
+                        std::to_string(document.GetErrorOffset())));
+    std::string problem;
+    const Fields fields(document, "", problem);
+    int64_t version = 0;
+    fields.Read("version", version);
+    if (problem.empty() && version != supervisor::kControlVersion)
+        return Fail(Cat("the supervisor speaks version ", std::to_string(version),
+                        " of the control protocol, this program version ",
+                        std::to_string(supervisor::kControlVersion),
+                        ": use the husk that the supervisor was started from"));
+    Answer answer = ReadAnswer(fields);
+    if (!problem.empty()) return Fail(Cat("the supervisor's answer: ", problem));
+    return answer;
+}
+
+std::string WriteRequest(const Request& request) {
+    rapidjson::StringBuffer buffer;
+    rapidjson::Writer<rapidjson::StringBuffer> writer(buffer);
+    auto text = [&](const char* name, const std::string& value) {
+        writer.Key(name);
+        writer.String(value.data(), static_cast<rapidjson::SizeType>(value.size()));
+    };
+    writer.StartObject();
+    writer.Key("version");
+    writer.Int(supervisor::kControlVersion);
+    text("verb", request.verb);
+    if (!request.units.empty()) {
+        writer.Key("units");
+        writer.StartArray();
+        for (const auto& unit : request.units)
+            writer.String(unit.data(), static_cast<rapidjson::SizeType>(unit.size()));
+        writer.EndArray();
+    }
+    if (!request.signal.empty()) text("signal", request.signal);
+    if (!request.action.empty()) text("action", request.action);
+    if (request.wait) {
+        writer.Key("wait");
+        writer.Bool(true);
+    }
+    writer.EndObject();
+    return std::string(buffer.GetString(), buffer.GetSize()) + "\n";
+}
+
+std::string JsonString(std::string_view text) {
+    const std::string valid = ValidUtf8(text);
+    rapidjson::StringBuffer buffer;
+    rapidjson::Writer<rapidjson::StringBuffer> writer(buffer);
+    writer.String(valid.data(), static_cast<rapidjson::SizeType>(valid.size()));
+    return std::string(buffer.GetString(), buffer.GetSize());
+}
+
+}  // namespace husk::cli

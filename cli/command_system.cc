@@ -1,0 +1,76 @@
+// is-system-running, poweroff, reboot, halt, reload, version.
+#include "base/text.h"
+#include "cli/commands.h"
+#include "cli/version.h"
+
+namespace husk::cli {
+namespace {
+
+std::string FormatState(const Invocation&, const Answer& answer) {
+    return answer.ok ? answer.state + "\n" : "";
+}
+
+std::string FormatNothing(const Invocation&, const Answer&) { return ""; }
+
+std::string FormatChanges(const Invocation&, const Answer& answer) {
+    if (!answer.ok) return "";
+    std::string text;
+    const Style plain;
+    auto add = [&](std::string_view what, const std::vector<std::string>& names) {
+        for (const auto& name : names) text += Cat(what, " ", Visible(plain, name), "\n");
+    };
+    add("added", answer.added);
+    add("changed", answer.changed);
+    add("removed", answer.removed);
+    return text.empty() ? "nothing has changed\n" : text;
+}
+
+}  // namespace
+
+int IsSystemRunningCommand(const Invocation& given) {
+    Invocation call = given;
+    Request request{.verb = "is-system-running"};
+    request.wait = call.arguments.Has("wait");
+    if (request.wait) call.call.answer_patience = kInfinite;
+    auto reply = Call(call.call, request);
+    if (!reply) return ExitCodeOf(reply.error());
+    if (!Print(call.json ? reply->line + "\n" : FormatState(call, reply->answer)))
+        return kExitFailed;
+    if (int code = ExitCodeOf(reply->answer); code != kExitOk) return code;
+    return reply->answer.state == "running" ? kExitOk : kExitFailed;
+}
+
+int ShutdownCommand(const Invocation& call) {
+    Request request{.verb = "shutdown"};
+    request.action = call.verb->name;
+    return AskAndPrint(call, request, FormatNothing);
+}
+
+int ReloadCommand(const Invocation& given) {
+    Invocation call = given;
+    call.call.repeatable = false;  // the second answer would tell of no change
+    return AskAndPrint(call, {.verb = "reload"}, FormatChanges);
+}
+
+int VersionCommand(const Invocation& given) {
+    Invocation call = given;
+    // A machine without a supervisor has a version too.
+    call.call.connect_patience = Duration::zero();
+    auto reply = Call(call.call, {.verb = "version"});
+    if (call.json) {
+        const std::string own = Cat("{\"version\":1,\"ok\":true,\"husk\":", JsonString(kVersion), "}");
+        return Print(Cat(reply ? reply->line : own, "\n")) ? kExitOk : kExitFailed;
+    }
+    std::string text = Cat("husk ", kVersion, "\n");
+    if (reply && reply->answer.ok) {
+        const Answer& answer = reply->answer;
+        const Style plain;
+        text += Cat("supervisor ", Visible(plain, answer.husk), ", pid ",
+                    std::to_string(answer.pid), ", started ",
+                    std::to_string(answer.supervisor_starts),
+                    answer.supervisor_starts == 1 ? " time" : " times", " since boot\n");
+    }
+    return Print(text) ? kExitOk : kExitFailed;
+}
+
+}  // namespace husk::cli

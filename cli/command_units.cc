@@ -1,0 +1,128 @@
+// status, list, why, start, stop, restart, kill, cat.
+#include <algorithm>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "cli/commands.h"
+
+namespace husk::cli {
+namespace {
+
+constexpr size_t kStatusLogLines = 10;
+constexpr size_t kLargestUnitFile = 64 * 1024;  // as the loader allows
+
+std::string FormatPages(const Invocation& call, const Answer& answer) {
+    std::string text;
+    for (const auto& unit : answer.units) {
+        if (!text.empty()) text += "\n";
+        text += FormatUnit(unit, ReadClocks(), call.style);
+        const std::string log = LastLogLines(call, unit.name, kStatusLogLines);
+        if (!log.empty()) text += Cat("\n", log);
+    }
+    return text;
+}
+
+std::string FormatStatus(const Invocation& call, const Answer& answer) {
+    if (!call.arguments.operands.empty()) return FormatPages(call, answer);
+    return answer.ok ? FormatTable(answer.units, ReadClocks(), call.style) : "";
+}
+
+std::string FormatNames(const Invocation&, const Answer& answer) {
+    const Style plain;
+    std::string text;
+    for (const auto& unit : answer.units) text += Visible(plain, unit.name) + "\n";
+    return text;
+}
+
+std::string FormatWhyPages(const Invocation& call, const Answer& answer) {
+    std::string text;
+    for (const auto& unit : answer.units) {
+        if (!text.empty()) text += "\n";
+        text += FormatWhy(unit, ReadClocks(), call.style);
+    }
+    return text;
+}
+
+std::string FormatOutcomes(const Invocation& call, const Answer& answer) {
+    std::string text;
+    for (const auto& unit : answer.units) text += FormatOutcome(unit, call.style);
+    return text;
+}
+
+// The main file and its drop-ins, in the order in which they are merged. The supervisor names the
+// main file; drop-ins lie beside it (NAME.container.d/*.conf).
+std::vector<std::string> FilesOf(const UnitView& unit) {
+    std::vector<std::string> files{unit.path};
+    auto names = ListDirectory(unit.path + ".d");
+    if (!names) return files;  // no drop-ins
+    for (const auto& name : *names)
+        if (name.ends_with(".conf")) files.push_back(Cat(unit.path, ".d/", name));
+    return files;
+}
+
+}  // namespace
+
+int StatusCommand(const Invocation& call) {
+    const auto& units = call.arguments.operands;
+    auto reply = Call(call.call, {.verb = "status", .units = units});
+    if (!reply) return ExitCodeOf(reply.error());
+    if (!Print(call.json ? reply->line + "\n" : FormatStatus(call, reply->answer)))
+        return kExitFailed;
+    if (int code = ExitCodeOf(reply->answer); code != kExitOk || units.empty()) return code;
+    const bool all_up = std::all_of(
+        reply->answer.units.begin(), reply->answer.units.end(),
+        [](const UnitView& unit) { return unit.state == "running" || unit.state == "exited"; });
+    return all_up ? kExitOk : kExitNotRunning;
+}
+
+int ListCommand(const Invocation& call) {
+    return AskAndPrint(call, {.verb = "status"}, FormatNames);
+}
+
+int WhyCommand(const Invocation& call) {
+    return AskAndPrint(call, {.verb = "why", .units = call.arguments.operands}, FormatWhyPages);
+}
+
+int UnitJobCommand(const Invocation& given) {
+    Invocation call = given;
+    Request request{.verb = call.verb->name, .units = call.arguments.operands};
+    // Starting what runs and stopping what is down are nothing; the others count.
+    call.call.repeatable = request.verb == "start" || request.verb == "stop";
+    call.call.answer_patience = kInfinite;  // the unit's own timeouts end the job
+    if (request.verb == "kill") {
+        const std::string name = call.arguments.Get("signal").value_or("SIGTERM");
+        const auto signal = ParseSignal(name);
+        if (!signal) {
+            PrintError(Cat("kill: no signal ", Quote(name), ": write SIGHUP, HUP or 1"));
+            return kExitUsage;
+        }
+        request.signal = SignalName(*signal);
+    }
+    return AskAndPrint(call, request, FormatOutcomes);
+}
+
+int CatCommand(const Invocation& call) {
+    auto reply = Call(call.call, {.verb = "status", .units = call.arguments.operands});
+    if (!reply) return ExitCodeOf(reply.error());
+    if (int code = ExitCodeOf(reply->answer); code != kExitOk) return code;
+    std::string text = call.json ? "{\"version\":1,\"ok\":true,\"files\":[" : "";
+    bool first = true;
+    for (const auto& unit : reply->answer.units)
+        for (const auto& path : FilesOf(unit)) {
+            // A refused unit may be one whose file is too long, and a person wants to see it too.
+            auto file = ReadFile(path, 16 * kLargestUnitFile);
+            if (!file) return PrintError(file.error().text()), kExitFailed;
+            if (call.json) {
+                text += Cat(first ? "" : ",", "{\"path\":", JsonString(path), ",\"text\":",
+                            JsonString(*file), "}");
+            } else {
+                text += Cat(first ? "" : "\n", "# ", path, "\n", *file);
+                if (!text.ends_with('\n')) text += '\n';
+            }
+            first = false;
+        }
+    if (call.json) text += "]}\n";
+    return Print(text) ? kExitOk : kExitFailed;
+}
+
+}  // namespace husk::cli

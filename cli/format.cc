@@ -1,0 +1,88 @@
+#include "cli/format.h"
+
+#include <time.h>
+
+#include <cstdlib>
+
+#include "base/text.h"
+
+namespace husk::cli {
+namespace {
+
+constexpr int64_t kSecond = 1'000'000'000;
+// 2020-01-01: no clock that is set shows less.
+constexpr int64_t kClockIsSet = 1'577'836'800 * kSecond;
+
+std::string Date(int64_t realtime, const char* format) {
+    const time_t seconds = static_cast<time_t>(realtime / kSecond);
+    tm parts{};
+    char text[64];
+    if (::gmtime_r(&seconds, &parts) == nullptr) return "?";
+    (void)std::strftime(text, sizeof text, format, &parts);  // the buffer is larger
+    return text;
+}
+
+}  // namespace
+
+Now ReadClocks() { return {MonotonicNow(), RealtimeNow()}; }
+
+int64_t WallClock(int64_t realtime, int64_t monotonic, const Now& now) {
+    if (realtime >= kClockIsSet || now.realtime < kClockIsSet || monotonic == 0) return realtime;
+    return now.realtime - (now.monotonic.since_boot.count() - monotonic);
+}
+
+std::string FormatTimestamp(int64_t realtime) { return Date(realtime, "%a %Y-%m-%d %H:%M:%S UTC"); }
+
+std::string FormatClock(int64_t realtime, const Now& now) {
+    constexpr int64_t kDay = 86'400 * kSecond;
+    const bool today = realtime / kDay == now.realtime / kDay;
+    return Date(realtime, today ? "%H:%M:%S" : "%Y-%m-%d %H:%M:%S");
+}
+
+std::string FormatAgo(int64_t monotonic, const Now& now) {
+    const Duration span = now.monotonic.since_boot - Duration(monotonic);
+    // Below zero: the answer is newer than our look at the clock.
+    if (span < std::chrono::seconds(1)) return "just now";
+    return Cat(FormatDuration(span), " ago");
+}
+
+Colour ColourOfState(std::string_view state) {
+    if (state == "running" || state == "exited") return Colour::kGreen;
+    if (state == "failed" || state == "refused") return Colour::kRed;
+    if (state == "backoff" || state == "starting" || state == "stopping" || state == "waiting")
+        return Colour::kYellow;
+    return Colour::kNone;
+}
+
+std::string DescribeExit(const ExitView& exit) {
+    if (exit.kind == "start-failed" && !exit.text.empty() && !exit.text.starts_with("start failed"))
+        return Cat("start failed: ", exit.text);
+    if (!exit.text.empty()) return exit.text;
+    if (exit.kind == "exited") return Cat("exited with code ", std::to_string(exit.code));
+    if (exit.kind == "signal") return Cat("killed by ", exit.signal);
+    if (exit.kind == "oom") return "killed for memory";
+    if (exit.kind == "start-failed") return "start failed";
+    return "ended, and nobody saw how";
+}
+
+std::string DescribeProblem(const Style& style, const ProblemView& problem) {
+    std::string text = Visible(style, problem.file);
+    if (problem.line > 0) text += Cat(":", std::to_string(problem.line));
+    if (!text.empty()) text += ": ";
+    const bool warning = problem.severity == "warning";
+    text += Paint(style, warning ? Colour::kYellow : Colour::kRed, warning ? "warning" : "error");
+    text += Cat(": ", Visible(style, problem.text));
+    if (!problem.hint.empty()) text += Cat(" (", Visible(style, problem.hint), ")");
+    return text;
+}
+
+std::string FormatOutcome(const UnitView& unit, const Style& style) {
+    std::string text = Cat(Visible(style, unit.name), ": ",
+                           Paint(style, ColourOfState(unit.state), Visible(style, unit.state)));
+    if (unit.main_pid > 0) text += Cat(", pid ", std::to_string(unit.main_pid));
+    if (ColourOfState(unit.state) != Colour::kGreen && !unit.reason.empty())
+        text += Cat(": ", Visible(style, unit.reason));
+    return text + "\n";
+}
+
+}  // namespace husk::cli

@@ -1,0 +1,146 @@
+// `husk status`: the table of all units and the page of one.
+#include <algorithm>
+
+#include "base/text.h"
+#include "cli/format.h"
+
+namespace husk::cli {
+namespace {
+
+struct Row {
+    std::string name, state, span, pid, restarts, memory, reason;
+};
+
+Row RowOf(const UnitView& unit, const Now& now, const Style& style) {
+    Row row;
+    row.name = Visible(style, unit.name);
+    row.state = Visible(style, unit.state);
+    const Duration span = now.monotonic.since_boot - Duration(unit.since_monotonic);
+    row.span = unit.since_monotonic == 0 ? "-"
+                                         : FormatDuration(std::max(span, Duration::zero()));
+    row.pid = unit.main_pid > 0 ? std::to_string(unit.main_pid) : "-";
+    row.restarts = std::to_string(unit.restarts);
+    row.memory = unit.memory_current ? FormatBytes(*unit.memory_current) : "-";
+    row.reason = Visible(style, unit.reason);
+    // A refused unit without a reason of its own has one in its problems.
+    if (row.reason.empty() && !unit.problems.empty())
+        row.reason = Visible(style, unit.problems.front().text);
+    return row;
+}
+
+std::string Footer(const std::vector<UnitView>& units, const Style& style) {
+    size_t failed = 0, refused = 0;
+    const UnitView* first = nullptr;
+    for (const auto& unit : units) {
+        if (unit.state != "failed" && unit.state != "refused") continue;
+        (unit.state == "failed" ? failed : refused) += 1;
+        if (first == nullptr) first = &unit;
+    }
+    if (first == nullptr) return "";
+    std::string text = "\n";
+    if (failed != 0) text += Cat(std::to_string(failed), " failed");
+    if (failed != 0 && refused != 0) text += ", ";
+    if (refused != 0) text += Cat(std::to_string(refused), " refused");
+    return Cat(text, ": 'husk why ", Visible(style, first->name), "' tells more\n");
+}
+
+// "12 (3 of 512)" and its like: parts that are unknown are left out.
+std::string Memory(const UnitView& unit) {
+    std::string text = FormatBytes(*unit.memory_current);
+    std::vector<std::string> more;
+    if (unit.memory_peak) more.push_back(Cat("peak: ", FormatBytes(*unit.memory_peak)));
+    if (unit.memory_max && *unit.memory_max != UINT64_MAX)
+        more.push_back(Cat("max: ", FormatBytes(*unit.memory_max)));
+    return more.empty() ? text : Cat(text, " (", Join(more, ", "), ")");
+}
+
+std::string Tasks(const UnitView& unit) {
+    std::string text = std::to_string(*unit.tasks_current);
+    if (unit.tasks_max && *unit.tasks_max != UINT64_MAX)
+        text += Cat(" (limit: ", std::to_string(*unit.tasks_max), ")");
+    return text;
+}
+
+std::string Active(const UnitView& unit, const Now& now, const Style& style) {
+    std::string text = Paint(style, ColourOfState(unit.state), Visible(style, unit.state));
+    if (unit.since_monotonic == 0) return text;
+    const int64_t since = WallClock(unit.since, unit.since_monotonic, now);
+    return Cat(text, " since ", FormatTimestamp(since), "; ",
+               FormatAgo(unit.since_monotonic, now));
+}
+
+std::string NextTry(double milliseconds) {
+    const auto span = Duration(static_cast<int64_t>(std::clamp(milliseconds, 0.0, 1e12) * 1e6));
+    return Cat("in ", FormatDuration(span));
+}
+
+}  // namespace
+
+std::string FormatTable(const std::vector<UnitView>& units, const Now& now, const Style& style) {
+    if (units.empty()) return "no units: put NAME.container files into /etc/husk/units\n";
+    constexpr size_t kLongestName = 20;  // on a terminal; more would push the reason off the line
+    const Row head{"NAME", "STATE", "FOR", "PID", "RESTARTS", "MEMORY", "REASON"};
+    std::vector<Row> rows{head};
+    for (const auto& unit : units) rows.push_back(RowOf(unit, now, style));
+    size_t name = 0, state = 0, span = 0, pid = 0, memory = 0;
+    for (auto& row : rows) {
+        if (style.width != 0) row.name = Shorten(row.name, kLongestName);
+        name = std::max(name, Columns(row.name));
+        state = std::max(state, Columns(row.state));
+        span = std::max(span, Columns(row.span));
+        pid = std::max(pid, Columns(row.pid));
+        memory = std::max(memory, Columns(row.memory));
+    }
+    const size_t restarts = Columns(head.restarts);
+    const size_t dot = style.terminal ? 2 : 0;
+    const size_t before = dot + name + state + span + pid + restarts + memory + 6;
+    std::string text;
+    for (size_t i = 0; i < rows.size(); ++i) {
+        const Row& row = rows[i];
+        const Colour colour = i == 0 ? Colour::kNone : ColourOfState(row.state);
+        if (dot != 0) text += i == 0 ? "  " : Cat(Paint(style, colour, "●"), " ");
+        std::string reason = row.reason;
+        if (style.width > before + 1) reason = Shorten(reason, style.width - before);
+        else if (style.width != 0) reason.clear();
+        std::string line = Cat(PadRight(row.name, name), " ",
+                               Paint(style, colour, PadRight(row.state, state)), " ",
+                               PadLeft(row.span, span), " ", PadLeft(row.pid, pid), " ",
+                               PadLeft(row.restarts, restarts), " ",
+                               PadLeft(row.memory, memory), " ", reason);
+        line.erase(line.find_last_not_of(' ') + 1);
+        text += line + "\n";
+    }
+    return text + Footer(units, style);
+}
+
+std::string FormatUnit(const UnitView& unit, const Now& now, const Style& style) {
+    std::string text;
+    if (style.terminal) text += Cat(Paint(style, ColourOfState(unit.state), "●"), " ");
+    text += Visible(style, unit.name);
+    if (!unit.description.empty()) text += Cat(" - ", Visible(style, unit.description));
+    text += "\n";
+    auto line = [&](std::string_view label, std::string_view value) {
+        text += Cat(PadLeft(label, 11), ": ", value, "\n");
+    };
+    if (!unit.path.empty()) line("Loaded", Visible(style, unit.path));
+    line("Active", Active(unit, now, style));
+    if (!unit.reason.empty()) line("Reason", Visible(style, unit.reason));
+    for (const auto& problem : unit.problems) line("Problem", DescribeProblem(style, problem));
+    if (unit.next_try_ms) line("Next try", NextTry(*unit.next_try_ms));
+    if (unit.main_pid > 0) line("Main PID", std::to_string(unit.main_pid));
+    line("Restarts", std::to_string(unit.restarts));
+    if (unit.last_exit)
+        line("Last exit", Cat(Visible(style, DescribeExit(*unit.last_exit)),
+                              unit.last_exit->at == 0
+                                  ? ""
+                                  : Cat(" at ", FormatClock(unit.last_exit->at, now))));
+    if (unit.tasks_current) line("Tasks", Tasks(unit));
+    if (unit.memory_current) line("Memory", Memory(unit));
+    if (unit.cpu_usec)
+        line("CPU", FormatDuration(std::chrono::microseconds(
+                        std::min<uint64_t>(*unit.cpu_usec, 1ull << 50))));
+    if (!unit.cgroup.empty()) line("CGroup", Visible(style, unit.cgroup));
+    return text;
+}
+
+}  // namespace husk::cli

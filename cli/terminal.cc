@@ -1,0 +1,162 @@
+#include "cli/terminal.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "base/text.h"
+
+namespace husk::cli {
+namespace {
+
+constexpr size_t kDefaultWidth = 80;
+constexpr size_t kMinimumWidth = 40;  // narrower lines would say nothing
+constexpr std::string_view kReset = "\x1b[0m";
+
+std::string_view Environment(const char* name) {
+    const char* value = ::getenv(name);
+    return value == nullptr ? std::string_view() : std::string_view(value);
+}
+
+size_t WidthOf(int fd) {
+    winsize size{};
+    size_t width = 0;
+    if (::ioctl(fd, TIOCGWINSZ, &size) == 0) width = size.ws_col;
+    if (width == 0)
+        if (auto columns = ParseUnsigned(Environment("COLUMNS")); columns && *columns < 10'000)
+            width = *columns;
+    if (width == 0) width = kDefaultWidth;
+    return width < kMinimumWidth ? kMinimumWidth : width;
+}
+
+// Length of "ESC [ digits and ; m" at the start of `text`, 0 where it is anything else.
+size_t ColourSequence(std::string_view text) {
+    if (!text.starts_with("\x1b[")) return 0;
+    size_t end = text.find_first_not_of("0123456789;", 2);
+    return end != std::string_view::npos && text[end] == 'm' ? end + 1 : 0;
+}
+
+std::string Escaped(unsigned char byte) {
+    char text[5];
+    std::snprintf(text, sizeof text, "\\x%02x", byte);
+    return text;
+}
+
+// The control characters U+0080 to U+009F, which some terminals obey.
+bool IsUpperControl(std::string_view sequence) {
+    return sequence.size() == 2 && sequence[0] == '\xc2' &&
+           static_cast<unsigned char>(sequence[1]) < 0xa0;
+}
+
+}  // namespace
+
+Style StyleOf(int fd) {
+    Style style;
+    if (::isatty(fd) != 1) return style;
+    const auto term = Environment("TERM");
+    style.terminal = true;
+    style.colour = !term.empty() && term != "dumb" && Environment("NO_COLOR").empty();
+    style.width = WidthOf(fd);
+    return style;
+}
+
+std::string Paint(const Style& style, Colour colour, std::string_view text) {
+    if (!style.colour || colour == Colour::kNone || text.empty()) return std::string(text);
+    const char* start = "";
+    switch (colour) {
+        case Colour::kNone: break;
+        case Colour::kDim: start = "\x1b[2m"; break;
+        case Colour::kBold: start = "\x1b[1m"; break;
+        case Colour::kRed: start = "\x1b[31m"; break;
+        case Colour::kGreen: start = "\x1b[32m"; break;
+        case Colour::kYellow: start = "\x1b[33m"; break;
+    }
+    return Cat(start, text, kReset);
+}
+
+size_t Utf8Length(std::string_view text) {
+    if (text.empty()) return 0;
+    auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+    const unsigned char first = byte(0);
+    if (first < 0x80) return 1;
+    const size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+    if (first < 0xc2 || first > 0xf4 || text.size() < length) return 0;
+    for (size_t i = 1; i < length; ++i)
+        if ((byte(i) & 0xc0) != 0x80) return 0;
+    if (first == 0xe0 && byte(1) < 0xa0) return 0;   // overlong
+    if (first == 0xed && byte(1) >= 0xa0) return 0;  // surrogates
+    if (first == 0xf0 && byte(1) < 0x90) return 0;   // overlong
+    if (first == 0xf4 && byte(1) >= 0x90) return 0;  // over U+10FFFF
+    return length;
+}
+
+std::string ValidUtf8(std::string_view text) {
+    std::string out;
+    out.reserve(text.size());
+    while (!text.empty()) {
+        const size_t length = Utf8Length(text);
+        out.append(length == 0 ? std::string_view("\xef\xbf\xbd") : text.substr(0, length));
+        text.remove_prefix(length == 0 ? 1 : length);
+    }
+    return out;
+}
+
+size_t Columns(std::string_view text) {
+    size_t columns = 0;
+    for (char c : text)
+        if ((static_cast<unsigned char>(c) & 0xc0) != 0x80) ++columns;
+    return columns;
+}
+
+std::string Shorten(std::string_view text, size_t width) {
+    if (width == 0 || Columns(text) <= width) return std::string(text);
+    size_t columns = 0, end = 0;
+    for (; end < text.size(); ++end) {
+        if ((static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) continue;
+        if (++columns == width) break;
+    }
+    return Cat(text.substr(0, end), "…");
+}
+
+std::string PadRight(std::string_view text, size_t width) {
+    std::string out(text);
+    for (size_t columns = Columns(text); columns < width; ++columns) out += ' ';
+    return out;
+}
+
+std::string PadLeft(std::string_view text, size_t width) {
+    std::string out;
+    for (size_t columns = Columns(text); columns < width; ++columns) out += ' ';
+    return out.append(text);
+}
+
+std::string Visible(const Style& style, std::string_view text) {
+    std::string out;
+    out.reserve(text.size());
+    bool coloured = false;
+    while (!text.empty()) {
+        size_t length = ColourSequence(text);
+        if (length != 0) {
+            if (style.colour) out.append(text.substr(0, length));
+            coloured = style.colour;
+            text.remove_prefix(length);
+            continue;
+        }
+        length = Utf8Length(text);
+        const unsigned char byte = static_cast<unsigned char>(text[0]);
+        const bool control = (byte < 0x20 && byte != '\t') || byte == 0x7f;
+        if (length == 0 || control || IsUpperControl(text.substr(0, length))) {
+            for (size_t i = 0; i < (length == 0 ? 1 : length); ++i)
+                out += Escaped(static_cast<unsigned char>(text[i]));
+        } else {
+            out.append(text.substr(0, length));
+        }
+        text.remove_prefix(length == 0 ? 1 : length);
+    }
+    if (coloured) out.append(kReset);
+    return out;
+}
+
+}  // namespace husk::cli

@@ -1,0 +1,111 @@
+#include "cli/verbs.h"
+
+#include <iterator>
+
+#include "cli/commands.h"
+
+#if __has_include("cli/check.h")
+#include "cli/check.h"
+#endif
+#if __has_include("supervisor/supervise.h")
+#include "supervisor/supervise.h"
+#endif
+
+namespace husk::cli {
+namespace {
+
+#if __has_include("cli/check.h")
+constexpr auto kCheckMain = CheckMain;
+#else
+constexpr int (*kCheckMain)(int, char**) = nullptr;  // not written yet
+#endif
+#if __has_include("supervisor/supervise.h")
+constexpr auto kSuperviseMain = supervisor::SuperviseMain;
+#else
+constexpr int (*kSuperviseMain)(int, char**) = nullptr;  // not written yet
+#endif
+
+constexpr Option kCommon[] = {
+    {'\0', "json", nullptr, "print the supervisor's answer as one JSON object"},
+    {'\0', "run-dir", "DIR", "the supervisor's run folder (default: $HUSK_RUN, or /run/husk)"},
+    {'h', "help", nullptr, "print this page"},
+};
+constexpr Option kKillOptions[] = {
+    {'s', "signal", "SIGNAL", "name or number of the signal (default: SIGTERM)"},
+};
+constexpr Option kLogsOptions[] = {
+    {'f', "follow", nullptr, "go on with what comes, until Ctrl-C; starts at the last 10 lines"},
+    {'n', "lines", "N", "only the last N lines, or 'all'"},
+    {'S', "since", "TIME", "only what came since TIME: 10min, 05:10 or '2026-11-22 05:10:06' (UTC)"},
+    {'o', "output", "FORMAT", "short (with times), cat (text alone) or json (an object a line)"},
+};
+constexpr Option kRunningOptions[] = {
+    {'w', "wait", nullptr, "wait until the boot has settled"},
+};
+
+constexpr char kStatusDetails[] =
+    "Without units: a line for each. With units: all that is known of each, and its last 10 lines\n"
+    "of output. Exit status: 0 all are up, 3 one is not, 4 there is no such unit; 0 for the table.";
+constexpr char kWhyDetails[] =
+    "Says why a unit is in its state: the reason, how it last ended, what happened before, when it\n"
+    "is started next, what is wrong with its file, and what can be done.";
+constexpr char kLogsDetails[] =
+    "Prints what the unit wrote, with times and with the starts and ends of its processes. The log\n"
+    "lies in memory and is bounded: what fell out at its beginning is told.";
+constexpr char kJobDetails[] = "Waits until it is done, and prints how each unit is then.";
+constexpr char kRunningDetails[] =
+    "Prints starting, running, degraded (a unit failed or is refused) or stopping. Exit status: 0\n"
+    "for running, 1 for everything else.";
+constexpr char kShutdownDetails[] =
+    "All units are stopped in order, then the machine. Returns at once.";
+
+constexpr Verb kVerbs[] = {
+    {"status", VerbGroup::kLook, "[UNIT…]", "how the units are, or everything about one",
+     kStatusDetails, {}, 0, kAnyNumber, StatusCommand, nullptr},
+    {"list", VerbGroup::kLook, "", "the names of all units, one a line", "", {}, 0, 0, ListCommand,
+     nullptr},
+    {"why", VerbGroup::kLook, "UNIT…", "why a unit is in its state, and what to do", kWhyDetails,
+     {}, 1, kAnyNumber, WhyCommand, nullptr},
+    {"logs", VerbGroup::kLook, "[OPTION…] UNIT", "what a unit wrote", kLogsDetails, kLogsOptions,
+     1, 1, LogsCommand, nullptr},
+    {"cat", VerbGroup::kLook, "UNIT…", "a unit's files as they are on disk", "", {}, 1, kAnyNumber,
+     CatCommand, nullptr},
+    {"start", VerbGroup::kControl, "UNIT…", "start units", kJobDetails, {}, 1, kAnyNumber,
+     UnitJobCommand, nullptr},
+    {"stop", VerbGroup::kControl, "UNIT…", "stop units; they stay down", kJobDetails, {}, 1,
+     kAnyNumber, UnitJobCommand, nullptr},
+    {"restart", VerbGroup::kControl, "UNIT…", "stop units and start them again", kJobDetails, {}, 1,
+     kAnyNumber, UnitJobCommand, nullptr},
+    {"kill", VerbGroup::kControl, "[-s SIGNAL] UNIT…", "send a signal to a unit's processes", "",
+     kKillOptions, 1, kAnyNumber, UnitJobCommand, nullptr},
+    {"reload", VerbGroup::kControl, "", "read the unit files again",
+     "Prints which units were added, changed and removed. What runs goes on as it is.", {}, 0, 0,
+     ReloadCommand, nullptr},
+    {"is-system-running", VerbGroup::kMachine, "[--wait]", "how the machine as a whole is",
+     kRunningDetails, kRunningOptions, 0, 0, IsSystemRunningCommand, nullptr},
+    {"poweroff", VerbGroup::kMachine, "", "stop everything and switch off", kShutdownDetails, {}, 0,
+     0, ShutdownCommand, nullptr},
+    {"reboot", VerbGroup::kMachine, "", "stop everything and start anew", kShutdownDetails, {}, 0,
+     0, ShutdownCommand, nullptr},
+    {"halt", VerbGroup::kMachine, "", "stop everything and stand still", kShutdownDetails, {}, 0, 0,
+     ShutdownCommand, nullptr},
+    {"check", VerbGroup::kFiles, "[PATH…]", "find the errors in unit files", "", {}, 0, kAnyNumber,
+     nullptr, kCheckMain},
+    {"version", VerbGroup::kFiles, "", "the versions of husk and of the supervisor", "", {}, 0, 0,
+     VersionCommand, nullptr},
+    {"supervise", VerbGroup::kRoles, "[OPTION…]", "run units; started by init, or by hand", "", {},
+     0, kAnyNumber, nullptr, kSuperviseMain},
+};
+
+}  // namespace
+
+std::span<const Verb> Verbs() { return kVerbs; }
+std::span<const Option> CommonOptions() { return kCommon; }
+
+const Verb* FindVerb(std::string_view name) {
+    for (const auto& verb : kVerbs)
+        if (verb.name == name) return &verb;
+    return nullptr;
+}
+
+}  // namespace husk::cli
