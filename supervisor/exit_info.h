@@ -16,6 +16,7 @@ enum class ExitKind {
     kSignal,       // signal; core
     kOom,          // the kernel killed it for memory: memory.events counted an oom_kill
     kStartFailed,  // never got to execve; text says which step and why
+    kTimeout,      // did not start in time and was ended for it; text says which time
     kUnknown,      // ended while nobody who could reap it was there
 };
 
@@ -26,7 +27,7 @@ struct ExitInfo {
     bool core_dumped = false;
     uint64_t oom_kills = 0;        // in this run
     uint64_t memory_limit = 0;     // bytes, for the words; 0 = none
-    std::string text;              // kStartFailed
+    std::string text;              // kStartFailed, kTimeout
     Instant at{};
     int64_t at_realtime = 0;       // ns since 1970
 };
@@ -37,15 +38,28 @@ ExitInfo ExitFromWaitStatus(int wait_status, uint64_t oom_kills, uint64_t memory
                             int64_t at_realtime);
 
 // "exited with code 1", "killed by SIGSEGV (core dumped)", "killed for memory (limit 64.0M)",
-// "start failed: mount 'tmpfs' on '/tmp': No space left on device".
+// "start failed: mount 'tmpfs' on '/tmp': No space left on device". Where other processes of the
+// unit were killed for memory, it says so too.
 std::string Describe(const ExitInfo& exit);
 
-// systemd's table (systemd.service, SuccessExitStatus=): code 0 and SIGHUP, SIGINT, SIGTERM, SIGPIPE
-// are clean, plus what the set adds. An OOM kill and a failed start never are.
-bool IsClean(const ExitInfo& exit, const config::ExitStatusSet& success);
-// systemd's table of Restart= (man systemd.service, table 1), with the prevent and force sets.
-bool WantsRestart(const ExitInfo& exit, config::RestartPolicy policy,
-                  const config::ExitStatusSet& success, const config::ExitStatusSet& prevent,
-                  const config::ExitStatusSet& force);
+// "exited", "signal", "oom", "start-failed", …: for records and the control protocol.
+const char* ExitKindName(ExitKind kind);
+
+// systemd.service(5), SuccessExitStatus=: code 0 and, except for Type=oneshot, SIGHUP, SIGINT,
+// SIGTERM and SIGPIPE are clean, plus what the set adds. An OOM kill, a failed start, a timeout and
+// an unknown end never are.
+bool IsClean(const ExitInfo& exit, const config::ExitStatusSet& success,
+             config::ServiceType type = config::ServiceType::kExec);
+
+struct RestartRules {
+    config::RestartPolicy policy = config::RestartPolicy::kNo;
+    const config::ExitStatusSet& success;
+    const config::ExitStatusSet& prevent;  // wins over force and policy
+    const config::ExitStatusSet& force;    // wins over policy
+    config::ServiceType type = config::ServiceType::kExec;
+};
+// systemd.service(5), table 1 of Restart=. A failed start counts as an unclean exit code, as
+// systemd's own codes from 200 do; an unknown end too. Oneshot is not restarted after a clean exit.
+bool WantsRestart(const ExitInfo& exit, const RestartRules& rules);
 
 }  // namespace husk::supervisor
