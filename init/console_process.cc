@@ -1,0 +1,84 @@
+#include "init/console_process.h"
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "init/child.h"
+#include "init/early_boot.h"
+#include "init/log.h"
+#include "init/small_file.h"
+
+namespace husk::init {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr char kShell[] = "/bin/sh";
+constexpr Duration kPause = 1s;
+
+struct StartArguments {
+    const char* program;
+    bool login_shell;
+};
+
+void Execute(const void* argument) {
+    const auto& arguments = *static_cast<const StartArguments*>(argument);
+    // init's -1000 is for init and the supervisor alone.
+    (void)WriteSmallFile("/proc/self/oom_score_adj", "0");
+    RestoreDescriptorLimit();
+    // Opened anew: a terminal that the previous program left hung up stays so for old descriptors.
+    const int console = ::open("/dev/console", O_RDWR | O_NOCTTY);
+    if (console >= 0) {
+        for (int standard = 0; standard <= STDERR_FILENO; ++standard)
+            (void)::dup2(console, standard);
+        if (console > STDERR_FILENO) (void)::close(console);
+    }
+    // The session is new (StartChild), so that this makes it the owner of the terminal and Ctrl-C
+    // works: tty_ioctl(4). 1 = take it from a session that still has it. A console that is no
+    // terminal refuses, and the program runs without job control.
+    (void)::ioctl(STDIN_FILENO, TIOCSCTTY, 1);
+    (void)::chdir("/root");  // stays in / where there is none
+
+    const char* argv[] = {arguments.login_shell ? "-sh" : arguments.program, nullptr};
+    const ChildEnvironment environment(::access("/root", X_OK) == 0 ? "HOME=/root" : "HOME=/");
+    (void)::execve(arguments.program, const_cast<char* const*>(argv), environment.get());
+    Say(LogLevel::kError, "cannot execute '", arguments.program, "': ", Errno{errno});
+}
+
+}  // namespace
+
+ConsoleProcess::ConsoleProcess(const KernelOptions& options) {
+    login_shell_ = options.console[0] == '\0';
+    std::memset(program_, 0, sizeof program_);
+    std::memcpy(program_, login_shell_ ? kShell : options.console,
+                login_shell_ ? sizeof kShell : sizeof options.console);
+    if (options.no_console) return;
+    if (::access(program_, X_OK) == 0)
+        next_start_ = {};
+    else if (!login_shell_)
+        Say(LogLevel::kError, "no console: '", program_, "': ", Errno{errno});
+}
+
+void ConsoleProcess::Start(Instant now) {
+    const StartArguments arguments{program_, login_shell_};
+    const pid_t pid = StartChild(kConsoleCgroup, Execute, &arguments);
+    if (pid < 0) {
+        Say(LogLevel::kError, "cannot start '", program_, "' on the console: ", Errno{-pid});
+        next_start_ = now + kPause;
+        return;
+    }
+    pid_ = pid;
+    next_start_ = {kInfinite};
+    Say(LogLevel::kDebug, "'", program_, "' started on the console, pid ", pid_);
+}
+
+void ConsoleProcess::Ended(Instant now) {
+    pid_ = 0;
+    next_start_ = now + kPause;
+}
+
+}  // namespace husk::init

@@ -1,0 +1,33 @@
+// The program on the console: a shell, or what husk.console= names, started again when it ends.
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/time.h"
+#include "init/kernel_options.h"
+
+namespace husk::init {
+
+class ConsoleProcess {
+  public:
+    // No program, no console; a program that was asked for and is not there is logged.
+    explicit ConsoleProcess(const KernelOptions& options);
+    ConsoleProcess(const ConsoleProcess&) = delete;
+    ConsoleProcess& operator=(const ConsoleProcess&) = delete;
+
+    // 0 while it is not running.
+    pid_t pid() const { return pid_; }
+    // kInfinite while it runs and where there is none.
+    Instant next_start() const { return next_start_; }
+
+    void Start(Instant now);
+    void Ended(Instant now);
+
+  private:
+    char program_[sizeof KernelOptions::console];
+    bool login_shell_ = false;
+    pid_t pid_ = 0;
+    Instant next_start_{kInfinite};
+};
+
+}  // namespace husk::init

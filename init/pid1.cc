@@ -1,0 +1,245 @@
+#include "init/pid1.h"
+
+#include <linux/sockios.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include <algorithm>
+#include <utility>
+
+#include "init/crash.h"
+#include "init/init.h"
+#include "init/log.h"
+#include "init/shutdown.h"
+
+namespace husk::init {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Between two looks at everything else, so that a storm of one kind does not starve the others.
+constexpr int kReapsAtOnce = 256;
+constexpr int kRequestsAtOnce = 64;
+
+// systemd and everybody who speaks to it (podman, lxc) mean glibc's SIGRTMIN; musl's is 35.
+constexpr int kRealTimeBase = 34;
+
+struct SignalRow {
+    int signal;
+    ShutdownAction action;
+};
+constexpr SignalRow kWishes[] = {
+    {SIGINT, ShutdownAction::kReboot},  // Ctrl-Alt-Del
+    {SIGUSR1, ShutdownAction::kHalt},  // busybox halt
+    {SIGUSR2, ShutdownAction::kPoweroff},  // busybox poweroff
+    {SIGPWR, ShutdownAction::kPoweroff},  // lxc-stop, UPS daemons
+    {kRealTimeBase + 3, ShutdownAction::kHalt},
+    {kRealTimeBase + 4, ShutdownAction::kPoweroff},
+    {kRealTimeBase + 5, ShutdownAction::kReboot},
+};
+
+const char* Name(ShutdownAction action) {
+    switch (action) {
+        case ShutdownAction::kNone: return "nothing";
+        case ShutdownAction::kPoweroff: return "power off";
+        case ShutdownAction::kReboot: return "reboot";
+        case ShutdownAction::kHalt: return "halt";
+    }
+    return "?";
+}
+
+}  // namespace
+
+Pid1::Pid1(Memory& memory, int signals, const BootFacts& facts, const char* supervisor)
+    : memory_(memory),
+      signals_(signals),
+      whole_system_(facts.whole_system),
+      supervisor_(supervisor),
+      console_(facts.options) {}
+
+void Pid1::Run() {
+    for (;;) {
+        DoWhatIsDue(MonotonicNow());
+        Wait();
+    }
+}
+
+void Pid1::DoWhatIsDue(Instant now) {
+    if (memory_.shutdown.deadline() <= now) {
+        if (memory_.shutdown.unanswered() != ShutdownAction::kNone)
+            Say(LogLevel::kError, "the supervisor does not take up the shutdown; going on without it");
+        FinishSystem(memory_.shutdown.action(), memory_.slots, console_.pid());
+    }
+    if (supervisor_.end_at() <= now) supervisor_.End();
+    if (!supervisor_.running() && supervisor_.next_start() <= now) {
+        supervisor_.Start(now);
+        memory_.supervisor_starts = supervisor_.starts();
+    }
+    if (console_.next_start() <= now) console_.Start(now);
+    if (more_to_reap_) Reap();
+}
+
+Instant Pid1::NextDue() const {
+    Instant next = std::min({memory_.shutdown.deadline(), supervisor_.end_at(),
+                             console_.next_start()});
+    if (!supervisor_.running()) next = std::min(next, supervisor_.next_start());
+    return more_to_reap_ ? Instant{} : next;
+}
+
+void Pid1::Wait() {
+    const Instant due = NextDue();
+    const Duration left = std::max<Duration>(due - MonotonicNow(), 0ns);
+    const timespec timeout{left / 1s, (left % 1s).count()};
+    // A descriptor of -1 is passed over.
+    pollfd watched[2] = {{signals_, POLLIN, 0}, {supervisor_.socket(), POLLIN, 0}};
+    if (::ppoll(watched, 2, due.since_boot == kInfinite ? nullptr : &timeout, nullptr) < 0) return;
+    // Reaping first: a supervisor that died has its last requests answered there.
+    if (watched[0].revents != 0) ReadSignals();
+    if (watched[1].revents != 0 && watched[1].fd == supervisor_.socket()) Serve();
+}
+
+void Pid1::ReadSignals() {
+    signalfd_siginfo info;
+    while (::read(signals_, &info, sizeof info) == sizeof info) {
+        const int signal = static_cast<int>(info.ssi_signo);
+        if (signal == SIGCHLD) Reap();
+        if (signal == SIGTERM)
+            WishFor(whole_system_ ? ShutdownAction::kReboot : ShutdownAction::kPoweroff);
+        for (const SignalRow& row : kWishes)
+            if (row.signal == signal) WishFor(row.action);
+    }
+}
+
+void Pid1::WishFor(ShutdownAction action) {
+    Say(LogLevel::kInfo, "asked to ", Name(action));
+    memory_.shutdown.Want(action, MonotonicNow());
+    // A supervisor that is not there gets it at its next kHello.
+    SendNotice(InitPacketType::kShutdownWanted, static_cast<uint64_t>(action));
+}
+
+void Pid1::Reap() {
+    const uint64_t newest = memory_.exits.newest();
+    more_to_reap_ = false;
+    for (int reaped = 0;; ++reaped) {
+        if (reaped == kReapsAtOnce) {
+            more_to_reap_ = true;
+            break;
+        }
+        int status = 0;
+        const pid_t pid = ::waitpid(-1, &status, WNOHANG);
+        if (pid <= 0) break;
+        if (pid == supervisor_.pid())
+            SupervisorDied(status);
+        else if (pid == console_.pid())
+            console_.Ended(MonotonicNow());
+        else
+            memory_.exits.Add(pid, status, MonotonicNow());
+    }
+    if (memory_.exits.newest() != newest)
+        SendNotice(InitPacketType::kExitsPending, memory_.exits.newest());
+}
+
+void Pid1::SupervisorDied(int status) {
+    // What it sent before it died holds: a descriptor in there may be somebody's only log pipe. The
+    // socket's buffer bounds the number.
+    while (supervisor_.socket() >= 0 && ServeOne()) {
+    }
+    supervisor_.Died(status, MonotonicNow());
+}
+
+void Pid1::Serve() {
+    for (int served = 0; served < kRequestsAtOnce && supervisor_.socket() >= 0; ++served)
+        if (!ServeOne()) return;
+}
+
+bool Pid1::ServeOne() {
+    Request request;
+    iovec bytes{&request.packet, sizeof request.packet};
+    // One descriptor is what the protocol allows. CMSG_SPACE would have room for a second one, which
+    // nobody would close; like this the kernel lets it go and says MSG_CTRUNC.
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+    msghdr message{};
+    message.msg_iov = &bytes;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = CMSG_LEN(sizeof(int));
+    // MSG_TRUNC: the size that the packet had, not what fitted.
+    const ssize_t size =
+        ::recvmsg(supervisor_.socket(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | MSG_TRUNC);
+    if (size < 0) {
+        // The other side went with packets unread: that is said once, before what it had sent.
+        if (errno == EINTR || errno == ECONNRESET) return true;
+        if (errno != EAGAIN) supervisor_.SocketClosed(MonotonicNow());
+        return false;
+    }
+    if (size == 0) {
+        // The end, or an empty packet. Only in the second case something may come behind it, or the
+        // other side is still open.
+        int queued = 0;
+        pollfd hangup{supervisor_.socket(), POLLRDHUP, 0};
+        (void)::ioctl(supervisor_.socket(), SIOCINQ, &queued);
+        if (queued == 0 && ::poll(&hangup, 1, 0) == 1) {
+            supervisor_.SocketClosed(MonotonicNow());
+            return false;
+        }
+    }
+    request.size = static_cast<size_t>(size);
+    for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
+         header = CMSG_NXTHDR(&message, header)) {
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+        int descriptor = -1;
+        std::memcpy(&descriptor, CMSG_DATA(header), sizeof descriptor);
+        request.descriptor.reset(descriptor);
+    }
+    // Too many, or no room in PID 1's table.
+    if ((message.msg_flags & MSG_CTRUNC) != 0) request.error = request.descriptor ? EINVAL : EMFILE;
+
+    const ShutdownState before = memory_.shutdown;
+    const bool hello = request.packet.type == InitPacketType::kHello;
+    const Answer answer = Handle(memory_, std::move(request), MonotonicNow());
+    Send(answer.packet, answer.descriptor);
+    if (before.begun() != memory_.shutdown.begun())
+        Say(LogLevel::kInfo, "shutdown begun: ", Name(memory_.shutdown.begun()));
+    const ShutdownAction unanswered = memory_.shutdown.unanswered();
+    if (hello && unanswered != ShutdownAction::kNone)
+        SendNotice(InitPacketType::kShutdownWanted, static_cast<uint64_t>(unanswered));
+    return true;
+}
+
+void Pid1::SendNotice(InitPacketType type, uint64_t value) {
+    InitPacket packet;
+    packet.type = type;
+    packet.value = value;
+    Send(packet, -1);
+}
+
+// What cannot be sent is dropped: PID 1 waits for nobody, and a supervisor asks again.
+void Pid1::Send(const InitPacket& packet, int descriptor) {
+    if (supervisor_.socket() < 0) return;
+    iovec bytes{const_cast<InitPacket*>(&packet), sizeof packet};
+    msghdr message{};
+    message.msg_iov = &bytes;
+    message.msg_iovlen = 1;
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+    if (descriptor >= 0) {
+        message.msg_control = control;
+        message.msg_controllen = sizeof control;
+        cmsghdr* header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int));
+        std::memcpy(CMSG_DATA(header), &descriptor, sizeof descriptor);
+    }
+    (void)::sendmsg(supervisor_.socket(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+}  // namespace husk::init

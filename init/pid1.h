@@ -1,0 +1,43 @@
+// The loop of PID 1: signals, the supervisor's requests, and what is due.
+#pragma once
+
+#include <cstdint>
+
+#include "init/console_process.h"
+#include "init/early_boot.h"
+#include "init/requests.h"
+#include "init/supervisor_process.h"
+
+namespace husk::init {
+
+class Pid1 {
+  public:
+    // `memory` lives as long as this. Signals are blocked already.
+    Pid1(Memory& memory, int signals, const BootFacts& facts, const char* supervisor);
+
+    [[noreturn]] void Run();
+
+  private:
+    void DoWhatIsDue(Instant now);
+    Instant NextDue() const;
+    void Wait();
+    void ReadSignals();
+    void WishFor(ShutdownAction action);
+    void Reap();
+    void SupervisorDied(int status);
+    // Answers what is in the socket, up to a number that lets signals have their turn.
+    void Serve();
+    // False where nothing more is to be read.
+    bool ServeOne();
+    void Send(const InitPacket& packet, int descriptor);
+    void SendNotice(InitPacketType type, uint64_t value);
+
+    Memory& memory_;
+    int signals_;
+    bool whole_system_;
+    bool more_to_reap_ = false;
+    SupervisorProcess supervisor_;
+    ConsoleProcess console_;
+};
+
+}  // namespace husk::init

@@ -1,0 +1,79 @@
+#include "init/requests.h"
+
+#include <cerrno>
+
+#include <utility>
+
+namespace husk::init {
+namespace {
+
+int Fetch(const DescriptorSlots& slots, Answer& answer) {
+    const int descriptor = slots.Peek(answer.packet.slot);
+    if (descriptor < 0) return -descriptor;
+    answer.descriptor = descriptor;
+    return 0;
+}
+
+int NextExit(const ExitRing& exits, uint64_t sequence, InitPacket& packet) {
+    const auto exit = exits.FirstFrom(sequence);
+    if (!exit) return ENOENT;
+    packet.value = exit->sequence;
+    packet.pid = exit->pid;
+    packet.status = exit->status;
+    packet.time = exit->time.since_boot.count();
+    return 0;
+}
+
+int Hello(const Memory& memory, int version, InitPacket& packet) {
+    packet.value = static_cast<uint64_t>(memory.shutdown.begun());
+    packet.pid = memory.supervisor_starts;
+    return version == static_cast<int>(kInitProtocolVersion) ? 0 : EPROTO;
+}
+
+// The number of the reply.
+int Serve(Memory& memory, Request& request, Answer& answer, Instant now) {
+    const InitPacket& packet = request.packet;
+    const auto action = static_cast<ShutdownAction>(packet.value);
+    switch (packet.type) {
+        case InitPacketType::kHello:
+            return Hello(memory, packet.number, answer.packet);
+        case InitPacketType::kStore:
+            return memory.slots.Store(packet.slot, std::move(request.descriptor));
+        case InitPacketType::kFetch:
+            return Fetch(memory.slots, answer);
+        case InitPacketType::kDrop:
+            return memory.slots.Drop(packet.slot);
+        case InitPacketType::kNextExit:
+            return NextExit(memory.exits, packet.value, answer.packet);
+        case InitPacketType::kShutdown:
+            if (!IsShutdownAction(packet.value)) return EINVAL;
+            memory.shutdown.Begin(action, now);
+            return 0;
+        case InitPacketType::kShutdownNow:
+            if (!IsShutdownAction(packet.value)) return EINVAL;
+            memory.shutdown.Finish(action, now);
+            return 0;
+        case InitPacketType::kExitsPending:
+        case InitPacketType::kShutdownWanted:
+            return EINVAL;  // notices of ours
+    }
+    return EINVAL;  // a number that is none of the types
+}
+
+}  // namespace
+
+Answer Handle(Memory& memory, Request request, Instant now) {
+    Answer answer;
+    // A packet that is too short leaves these at zero.
+    answer.packet.type = request.packet.type;
+    answer.packet.slot = request.packet.slot;
+    if (request.size != sizeof(InitPacket) || request.packet.version != kInitProtocolVersion)
+        answer.packet.number = EPROTO;
+    else if (request.error != 0)
+        answer.packet.number = request.error;
+    else
+        answer.packet.number = Serve(memory, request, answer, now);
+    return answer;
+}
+
+}  // namespace husk::init

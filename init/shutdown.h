@@ -1,0 +1,15 @@
+// The end: everything left is killed, file systems are unmounted, the machine goes down.
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/init_protocol.h"
+#include "init/slots.h"
+
+namespace husk::init {
+
+// `console` is the console program or 0. Takes some seconds at most where nothing hangs, and under
+// two minutes whatever hangs.
+[[noreturn]] void FinishSystem(ShutdownAction action, DescriptorSlots& slots, pid_t console);
+
+}  // namespace husk::init

@@ -1,0 +1,109 @@
+#include "init/supervisor_process.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/init_protocol.h"
+#include "init/child.h"
+#include "init/early_boot.h"
+#include "init/log.h"
+
+namespace husk::init {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Duration kEarly = 1s;
+constexpr Duration kStep = 100ms;
+constexpr Duration kLongest = 1s;
+constexpr Duration kClosedGrace = 2s;
+
+struct StartArguments {
+    const char* program;
+    int socket;
+};
+
+void Execute(const void* argument) {
+    const auto& arguments = *static_cast<const StartArguments*>(argument);
+    // Standard input is the console's, which belongs to the console program.
+    const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null >= 0) (void)::dup2(null, STDIN_FILENO);
+    // All else is close-on-exec.
+    (void)::fcntl(arguments.socket, F_SETFD, 0);
+
+    LogLine option;
+    option << kInitSocketOption << arguments.socket << std::string_view("\0", 1);
+    const char* argv[] = {"husk", "supervise", option.text().data(), nullptr};
+    const ChildEnvironment environment("HOME=/");
+    const char* program = arguments.program != nullptr ? arguments.program : "/proc/self/exe";
+    (void)::execve(program, const_cast<char* const*>(argv), environment.get());
+    Say(LogLevel::kError, "cannot execute the supervisor '", program, "': ", Errno{errno});
+}
+
+}  // namespace
+
+Instant RestartPause::AfterDeath(Instant started, Instant died) {
+    if (died - started >= kEarly) {
+        early_deaths_ = 0;
+        return died;
+    }
+    const Duration pause = std::min(kLongest, early_deaths_ * kStep);
+    if (pause < kLongest) ++early_deaths_;
+    return std::max(died, started + pause);
+}
+
+void SupervisorProcess::Start(Instant now) {
+    ++starts_;
+    started_ = now;
+    // A new pair for each: the old one may hold packets, and descriptors in them, of the one that died.
+    int pair[2] = {-1, -1};
+    int error = 0;
+    pid_t pid = -1;
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) error = errno;
+    OwnedFd ours(pair[0]);
+    const OwnedFd theirs(pair[1]);
+    if (error == 0) {
+        (void)::fcntl(ours.get(), F_SETFL, O_NONBLOCK);  // cannot fail on a socket
+        const StartArguments arguments{program_, theirs.get()};
+        pid = StartChild(kSupervisorCgroup, Execute, &arguments);
+        if (pid < 0) error = -pid;
+    }
+    if (error != 0) {
+        next_start_ = pause_.AfterDeath(now, now);
+        Say(LogLevel::kError, "cannot start the supervisor: ", Errno{error});
+        return;
+    }
+    pid_ = pid;
+    socket_ = std::move(ours);
+    Say(LogLevel::kInfo, "supervisor started, pid ", pid_, ", start number ", starts_);
+}
+
+void SupervisorProcess::Died(int status, Instant now) {
+    next_start_ = pause_.AfterDeath(started_, now);
+    const int64_t pause = (next_start_ - now) / 1ms;
+    Say(LogLevel::kWarning, "supervisor (pid ", pid_, ") ", WaitStatus{status},
+        "; starting it again in ", pause, " ms");
+    pid_ = 0;
+    socket_.reset();
+    end_at_ = {kInfinite};
+}
+
+void SupervisorProcess::SocketClosed(Instant now) {
+    socket_.reset();
+    end_at_ = now + kClosedGrace;
+}
+
+void SupervisorProcess::End() {
+    Say(LogLevel::kError, "supervisor (pid ", pid_, ") lives on without its socket; killing it");
+    (void)::kill(pid_, SIGKILL);
+    end_at_ = {kInfinite};
+}
+
+}  // namespace husk::init
