@@ -1,0 +1,42 @@
+# bash completion for husk(1): commands, options, and unit names as `husk list` gives them.
+# Every verb and option of cli/verbs.cc; tests/unit/cli_docs_test.cc fails where one is missing.
+
+_husk() {
+    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+    local verb=${COMP_WORDS[1]} words=""
+    local verbs="status list why logs cat start stop restart kill reload is-system-running
+        poweroff reboot halt check version supervise help"
+    COMPREPLY=()
+    if ((COMP_CWORD == 1)); then
+        COMPREPLY=($(compgen -W "$verbs --help --version" -- "$current"))
+        return
+    fi
+    case $previous in
+        -o | --output) COMPREPLY=($(compgen -W "short cat json" -- "$current")); return ;;
+        -s | --signal)
+            COMPREPLY=($(compgen -W "SIGHUP SIGINT SIGQUIT SIGKILL SIGUSR1 SIGUSR2 SIGTERM" \
+                -- "$current"))
+            return ;;
+        --run-dir) COMPREPLY=($(compgen -d -- "$current")); return ;;
+        -n | --lines | -S | --since) return ;;
+    esac
+    if [[ $current == -* ]]; then
+        words="--json --run-dir --help"
+        case $verb in
+            logs) words+=" --follow --lines --since --output" ;;
+            kill) words+=" --signal" ;;
+            is-system-running) words+=" --wait" ;;
+            check | supervise) words="--help" ;;
+        esac
+        COMPREPLY=($(compgen -W "$words" -- "$current"))
+        return
+    fi
+    case $verb in
+        status | why | logs | cat | start | stop | restart | kill)
+            words=$(husk list 2>/dev/null)
+            COMPREPLY=($(compgen -W "$words" -- "$current")) ;;
+        check) COMPREPLY=($(compgen -f -- "$current")) ;;
+        help) COMPREPLY=($(compgen -W "$verbs" -- "$current")) ;;
+    esac
+}
+complete -F _husk husk
