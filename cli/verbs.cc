@@ -26,36 +26,39 @@ constexpr int (*kSuperviseMain)(int, char**) = nullptr;  // not written yet
 #endif
 
 constexpr Option kCommon[] = {
-    {'\0', "json", nullptr, "print the supervisor's answer as one JSON object"},
-    {'\0', "run-dir", "DIR", "the supervisor's run folder (default: $HUSK_RUN, or /run/husk)"},
+    {'\0', "json", nullptr, "print JSON, for programs"},
+    {'\0', "run-dir", "DIR", "run folder (default: $HUSK_RUN, or /run/husk)"},
     {'h', "help", nullptr, "print this page"},
 };
 constexpr Option kKillOptions[] = {
     {'s', "signal", "SIGNAL", "name or number of the signal (default: SIGTERM)"},
 };
 constexpr Option kLogsOptions[] = {
-    {'f', "follow", nullptr, "go on with what comes, until Ctrl-C; starts at the last 10 lines"},
-    {'n', "lines", "N", "only the last N lines, or 'all'"},
-    {'S', "since", "TIME", "only what came since TIME: 10min, 05:10 or '2026-11-22 05:10:06' (UTC)"},
-    {'o', "output", "FORMAT", "short (with times), cat (text alone) or json (an object a line)"},
+    {'f', "follow", nullptr, "go on with what comes, until Ctrl-C"},
+    {'n', "lines", "N", "only the last N lines, or 'all' (with -f: 10)"},
+    {'S', "since", "TIME", "since TIME: 10min, 05:10, '2026-11-22 05:10:06' (UTC)"},
+    {'o', "output", "FORMAT", "short (with times), cat (text), json (a line each)"},
 };
 constexpr Option kRunningOptions[] = {
     {'w', "wait", nullptr, "wait until the boot has settled"},
 };
 
+// Help is read on consoles of 80 columns.
 constexpr char kStatusDetails[] =
-    "Without units: a line for each. With units: all that is known of each, and its last 10 lines\n"
-    "of output. Exit status: 0 all are up, 3 one is not, 4 there is no such unit; 0 for the table.";
+    "Without units: a line for each. With units: all that is known of each, and the\n"
+    "last 10 lines of its log. Exit status: 0 all are up, 3 one is not, 4 there is\n"
+    "no such unit; always 0 for the table.";
 constexpr char kWhyDetails[] =
-    "Says why a unit is in its state: the reason, how it last ended, what happened before, when it\n"
-    "is started next, what is wrong with its file, and what can be done.";
+    "Says why a unit is in its state: the reason, how it last ended, what happened\n"
+    "before, when it is started next, what is wrong with its file, and what to do.";
 constexpr char kLogsDetails[] =
-    "Prints what the unit wrote, with times and with the starts and ends of its processes. The log\n"
-    "lies in memory and is bounded: what fell out at its beginning is told.";
+    "Prints what the unit wrote, with times, and the starts and ends of its\n"
+    "processes. The log lies in memory and is bounded; what fell out at its\n"
+    "beginning is counted.";
 constexpr char kJobDetails[] = "Waits until it is done, and prints how each unit is then.";
 constexpr char kRunningDetails[] =
-    "Prints starting, running, degraded (a unit failed or is refused) or stopping. Exit status: 0\n"
-    "for running, 1 for everything else.";
+    "Prints starting, running, degraded (a unit failed or is refused) or stopping.\n"
+    "Exit status: 0 for running, 1 for everything else.";
 constexpr char kShutdownDetails[] =
     "All units are stopped in order, then the machine. Returns at once.";
 
