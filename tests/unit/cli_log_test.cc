@@ -1,0 +1,290 @@
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "cli/format_log.h"
+#include "cli/log_files.h"
+#include "cli/log_lines.h"
+
+namespace husk::cli {
+namespace {
+
+using supervisor::LogMark;
+using supervisor::LogMarkKind;
+
+constexpr int64_t kSecond = 1'000'000'000;
+const Now kNow{{Duration(200 * kSecond)}, 1'795'324'331 * kSecond};  // 2026-11-22 05:12:11
+const Style kPlain;
+
+LogMark Mark(uint64_t offset, int64_t second, LogMarkKind kind = LogMarkKind::kText, int pid = 0,
+             int status = 0) {
+    LogMark mark;
+    mark.offset = offset;
+    mark.realtime = kNow.realtime - 100 * kSecond + second * kSecond;
+    mark.monotonic = (100 + second) * kSecond;
+    mark.kind = kind;
+    mark.pid = pid;
+    mark.status = status;
+    return mark;
+}
+
+// Entries as short texts: "3:hello" with the second of their mark, "started 12", "-100".
+std::vector<std::string> Brief(const std::vector<LogEntry>& entries) {
+    std::vector<std::string> out;
+    for (const auto& entry : entries) {
+        const int64_t second = entry.monotonic / kSecond - 100;
+        switch (entry.kind) {
+            case LogEntryKind::kText:
+                out.push_back(Cat(entry.monotonic == 0 ? "?" : std::to_string(second), ":",
+                                  entry.text));
+                break;
+            case LogEntryKind::kStarted:
+                out.push_back(Cat("started ", std::to_string(entry.pid)));
+                break;
+            case LogEntryKind::kExited:
+                out.push_back(Cat("exited ", std::to_string(entry.status)));
+                break;
+            case LogEntryKind::kDropped:
+                out.push_back(Cat("-", std::to_string(entry.dropped)));
+                break;
+        }
+    }
+    return out;
+}
+
+using Lines = std::vector<std::string>;
+
+TEST(CliLogLines, ALineHasTheTimeOfTheMarkBeforeItsFirstByte) {
+    LogAssembler log;
+    std::vector<LogEntry> out;
+    log.AddMarks(std::vector{Mark(0, 1), Mark(3, 2), Mark(8, 3)});
+    log.AddText(0, "one\ntwo\nthree\n", out);
+    log.Finish(out);
+    // "two" begins at 4, behind the mark at 3.
+    EXPECT_EQ(Brief(out), (Lines{"1:one", "2:two", "3:three"}));
+}
+
+TEST(CliLogLines, ThePiecesInWhichTextComesDoNotMatter) {
+    const std::string text = "one\n\ntwo\nend";
+    const std::vector marks{Mark(0, 1, LogMarkKind::kStarted, 12), Mark(5, 2),
+                            Mark(12, 3, LogMarkKind::kExited, 12, 256)};
+    const Lines wanted{"started 12", "1:one", "1:", "2:two", "2:end", "exited 256"};
+    for (size_t size = 1; size <= text.size(); ++size) {
+        LogAssembler log;
+        std::vector<LogEntry> out;
+        log.AddMarks(marks);
+        for (size_t at = 0; at < text.size(); at += size)
+            log.AddText(at, std::string_view(text).substr(at, size), out);
+        log.Finish(out);
+        EXPECT_EQ(Brief(out), wanted) << "pieces of " << size;
+    }
+}
+
+TEST(CliLogLines, AnExitEndsALineThatHasNoEnd) {
+    LogAssembler log;
+    std::vector<LogEntry> out;
+    log.AddMarks(std::vector{Mark(0, 1), Mark(3, 2, LogMarkKind::kExited, 12, 9),
+                             Mark(3, 3, LogMarkKind::kStarted, 13)});
+    log.AddText(0, "oneTwo\n", out);
+    EXPECT_EQ(Brief(out), (Lines{"1:one", "exited 9", "started 13", "3:Two"}));
+}
+
+TEST(CliLogLines, EventsComeWithoutTextToo) {
+    LogAssembler log;
+    std::vector<LogEntry> out;
+    log.AddText(0, "half", out);
+    log.AddEvents(out);
+    EXPECT_TRUE(out.empty());
+    log.AddMarks(std::vector{Mark(4, 1, LogMarkKind::kExited, 12, 0)});
+    log.AddEvents(out);
+    EXPECT_EQ(Brief(out), (Lines{"?:half", "exited 0"}));
+}
+
+TEST(CliLogLines, WhatFellOutIsCountedWithTheCutLine) {
+    LogAssembler log;
+    std::vector<LogEntry> out;
+    log.AddMarks(std::vector{Mark(0, 1, LogMarkKind::kStarted, 12), Mark(4000, 2), Mark(5000, 3)});
+    log.AddText(4096, "ut\nwhole\n", out);
+    EXPECT_EQ(Brief(out), (Lines{"-4099", "2:whole"}));
+    log.AddText(5000, "x\ny\n", out);
+    log.Finish(out);
+    EXPECT_EQ(Brief(out), (Lines{"-4099", "2:whole", "-897", "3:y"}));
+}
+
+TEST(CliLogLines, WhatWasFedBeforeIsSkipped) {
+    LogAssembler log;
+    std::vector<LogEntry> out;
+    log.AddText(0, "one\nt", out);
+    log.AddText(2, "e\ntwo\n", out);
+    EXPECT_EQ(Brief(out), (Lines{"?:one", "?:two"}));
+}
+
+TEST(CliLogLines, ALineWithoutEndIsCut) {
+    LogAssembler log;
+    std::vector<LogEntry> out;
+    log.AddText(0, std::string(LogAssembler::kLongestLine + 10, 'x'), out);
+    ASSERT_EQ(out.size(), 1u);
+    EXPECT_EQ(out[0].text.size(), LogAssembler::kLongestLine);
+    log.Finish(out);
+    EXPECT_EQ(out[1].text.size(), 10u);
+}
+
+TEST(CliLogLines, MarksThatCannotBeAreSkipped) {
+    LogAssembler log;
+    std::vector<LogEntry> out;
+    LogMark unknown = Mark(0, 9);
+    unknown.kind = static_cast<LogMarkKind>(77);
+    log.AddMarks(std::vector{LogMark{}, Mark(4, 1), Mark(0, 2), unknown});
+    log.AddText(0, "one\ntwo\n", out);
+    log.Finish(out);
+    EXPECT_EQ(Brief(out), (Lines{"?:one", "1:two"}));
+}
+
+class CliLogFiles : public testing::Test {
+  protected:
+    void SetUp() override {
+        text_.reset(::memfd_create("text", MFD_CLOEXEC));
+        marks_.reset(::memfd_create("marks", MFD_CLOEXEC));
+        ASSERT_TRUE(text_ && marks_);
+    }
+    void Write(std::string_view text) {
+        ASSERT_EQ(::write(text_.get(), text.data(), text.size()),
+                  static_cast<ssize_t>(text.size()));
+    }
+    void Write(const LogMark& mark) {
+        ASSERT_EQ(::write(marks_.get(), &mark, sizeof mark), static_cast<ssize_t>(sizeof mark));
+    }
+    void Punch(int fd, off_t length) {
+        ASSERT_EQ(::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, length), 0);
+    }
+    LogReader Open() {
+        std::vector<OwnedFd> files;
+        files.emplace_back(::dup(text_.get()));
+        files.emplace_back(::dup(marks_.get()));
+        return std::move(*LogReader::Create(std::move(files)));
+    }
+    Lines Read(LogReader& reader) {
+        std::vector<LogEntry> all;
+        EXPECT_TRUE(reader.ReadNew([&](std::vector<LogEntry>&& entries) -> Status {
+            for (auto& entry : entries) all.push_back(std::move(entry));
+            return {};
+        }));
+        return Brief(all);
+    }
+
+    OwnedFd text_, marks_;
+};
+
+TEST_F(CliLogFiles, ReadsOnWhereItStopped) {
+    auto reader = Open();
+    EXPECT_EQ(Read(reader), Lines{});
+    Write(Mark(0, 1, LogMarkKind::kStarted, 12));
+    Write("one\ntw");
+    EXPECT_EQ(Read(reader), (Lines{"started 12", "1:one"}));
+    Write("o\n");
+    EXPECT_EQ(Read(reader), (Lines{"1:two"}));
+    EXPECT_EQ(Read(reader), Lines{});
+}
+
+TEST_F(CliLogFiles, TheWritersPositionIsLeftAlone) {
+    Write("one\n");
+    auto reader = Open();
+    EXPECT_EQ(Read(reader), (Lines{"?:one"}));
+    EXPECT_EQ(::lseek(text_.get(), 0, SEEK_CUR), 4);
+}
+
+TEST_F(CliLogFiles, TellsWhatWasPunchedOut) {
+    std::string text;
+    for (int i = 0; i < 2048; ++i) text += "1234567\n";  // 16 KiB
+    Write(text);
+    for (int i = 0; i < 205; ++i) Write(Mark(static_cast<uint64_t>(i) * 80, i));
+    Punch(text_.get(), 8192);
+    Punch(marks_.get(), 4096);
+    auto reader = Open();
+    const Lines lines = Read(reader);
+    ASSERT_EQ(lines.size(), 1u + 1024 - 1);
+    EXPECT_EQ(lines[0], "-8200");
+    // Mark 102 (offset 8160) was cut by the page, mark 103 (offset 8240) is the first whole one.
+    EXPECT_EQ(lines[1], "?:1234567");
+    EXPECT_EQ(lines[6], "103:1234567");
+}
+
+TEST_F(CliLogFiles, EverythingMayBePunchedOut) {
+    Write(std::string(8192, 'x'));
+    Punch(text_.get(), 8192);
+    auto reader = Open();
+    EXPECT_EQ(Read(reader), Lines{});
+    Write("y\nz\n");
+    EXPECT_EQ(Read(reader), (Lines{"-8194", "?:z"}));
+}
+
+TEST_F(CliLogFiles, WaitsUntilMoreIsWritten) {
+    auto reader = Open();
+    const OwnedFd output(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+    EXPECT_TRUE(*reader.WaitForMore(output.get()));  // sets the watch up
+    Write("one\n");
+    EXPECT_TRUE(*reader.WaitForMore(output.get()));
+    EXPECT_EQ(Read(reader), (Lines{"?:one"}));
+    int ends[2];
+    ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+    const OwnedFd in(ends[1]);
+    ::close(ends[0]);
+    EXPECT_FALSE(*reader.WaitForMore(in.get()));  // nobody reads what would be printed
+}
+
+TEST(CliLogFormat, ShortHasTimesAndEvents) {
+    LogEntry line;
+    line.realtime = kNow.realtime;
+    line.monotonic = 1;
+    line.text = "hello";
+    EXPECT_EQ(FormatLogEntry(line, LogOutput::kShort, kNow, kPlain), "Nov 22 05:12:11 hello\n");
+    line.kind = LogEntryKind::kStarted;
+    line.pid = 12;
+    EXPECT_EQ(FormatLogEntry(line, LogOutput::kShort, kNow, kPlain),
+              "Nov 22 05:12:11 -- started, pid 12 --\n");
+    line.kind = LogEntryKind::kExited;
+    line.status = 9;
+    EXPECT_EQ(FormatLogEntry(line, LogOutput::kShort, kNow, kPlain),
+              "Nov 22 05:12:11 -- killed by SIGKILL --\n");
+    line.status = 3 << 8;
+    EXPECT_EQ(FormatLogEntry(line, LogOutput::kShort, kNow, kPlain),
+              "Nov 22 05:12:11 -- exited with code 3 --\n");
+    line.kind = LogEntryKind::kDropped;
+    line.dropped = 1'258'291;
+    EXPECT_EQ(FormatLogEntry(line, LogOutput::kShort, kNow, kPlain),
+              "[1.2M of older output dropped]\n");
+    EXPECT_EQ(FormatLogEntry(line, LogOutput::kCat, kNow, kPlain), "");
+}
+
+TEST(CliLogFormat, JsonIsOneObjectALine) {
+    LogEntry line;
+    line.offset = 7;
+    line.realtime = 8;
+    line.monotonic = 9;
+    line.text = "a\"\xff";
+    EXPECT_EQ(FormatLogEntry(line, LogOutput::kJson, kNow, kPlain),
+              "{\"version\":1,\"offset\":7,\"realtime\":8,\"monotonic\":9,\"kind\":\"text\","
+              "\"text\":\"a\\\"\xef\xbf\xbd\"}\n");
+}
+
+TEST(CliLogFormat, SinceReadsWhatPeopleWrite) {
+    auto ago = [](std::string_view text) {
+        auto time = ParseSince(text, kNow);
+        return time ? (kNow.realtime - *time) / kSecond : -1;
+    };
+    EXPECT_EQ(ago("10min"), 600);
+    EXPECT_EQ(ago("-10min"), 600);
+    EXPECT_EQ(ago("2h 30min ago"), 9000);
+    EXPECT_EQ(ago("05:12"), 11);
+    EXPECT_EQ(ago("05:12:01"), 10);
+    EXPECT_EQ(ago("2026-11-22"), 5 * 3600 + 12 * 60 + 11);
+    EXPECT_EQ(ago("2026-11-21 05:12:11"), 86400);
+    EXPECT_EQ(ago("@1795324330"), 1);
+    for (auto bad : {"", "yesterday-ish", "10", "10 parsecs", "25:00", "2026-13-01", "@x", "1:2:3:4"})
+        EXPECT_EQ(ago(bad), -1) << bad;
+}
+
+}  // namespace
+}  // namespace husk::cli
