@@ -101,6 +101,12 @@ Status MakeDirectories(const std::string& path, unsigned mode) {
     return {};
 }
 
+bool IsMountPoint(const std::string& path) {
+    struct stat here {}, parent {};
+    return ::stat(path.c_str(), &here) == 0 && ::stat((path + "/..").c_str(), &parent) == 0 &&
+           here.st_dev != parent.st_dev;
+}
+
 Result<std::vector<std::string>> ListDirectory(const std::string& path) {
     std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(path.c_str()), ::closedir);
     if (!directory) return FailErrno(Cat("open directory ", Quote(path)));

@@ -31,6 +31,8 @@ Status WriteFileAtomically(const std::string& path, std::string_view data, unsig
 
 // mkdir -p; existing directories are fine.
 Status MakeDirectories(const std::string& path, unsigned mode = 0755);
+// Whether another file system than its parent's lies at `path`.
+bool IsMountPoint(const std::string& path);
 // Names in a directory, sorted, without "." and "..".
 Result<std::vector<std::string>> ListDirectory(const std::string& path);
 

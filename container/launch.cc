@@ -159,13 +159,14 @@ Result<bool> ReadStatus(int status, const Plan& plan) {
 Error Explain(const ChildReport& report, const Plan& plan) {
     if (report.stage == Stage::kTree && report.step < plan.root.steps.size())
         return Error::FromErrno(report.error, rootfs::Describe(plan.root.steps[report.step]));
-    if (report.stage == Stage::kExecute && report.step < plan.programs.size())
-        return ExplainExecFailure(
-            plan.programs.size() == 1 ? plan.programs[report.step]
-            : report.head_size == 0 && report.error == ENOENT ? plan.spec.argv.front()
-                                                              : plan.programs[report.step],
-            plan.programs.size() > 1, report.error,
-            {report.head, std::min<size_t>(report.head_size, sizeof report.head)});
+    if (report.stage == Stage::kExecute && report.step < plan.programs.size()) {
+        const std::string& asked = plan.spec.argv.front();
+        const bool searched = asked.find('/') == std::string::npos;
+        const std::string_view head(report.head,
+                                    std::min<size_t>(report.head_size, sizeof report.head));
+        return ExplainExecFailure(searched && head.empty() ? asked : plan.programs[report.step],
+                                  searched, report.error, head);
+    }
     if (report.stage == Stage::kWorkingDirectory)
         return Error::FromErrno(report.error, Cat("change to the working directory ",
                                                   Quote(plan.spec.working_dir)));

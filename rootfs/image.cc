@@ -87,12 +87,6 @@ std::string KeyOf(const struct stat& file) {
     return key;
 }
 
-bool IsMountPoint(const std::string& path) {
-    struct stat here {}, parent {};
-    return ::stat(path.c_str(), &here) == 0 && ::stat((path + "/..").c_str(), &parent) == 0 &&
-           here.st_dev != parent.st_dev;
-}
-
 }  // namespace
 
 const char* FileSystemName(ImageType type) {

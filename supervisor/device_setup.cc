@@ -1,0 +1,57 @@
+#include "supervisor/device_setup.h"
+
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "rootfs/attach.h"
+#include "supervisor/modules.h"
+
+namespace husk::supervisor {
+namespace {
+
+Status MountState(const config::SystemConfig& system, const std::string& state_directory) {
+    if (system.state_device.empty() || IsMountPoint(state_directory)) return {};
+    HUSK_TRY(MakeDirectories(state_directory));
+    if (::mount(system.state_device.c_str(), state_directory.c_str(),
+                system.state_filesystem.c_str(), MS_NOSUID | MS_NODEV | MS_NOATIME, nullptr) != 0)
+        return FailErrno(Cat("mount state device ", Quote(system.state_device), " as ",
+                             system.state_filesystem, " on ", Quote(state_directory)));
+    return {};
+}
+
+Status SetSysctl(const std::string& assignment) {
+    const auto equals = assignment.find('=');
+    if (equals == std::string::npos) return Fail(Cat("sysctl ", Quote(assignment), ": no '='"));
+    std::string path = "/proc/sys/" + assignment.substr(0, equals);
+    std::replace(path.begin() + 10, path.end(), '.', '/');
+    return WriteAttribute(path, assignment.substr(equals + 1));
+}
+
+}  // namespace
+
+std::vector<Error> SetUpDevice(const config::SystemConfig& system,
+                               const std::string& state_directory) {
+    std::vector<Error> errors = LoadModules(system.kernel_modules);
+    auto keep = [&](Status status) {
+        if (!status) errors.push_back(std::move(status).error());
+    };
+    if (!system.hostname.empty() &&
+        ::sethostname(system.hostname.data(), system.hostname.size()) != 0)
+        errors.push_back(Error::FromErrno(Cat("set host name ", Quote(system.hostname))));
+    for (const auto& assignment : system.sysctl) keep(SetSysctl(assignment));
+    keep(MountState(system, state_directory));
+    return errors;
+}
+
+Status SetUpRunDirectory(const std::string& run_directory) {
+    for (const char* folder : {"", "/units", "/images", "/root", "/root.lower", "/root.layer"})
+        HUSK_TRY(MakeDirectories(run_directory + folder));
+    return rootfs::PrepareDeviceTree(run_directory + "/dev");
+}
+
+}  // namespace husk::supervisor

@@ -1,0 +1,21 @@
+// What the supervisor sets up on the device before it starts units: modules, sysctls, host name, the
+// state file system (all from /etc/husk/system.conf) and its own folders.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "config/unit.h"
+
+namespace husk::supervisor {
+
+// What fails is returned, and the rest is done: a device that comes up half is better than none.
+// Doing it again (a new supervisor) changes nothing.
+std::vector<Error> SetUpDevice(const config::SystemConfig& system,
+                               const std::string& state_directory);
+
+// The run folder with records, images, the shared /dev and the places where roots are built.
+Status SetUpRunDirectory(const std::string& run_directory);
+
+}  // namespace husk::supervisor

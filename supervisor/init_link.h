@@ -1,0 +1,67 @@
+// The supervisor's end of the conversation with PID 1 (base/init_protocol.h).
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+
+#include <deque>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/init_protocol.h"
+#include "base/time.h"
+
+namespace husk::supervisor {
+
+struct OrphanExit {
+    pid_t pid = 0;
+    int wait_status = 0;
+    Instant at{};
+};
+
+class InitLink {
+  public:
+    // Without PID 1 (a developer's machine): nothing is kept over a restart, and every request that
+    // needs it fails with ENOTCONN.
+    InitLink() = default;
+    explicit InitLink(OwnedFd socket) : socket_(std::move(socket)) {}
+
+    bool connected() const { return bool(socket_); }
+    int fd() const { return socket_.get(); }  // readable: call ReadNotices()
+
+    struct Greeting {
+        ShutdownAction shutdown = ShutdownAction::kNone;
+        int starts = 1;
+    };
+    Result<Greeting> Hello();
+
+    // Slots that the records of units name; to be called before the first Store().
+    void MarkUsed(int slot);
+    // Hands a duplicate over and returns its slot.
+    Result<int> Store(int fd);
+    Result<OwnedFd> Fetch(int slot);
+    void Drop(int slot);
+
+    // Exits of orphans that were not taken yet.
+    std::vector<OrphanExit> TakeExits();
+    Status Shutdown(ShutdownAction action, bool now);
+
+    // Takes the waiting notices in. A shutdown that is wanted is returned once.
+    std::optional<ShutdownAction> ReadNotices();
+
+  private:
+    Result<InitPacket> Request(InitPacket packet, int send_fd = -1, OwnedFd* received = nullptr);
+    void TakeNotice(const InitPacket& packet);
+
+    OwnedFd socket_;
+    std::set<int> used_;
+    int next_slot_ = 0;
+    uint64_t next_exit_ = 0;
+    std::optional<ShutdownAction> wanted_;
+};
+
+}  // namespace husk::supervisor

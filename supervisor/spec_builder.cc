@@ -1,0 +1,203 @@
+#include "supervisor/spec_builder.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "container/capabilities.h"
+
+namespace husk::supervisor {
+namespace {
+
+using config::Unit;
+using container::ContainerSpec;
+
+Result<uint64_t> CapabilitySet(const Unit& unit) {
+    uint64_t set = 0;
+    auto apply = [&](const std::vector<std::string>& names, bool add) -> Status {
+        for (const auto& name : names) {
+            uint64_t bits = container::AllCapabilities();
+            if (name != "all" && name != "ALL") {
+                auto number = container::CapabilityNumber(name);
+                if (!number) return Fail(std::move(number).error());
+                bits = uint64_t{1} << *number;
+            }
+            set = add ? set | bits : set & ~bits;
+        }
+        return {};
+    };
+    HUSK_TRY(apply(unit.container.add_capability, true));
+    HUSK_TRY(apply(unit.container.drop_capability, false));
+    return set;
+}
+
+container::CgroupLimits Limits(const Unit& unit, const config::SystemConfig& system,
+                               uint64_t memory_total) {
+    const auto& service = unit.service;
+    container::CgroupLimits limits;
+    auto memory = [&](const config::MemoryLimit& limit) {
+        return ResolveMemory(limit, memory_total);
+    };
+    limits.memory_min = memory(service.memory_min);
+    limits.memory_low = memory(service.memory_low);
+    limits.memory_high = memory(service.memory_high);
+    limits.memory_max = memory(service.memory_max);
+    if (!limits.memory_max) limits.memory_max = memory(system.default_memory_max);
+    limits.memory_swap_max = memory(service.memory_swap_max);
+    const uint64_t tasks = service.tasks_max.value_or(system.default_tasks_max);
+    // The kernel's default is no limit, so that nothing has to be written for it.
+    if (tasks != config::kUnlimited) limits.tasks_max = tasks;
+    if (service.cpu_quota_percent) {
+        limits.cpu_period_us = static_cast<uint64_t>(service.cpu_quota_period.count()) / 1000;
+        limits.cpu_quota_us = limits.cpu_period_us * *service.cpu_quota_percent / 100;
+    }
+    limits.cpu_weight = service.cpu_weight;
+    limits.cpus = service.allowed_cpus;
+    limits.oom_group = service.oom_policy == config::OomPolicy::kKill;
+    return limits;
+}
+
+std::vector<container::ResourceLimit> ResourceLimits(const Unit& unit) {
+    std::vector<container::ResourceLimit> limits;
+    for (const auto& [resource, limit] : unit.service.limits)
+        limits.push_back({resource, limit.soft, limit.hard});
+    // systemd's defaults: programs that use select(2) break above 1024, others raise it themselves.
+    if (!unit.service.limits.contains(RLIMIT_NOFILE))
+        limits.push_back({RLIMIT_NOFILE, 1024, 524288});
+    return limits;
+}
+
+std::vector<std::string> Environment(const Unit& unit, const ContainerSpec& spec) {
+    std::vector<std::string> environment = {
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME=" + spec.user.home, "HOSTNAME=" + spec.host_name, "container=husk"};
+    for (const auto& variable : unit.container.environment) {
+        const std::string_view name(variable.data(), variable.find('=') + 1);
+        std::erase_if(environment, [&](const auto& other) { return other.starts_with(name); });
+        environment.push_back(variable);
+    }
+    return environment;
+}
+
+std::vector<rootfs::RootFile> RootFiles(const ContainerSpec& spec, const DeviceFacts& device) {
+    return {{"/etc/hostname", spec.host_name + "\n"},
+            {"/etc/hosts", Cat("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n127.0.1.1\t",
+                               spec.host_name, "\n")},
+            {"/etc/resolv.conf", device.resolv_conf},
+            {"/etc/passwd", std::string(rootfs::DefaultPasswd())},
+            {"/etc/group", std::string(rootfs::DefaultGroup())}};
+}
+
+void AddMounts(const Unit& unit, const DeviceFacts& device, const UnitFacts& facts,
+               rootfs::RootSpec& root) {
+    const bool map = unit.container.user_ns == config::UserNamespace::kAuto;
+    for (size_t i = 0; i < unit.container.volumes.size(); ++i) {
+        const auto& volume = unit.container.volumes[i];
+        root.binds.push_back({.source = VolumeSource(volume, device),
+                              .destination = volume.destination,
+                              .read_only = volume.read_only,
+                              .no_exec = volume.no_exec,
+                              .no_suid = volume.no_suid,
+                              .no_dev = volume.no_dev,
+                              .recursive = volume.recursive,
+                              .idmap = map && volume.idmap,
+                              .is_directory = facts.volume_is_directory[i]});
+    }
+    for (const auto& tmpfs : unit.container.tmpfs)
+        root.tmpfs.push_back({tmpfs.destination, tmpfs.size, tmpfs.mode, tmpfs.read_only,
+                              tmpfs.no_exec});
+    if (!unit.container.read_only || !unit.container.read_only_tmpfs) return;
+    auto taken = [&](std::string_view path) {
+        auto is_there = [&](const auto& mount) { return mount.destination == path; };
+        return std::ranges::any_of(root.binds, is_there) ||
+               std::ranges::any_of(root.tmpfs, is_there);
+    };
+    for (const char* path : {"/tmp", "/var/tmp", "/run"})
+        if (!taken(path))
+            root.tmpfs.push_back({.destination = path,
+                                  .mode = std::string_view(path) == "/run" ? 0755u : 01777u});
+}
+
+std::vector<std::string> MaskedPaths(const Unit& unit, const std::vector<std::string>& defaults) {
+    std::vector<std::string> paths;
+    const auto& unmask = unit.container.unmask;
+    auto unmasked = [&](const std::string& path) {
+        return std::ranges::any_of(unmask, [&](const auto& word) {
+            return word == "ALL" || word == "all" || word == path;
+        });
+    };
+    for (const auto& path : defaults)
+        if (!unmasked(path)) paths.push_back(path);
+    return paths;
+}
+
+}  // namespace
+
+std::string VolumeSource(const config::Volume& volume, const DeviceFacts& device) {
+    return volume.named ? Cat(device.state_directory, "/volumes/", volume.source) : volume.source;
+}
+
+std::optional<uint64_t> ResolveMemory(const config::MemoryLimit& limit, uint64_t memory_total) {
+    switch (limit.kind) {
+        case config::MemoryLimit::Kind::kUnset: return std::nullopt;
+        case config::MemoryLimit::Kind::kBytes: return limit.value;
+        case config::MemoryLimit::Kind::kPercent: return memory_total / 10'000 * limit.value;
+        case config::MemoryLimit::Kind::kInfinity: return container::kNoLimit;
+    }
+    return std::nullopt;
+}
+
+Result<ContainerSpec> BuildSpec(const Unit& unit, const config::SystemConfig& system,
+                                const DeviceFacts& device, const UnitFacts& facts) {
+    ContainerSpec spec;
+    spec.name = unit.name;
+    spec.host_name = unit.container.host_name.empty() ? unit.name.substr(0, 64)
+                                                      : unit.container.host_name;
+    spec.argv = unit.Command();
+    spec.user = facts.user;
+    if (!unit.container.working_dir.empty()) spec.working_dir = unit.container.working_dir;
+    if (unit.container.user_ns == config::UserNamespace::kAuto) spec.user_namespace = facts.id_range;
+    spec.private_pids = unit.container.private_pids;
+    spec.private_ipc = unit.container.private_ipc;
+    switch (unit.container.network.kind) {
+        case config::NetworkMode::Kind::kNone:
+            spec.network = container::NetworkKind::kPrivate;
+            break;
+        case config::NetworkMode::Kind::kHost: spec.network = container::NetworkKind::kHost; break;
+        case config::NetworkMode::Kind::kContainer:
+            spec.network = container::NetworkKind::kJoin;
+            break;
+    }
+    auto capabilities = CapabilitySet(unit);
+    if (!capabilities) return Fail(std::move(capabilities).error());
+    spec.capabilities = *capabilities;
+    spec.no_new_privileges = unit.container.no_new_privileges;
+    spec.limits = Limits(unit, system, device.memory_total);
+    spec.resource_limits = ResourceLimits(unit);
+    spec.nice = unit.service.nice;
+    spec.oom_score_adjust = unit.service.oom_score_adjust.value_or(0);
+    spec.umask = unit.service.umask;
+    spec.environment = Environment(unit, spec);
+
+    rootfs::RootSpec& root = spec.root;
+    root.kind = facts.tree.empty() ? rootfs::RootKind::kSkeleton : rootfs::RootKind::kTree;
+    root.tree = facts.tree;
+    root.tree_idmap = spec.user_namespace.has_value();
+    root.volatile_overlay = unit.container.overlay == config::OverlayMode::kVolatile ||
+                            unit.container.rootfs_overlay;
+    root.read_only = unit.container.read_only && !root.volatile_overlay;
+    root.files = RootFiles(spec, device);
+    root.masked = MaskedPaths(unit, rootfs::DefaultMaskedPaths());
+    root.masked.insert(root.masked.end(), unit.container.mask.begin(), unit.container.mask.end());
+    root.protected_paths = MaskedPaths(unit, rootfs::DefaultProtectedPaths());
+    root.device_tree = device.run_directory + "/dev";
+    root.staging = device.run_directory + "/root";
+    root.shm_size = unit.container.shm_size;
+    root.own_network = spec.network == container::NetworkKind::kPrivate;
+    root.own_ipc = spec.private_ipc;
+    AddMounts(unit, device, facts, root);
+    return spec;
+}
+
+}  // namespace husk::supervisor

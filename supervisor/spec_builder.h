@@ -1,0 +1,38 @@
+// From a unit to the container it describes. Pure, given what was found on the device.
+#pragma once
+
+#include <string>
+
+#include "base/error.h"
+#include "config/unit.h"
+#include "container/spec.h"
+
+namespace husk::supervisor {
+
+// What the file alone cannot say.
+struct DeviceFacts {
+    uint64_t memory_total = 0;   // bytes
+    std::string run_directory;   // /run/husk
+    std::string state_directory; // /var/lib/husk
+    std::string resolv_conf;     // text of the device's
+};
+
+struct UnitFacts {
+    std::string tree;            // where the image is mounted, or the Rootfs= directory; empty: none
+    rootfs::UserIds user;
+    container::IdRange id_range;
+    // Whether each volume's source is a directory, in the order of the unit's volumes.
+    std::vector<bool> volume_is_directory;
+};
+
+Result<container::ContainerSpec> BuildSpec(const config::Unit& unit,
+                                           const config::SystemConfig& system,
+                                           const DeviceFacts& device, const UnitFacts& facts);
+
+// Where a volume's source lies on the device.
+std::string VolumeSource(const config::Volume& volume, const DeviceFacts& device);
+
+// Bytes of a limit, percentages resolved; nothing where it is unset.
+std::optional<uint64_t> ResolveMemory(const config::MemoryLimit& limit, uint64_t memory_total);
+
+}  // namespace husk::supervisor
