@@ -1,14 +1,13 @@
 #include "init/child.h"
 
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#include <cerrno>
-#include <cstdint>
-#include <cstring>
 
 #include "base/fd.h"
 
@@ -29,8 +28,8 @@ pid_t Clone(int cgroup) {
 }
 
 void ResetSignals() {
-    // Handlers go at execve(2), but what is ignored stays ignored: signal(7). libc keeps some numbers
-    // for itself and refuses them, which is fine.
+    // Handlers go at execve(2), but what is ignored stays ignored: signal(7). libc keeps some
+    // numbers for itself and refuses them, which is fine.
     for (int signal = 1; signal < _NSIG; ++signal) (void)::signal(signal, SIG_DFL);
     sigset_t none;
     ::sigemptyset(&none);

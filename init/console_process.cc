@@ -1,11 +1,10 @@
 #include "init/console_process.h"
 
+#include <cerrno>
+#include <cstring>
 #include <fcntl.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 
 #include "init/child.h"
 #include "init/early_boot.h"

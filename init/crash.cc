@@ -1,13 +1,12 @@
 #include "init/crash.h"
 
+#include <cstdint>
 #include <signal.h>
 #include <sys/reboot.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-#include <cstdint>
 
 #include "init/log.h"
 

@@ -1,5 +1,6 @@
 #include "init/early_boot.h"
 
+#include <cerrno>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/mount.h>
@@ -9,8 +10,6 @@
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#include <cerrno>
 
 #include <algorithm>
 #include <string_view>
@@ -43,7 +42,10 @@ constexpr FirstMount kFirstMounts[] = {
     {"/run", "tmpfs", "tmpfs", MS_NOSUID | MS_NODEV, {"mode=755"}},
     {"/run/husk", "tmpfs", "tmpfs", kPlain, {"size=16M,mode=755"}},
     {"/tmp", "tmpfs", "tmpfs", MS_NOSUID | MS_NODEV, {"mode=1777"}},
-    {"/sys/fs/cgroup", "cgroup2", "cgroup2", kPlain,
+    {"/sys/fs/cgroup",
+     "cgroup2",
+     "cgroup2",
+     kPlain,
      {"nsdelegate,memory_recursiveprot", "nsdelegate", ""}},
 };
 
@@ -67,15 +69,16 @@ void LogFailure(const char* verb, const char* object, int error) {
     Say(LogLevel::kWarning, "cannot ", verb, " '", object, "': ", Errno{error});
 }
 
-// Descriptors 0 to 2 are taken whatever happens, so that no file of ours ever gets their numbers and
-// another program's output; what else came with us goes.
+// Descriptors 0 to 2 are taken whatever happens, so that no file of ours ever gets their numbers
+// and another program's output; what else came with us goes.
 void TidyDescriptors() {
     while (::fcntl(STDERR_FILENO, F_GETFD) < 0 && ::open("/", O_PATH | O_DIRECTORY) >= 0) {
     }
     (void)::syscall(SYS_close_range, 3U, ~0U, 0U);
 }
 
-// Is it a mount of its own? What a boot loader's initramfs or a container manager has mounted stays.
+// Is it a mount of its own? What a boot loader's initramfs or a container manager has mounted
+// stays.
 bool IsMountPoint(const FirstMount& mount) {
     char link[16];
     // A /proc of another PID namespace shows other processes: it is only right if we are 1 there.
@@ -120,8 +123,8 @@ bool OnKernelsFirstRoot() {
     return first;
 }
 
-// Puts a second mount of the same root on top of the first and moves into it: nothing is copied, and
-// from here on every root that husk's containers replace has a parent.
+// Puts a second mount of the same root on top of the first and moves into it: nothing is copied,
+// and from here on every root that husk's containers replace has a parent.
 void LeaveFirstRoot() {
     if (!OnKernelsFirstRoot()) return;
     // <linux/mount.h> and <sys/mount.h> do not go together in every libc, and libc has no wrappers.
@@ -132,8 +135,8 @@ void LeaveFirstRoot() {
     if (!root ||
         ::syscall(SYS_move_mount, root.get(), "", AT_FDCWD, "/", kMoveFromEmptyPath) != 0 ||
         ::fchdir(root.get()) != 0 || ::chroot(".") != 0 || ::chdir("/") != 0)
-        Say(LogLevel::kError, "cannot leave the initramfs, containers will not start: ",
-            Errno{errno});
+        Say(LogLevel::kError,
+            "cannot leave the initramfs, containers will not start: ", Errno{errno});
 }
 
 void OpenConsole() {
@@ -200,11 +203,10 @@ void PrepareLog(BootFacts& facts) {
     // PROC_PID_INIT_INO: the first PID namespace has this number in every kernel.
     facts.whole_system = ReadLink("/proc/self/ns/pid", buffer, sizeof buffer) == "pid:[4026531836]";
     OpenLog(facts.whole_system);
-    // Else the kernel drops all but ten lines in five seconds. It refuses where the command line has
-    // said what it wants.
+    // Else the kernel drops all but ten lines in five seconds. It refuses where the command line
+    // has said what it wants.
     if (facts.whole_system) (void)WriteSmallFile("/proc/sys/kernel/printk_devkmsg", "on\n");
-    facts.options =
-        ParseKernelOptions(ReadSmallFile("/proc/cmdline", buffer, sizeof buffer));
+    facts.options = ParseKernelOptions(ReadSmallFile("/proc/cmdline", buffer, sizeof buffer));
     SetDebugLog(facts.options.debug);
 }
 

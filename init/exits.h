@@ -1,9 +1,8 @@
 // The exits of processes that PID 1 reaped for others, oldest forgotten first.
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstdint>
+#include <sys/types.h>
 
 #include <optional>
 

@@ -39,7 +39,8 @@ int BlockSignals() {
 
 int InitMain(int argc, char** argv) {
     if (::getpid() != 1) {
-        init::Say(LogLevel::kError, "init: only the kernel and PID namespaces start this, as PID 1");
+        init::Say(LogLevel::kError,
+                  "init: only the kernel and PID namespaces start this, as PID 1");
         return 2;
     }
     init::CatchCrashes();

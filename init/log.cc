@@ -17,10 +17,10 @@ struct Sink {
 constexpr int kLogDaemon = 3 << 3;  // LOG_DAEMON of syslog(3)
 
 // Without pointers, so that a static-pie program has nothing to relocate.
-constexpr char kSignalNames[][5] = {
-    "0",    "HUP",  "INT",  "QUIT", "ILL",  "TRAP", "ABRT", "BUS",  "FPE",  "KILL", "USR1",
-    "SEGV", "USR2", "PIPE", "ALRM", "TERM", "STKF", "CHLD", "CONT", "STOP", "TSTP", "TTIN",
-    "TTOU", "URG",  "XCPU", "XFSZ", "VTAL", "PROF", "WINC", "IO",   "PWR",  "SYS"};
+constexpr char kSignalNames[][5] = {"0",    "HUP",  "INT",  "QUIT", "ILL",  "TRAP", "ABRT", "BUS",
+                                    "FPE",  "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM", "TERM",
+                                    "STKF", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG",
+                                    "XCPU", "XFSZ", "VTAL", "PROF", "WINC", "IO",   "PWR",  "SYS"};
 
 }  // namespace
 
@@ -41,7 +41,8 @@ LogLine& LogLine::Unsigned(uint64_t number) {
 LogLine& LogLine::operator<<(Errno error) { return *this << ::strerror(error.code); }
 
 LogLine& LogLine::operator<<(WaitStatus wait) {
-    if (!WIFSIGNALED(wait.status)) return *this << "exited with status " << WEXITSTATUS(wait.status);
+    if (!WIFSIGNALED(wait.status))
+        return *this << "exited with status " << WEXITSTATUS(wait.status);
     const unsigned signal = static_cast<unsigned>(WTERMSIG(wait.status));
     *this << "was killed by signal " << signal;
     if (signal < sizeof kSignalNames / sizeof kSignalNames[0])

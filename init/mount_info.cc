@@ -1,9 +1,8 @@
 #include "init/mount_info.h"
 
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstring>
+#include <unistd.h>
 
 #include <charconv>
 #include <utility>

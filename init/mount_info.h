@@ -11,7 +11,7 @@ namespace husk::init {
 
 struct MountEntry {
     uint64_t id;
-    uint64_t parent;  // equals id for the first mount of all, the kernel's own root
+    uint64_t parent;          // equals id for the first mount of all, the kernel's own root
     std::string_view target;  // a NUL follows it
     std::string_view type;
 };

@@ -1,5 +1,7 @@
 #include "init/pid1.h"
 
+#include <cerrno>
+#include <cstring>
 #include <linux/sockios.h>
 #include <poll.h>
 #include <signal.h>
@@ -9,9 +11,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 
 #include <algorithm>
 #include <utility>
@@ -38,10 +37,10 @@ struct SignalRow {
     ShutdownAction action;
 };
 constexpr SignalRow kWishes[] = {
-    {SIGINT, ShutdownAction::kReboot},  // Ctrl-Alt-Del
-    {SIGUSR1, ShutdownAction::kHalt},  // busybox halt
+    {SIGINT, ShutdownAction::kReboot},     // Ctrl-Alt-Del
+    {SIGUSR1, ShutdownAction::kHalt},      // busybox halt
     {SIGUSR2, ShutdownAction::kPoweroff},  // busybox poweroff
-    {SIGPWR, ShutdownAction::kPoweroff},  // lxc-stop, UPS daemons
+    {SIGPWR, ShutdownAction::kPoweroff},   // lxc-stop, UPS daemons
     {kRealTimeBase + 3, ShutdownAction::kHalt},
     {kRealTimeBase + 4, ShutdownAction::kPoweroff},
     {kRealTimeBase + 5, ShutdownAction::kReboot},
@@ -49,10 +48,14 @@ constexpr SignalRow kWishes[] = {
 
 const char* Name(ShutdownAction action) {
     switch (action) {
-        case ShutdownAction::kNone: return "nothing";
-        case ShutdownAction::kPoweroff: return "power off";
-        case ShutdownAction::kReboot: return "reboot";
-        case ShutdownAction::kHalt: return "halt";
+        case ShutdownAction::kNone:
+            return "nothing";
+        case ShutdownAction::kPoweroff:
+            return "power off";
+        case ShutdownAction::kReboot:
+            return "reboot";
+        case ShutdownAction::kHalt:
+            return "halt";
     }
     return "?";
 }
@@ -76,8 +79,9 @@ void Pid1::Run() {
 void Pid1::DoWhatIsDue(Instant now) {
     if (memory_.shutdown.deadline() <= now) {
         if (memory_.shutdown.unanswered() != ShutdownAction::kNone)
-            Say(LogLevel::kError, "the supervisor does not take up the shutdown; going on without it");
-        FinishSystem(memory_.shutdown.action(), memory_.slots, console_.pid());
+            Say(LogLevel::kError,
+                "the supervisor does not take up the shutdown; going on without it");
+        FinishSystem(memory_.shutdown.action(), whole_system_, memory_.slots, console_.pid());
     }
     if (supervisor_.end_at() <= now) supervisor_.End();
     if (!supervisor_.running() && supervisor_.next_start() <= now) {
@@ -89,8 +93,8 @@ void Pid1::DoWhatIsDue(Instant now) {
 }
 
 Instant Pid1::NextDue() const {
-    Instant next = std::min({memory_.shutdown.deadline(), supervisor_.end_at(),
-                             console_.next_start()});
+    Instant next =
+        std::min({memory_.shutdown.deadline(), supervisor_.end_at(), console_.next_start()});
     if (!supervisor_.running()) next = std::min(next, supervisor_.next_start());
     return more_to_reap_ ? Instant{} : next;
 }
@@ -164,8 +168,8 @@ void Pid1::Serve() {
 bool Pid1::ServeOne() {
     Request request;
     iovec bytes{&request.packet, sizeof request.packet};
-    // One descriptor is what the protocol allows. CMSG_SPACE would have room for a second one, which
-    // nobody would close; like this the kernel lets it go and says MSG_CTRUNC.
+    // One descriptor is what the protocol allows. CMSG_SPACE would have room for a second one,
+    // which nobody would close; like this the kernel lets it go and says MSG_CTRUNC.
     alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
     msghdr message{};
     message.msg_iov = &bytes;

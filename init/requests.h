@@ -21,10 +21,10 @@ struct Memory {
 };
 
 struct Request {
-    InitPacket packet;      // its first `size` bytes are what came
-    size_t size = 0;        // of the packet as it was sent, which may be longer or shorter
-    OwnedFd descriptor;     // what came along
-    int error = 0;          // what is wrong with it already: descriptors that did not get through
+    InitPacket packet;   // its first `size` bytes are what came
+    size_t size = 0;     // of the packet as it was sent, which may be longer or shorter
+    OwnedFd descriptor;  // what came along
+    int error = 0;       // what is wrong with it already: descriptors that did not get through
 };
 
 struct Answer {

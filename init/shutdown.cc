@@ -1,5 +1,7 @@
 #include "init/shutdown.h"
 
+#include <cerrno>
+#include <cstring>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mount.h>
@@ -7,9 +9,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 
 #include <algorithm>
 #include <string_view>
@@ -38,8 +37,8 @@ char mount_buffer[16384];
 constexpr std::string_view kNothingToLose[] = {"rootfs",  "ramfs",    "tmpfs",  "proc",   "sysfs",
                                                "cgroup2", "devtmpfs", "devpts", "mqueue", "autofs"};
 
-// True once `child` ended (0: once there is no child left at all); false at the limit. All signals are
-// blocked since boot, so none is lost between the look and the wait.
+// True once `child` ended (0: once there is no child left at all); false at the limit. All signals
+// are blocked since boot, so none is lost between the look and the wait.
 bool WaitForEnd(pid_t child, Duration limit) {
     const Instant until = MonotonicNow() + limit;
     sigset_t child_signal;
@@ -112,8 +111,8 @@ bool UnmountRound(bool last) {
         if (!last) continue;
         // Journals are written and later writes fail, which is as good as unmounted: mount(2).
         if (::mount(nullptr, target, nullptr, MS_REMOUNT | MS_RDONLY, nullptr) != 0)
-            Say(LogLevel::kError, "cannot unmount '", target, "' nor make it read-only: ",
-                Errno{errno});
+            Say(LogLevel::kError, "cannot unmount '", target,
+                "' nor make it read-only: ", Errno{errno});
         else
             Say(LogLevel::kInfo, "'", target, "' is made read-only");
     }
@@ -142,14 +141,16 @@ void UnmountWithLimit() {
 
 }  // namespace
 
-void FinishSystem(ShutdownAction action, DescriptorSlots& slots, pid_t console) {
+void FinishSystem(ShutdownAction action, bool whole_system, DescriptorSlots& slots, pid_t console) {
     Say(LogLevel::kInfo, "stopping all processes");
     KillEverything(console);
     // Descriptors would keep file systems busy. A watchdog closed like this goes on counting, and
     // resets a machine that hangs from here on.
     slots.Clear();
-    Say(LogLevel::kInfo, "unmounting file systems");
-    UnmountWithLimit();
+    if (whole_system) {
+        Say(LogLevel::kInfo, "unmounting file systems");
+        UnmountWithLimit();
+    }
     switch (action) {
         case ShutdownAction::kReboot:
             Say(LogLevel::kInfo, "rebooting");

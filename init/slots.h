@@ -21,8 +21,8 @@ class DescriptorSlots {
     void Clear();
 
   private:
-    // Descriptor + 1, so that empty is zero: untouched pages of .bss stay without memory. No OwnedFd,
-    // for the same reason.
+    // Descriptor + 1, so that empty is zero: untouched pages of .bss stay without memory. No
+    // OwnedFd, for the same reason.
     int stored_[kDescriptorSlots] = {};
     uint32_t end_ = 0;  // slots from here on were never used
 };

@@ -1,9 +1,8 @@
 #include "init/small_file.h"
 
+#include <cerrno>
 #include <fcntl.h>
 #include <unistd.h>
-
-#include <cerrno>
 
 #include "base/fd.h"
 

@@ -7,7 +7,8 @@
 
 namespace husk::init {
 
-// What one read(2) gives, up to `room` bytes; empty where it fails. A newline at the end is cut off.
+// What one read(2) gives, up to `room` bytes; empty where it fails. A newline at the end is cut
+// off.
 std::string_view ReadSmallFile(const char* path, char* buffer, size_t room);
 // readlink(2); empty where it fails.
 std::string_view ReadLink(const char* path, char* buffer, size_t room);

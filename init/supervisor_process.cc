@@ -1,11 +1,10 @@
 #include "init/supervisor_process.h"
 
+#include <cerrno>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include <cerrno>
 
 #include <algorithm>
 #include <utility>
@@ -62,7 +61,8 @@ Instant RestartPause::AfterDeath(Instant started, Instant died) {
 void SupervisorProcess::Start(Instant now) {
     ++starts_;
     started_ = now;
-    // A new pair for each: the old one may hold packets, and descriptors in them, of the one that died.
+    // A new pair for each: the old one may hold packets, and descriptors in them, of the one that
+    // died.
     int pair[2] = {-1, -1};
     int error = 0;
     pid_t pid = -1;

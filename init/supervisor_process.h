@@ -1,18 +1,18 @@
 // The supervisor as a process of PID 1: started, and started again for ever.
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstdint>
+#include <sys/types.h>
 
 #include "base/fd.h"
 #include "base/time.h"
 
 namespace husk::init {
 
-// How long after its start a process that died may start again, by how many in a row died early. The
-// first death costs nothing; a supervisor that cannot live turns the device into one start a second.
-// Counting from the last start and not from the death, so that what lived for a while does not wait.
+// How long after its start a process that died may start again, by how many in a row died early.
+// The first death costs nothing; a supervisor that cannot live turns the device into one start a
+// second. Counting from the last start and not from the death, so that what lived for a while does
+// not wait.
 class RestartPause {
   public:
     // The earliest next start of a process that started at `started` and died at `died`.

@@ -1,0 +1,130 @@
+#include <cerrno>
+#include <fcntl.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <utility>
+
+#include "init/requests.h"
+
+namespace husk::init {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Instant kNow{42s};
+
+class Requests : public ::testing::Test {
+  protected:
+    ~Requests() override { memory_->slots.Clear(); }
+
+    Answer Ask(InitPacketType type, InitPacket packet = {}, OwnedFd descriptor = OwnedFd()) {
+        packet.type = type;
+        return AskRaw(packet, sizeof packet, std::move(descriptor));
+    }
+    Answer AskRaw(InitPacket packet, size_t size, OwnedFd descriptor = OwnedFd(), int error = 0) {
+        return Handle(*memory_, Request{packet, size, std::move(descriptor), error}, kNow);
+    }
+    static OwnedFd Null() { return OwnedFd(::open("/dev/null", O_RDONLY | O_CLOEXEC)); }
+    static InitPacket Slot(uint32_t slot) {
+        InitPacket packet;
+        packet.slot = slot;
+        return packet;
+    }
+    static InitPacket Value(uint64_t value) {
+        InitPacket packet;
+        packet.value = value;
+        return packet;
+    }
+
+    std::unique_ptr<Memory> memory_ = std::make_unique<Memory>();
+};
+
+TEST_F(Requests, HelloSaysHowFarTheShutdownIsAndHowOftenTheSupervisorStarted) {
+    memory_->supervisor_starts = 3;
+    InitPacket hello;
+    hello.number = kInitProtocolVersion;
+    Answer answer = Ask(InitPacketType::kHello, hello);
+    EXPECT_EQ(answer.packet.type, InitPacketType::kHello);
+    EXPECT_EQ(answer.packet.version, kInitProtocolVersion);
+    EXPECT_EQ(answer.packet.number, 0);
+    EXPECT_EQ(answer.packet.value, 0u);
+    EXPECT_EQ(answer.packet.pid, 3);
+    (void)Ask(InitPacketType::kShutdown, Value(2));
+    EXPECT_EQ(Ask(InitPacketType::kHello, hello).packet.value, 2u);
+}
+
+TEST_F(Requests, HelloOfAnotherVersionIsRefused) {
+    InitPacket hello;
+    hello.number = 99;
+    EXPECT_EQ(Ask(InitPacketType::kHello, hello).packet.number, EPROTO);
+}
+
+TEST_F(Requests, StoreFetchAndDropASlot) {
+    EXPECT_EQ(Ask(InitPacketType::kStore, Slot(5), Null()).packet.number, 0);
+    EXPECT_EQ(Ask(InitPacketType::kStore, Slot(5), Null()).packet.number, EBUSY);
+    const Answer fetched = Ask(InitPacketType::kFetch, Slot(5));
+    EXPECT_EQ(fetched.packet.number, 0);
+    EXPECT_EQ(fetched.packet.slot, 5u);
+    EXPECT_EQ(fetched.descriptor, memory_->slots.Peek(5));
+    EXPECT_EQ(Ask(InitPacketType::kDrop, Slot(5)).packet.number, 0);
+    EXPECT_EQ(Ask(InitPacketType::kDrop, Slot(5)).packet.number, ENOENT);
+    const Answer empty = Ask(InitPacketType::kFetch, Slot(5));
+    EXPECT_EQ(empty.packet.number, ENOENT);
+    EXPECT_EQ(empty.descriptor, -1);
+}
+
+TEST_F(Requests, NextExitWalksTheRing) {
+    memory_->exits.Add(77, 9, Instant{5ns});
+    const Answer first = Ask(InitPacketType::kNextExit, Value(0));
+    EXPECT_EQ(first.packet.number, 0);
+    EXPECT_EQ(first.packet.value, 1u);
+    EXPECT_EQ(first.packet.pid, 77);
+    EXPECT_EQ(first.packet.status, 9);
+    EXPECT_EQ(first.packet.time, 5);
+    EXPECT_EQ(Ask(InitPacketType::kNextExit, Value(2)).packet.number, ENOENT);
+}
+
+TEST_F(Requests, ShutdownTakesOnlyRealActions) {
+    for (const uint64_t value : {uint64_t{0}, uint64_t{4}, UINT64_MAX}) {
+        EXPECT_EQ(Ask(InitPacketType::kShutdown, Value(value)).packet.number, EINVAL);
+        EXPECT_EQ(Ask(InitPacketType::kShutdownNow, Value(value)).packet.number, EINVAL);
+    }
+    EXPECT_EQ(memory_->shutdown.deadline().since_boot, kInfinite);
+    EXPECT_EQ(Ask(InitPacketType::kShutdown, Value(1)).packet.number, 0);
+    EXPECT_EQ(memory_->shutdown.deadline(), kNow + kShutdownLimit);
+    EXPECT_EQ(Ask(InitPacketType::kShutdownNow, Value(1)).packet.number, 0);
+    EXPECT_EQ(memory_->shutdown.deadline(), kNow);
+}
+
+TEST_F(Requests, EveryTypeThatIsNoRequestIsRefused) {
+    for (const uint32_t type : {0u, 8u, 31u, 32u, 33u, 34u, UINT32_MAX}) {
+        const Answer answer = Ask(static_cast<InitPacketType>(type), Value(1), Null());
+        EXPECT_EQ(answer.packet.number, EINVAL) << type;
+        EXPECT_EQ(answer.packet.type, static_cast<InitPacketType>(type));
+    }
+}
+
+TEST_F(Requests, AWrongSizeOrVersionDoesNothing) {
+    for (size_t size : {0, 1, 39, 41, 4096}) {
+        InitPacket packet = Slot(1);
+        packet.type = InitPacketType::kStore;
+        EXPECT_EQ(AskRaw(packet, size, Null()).packet.number, EPROTO) << size;
+    }
+    InitPacket packet = Slot(1);
+    packet.type = InitPacketType::kStore;
+    packet.version = 2;
+    EXPECT_EQ(AskRaw(packet, sizeof packet, Null()).packet.number, EPROTO);
+    EXPECT_EQ(memory_->slots.Peek(1), -ENOENT);
+}
+
+TEST_F(Requests, DescriptorsThatDidNotGetThroughAreAnError) {
+    InitPacket packet = Slot(1);
+    packet.type = InitPacketType::kStore;
+    EXPECT_EQ(AskRaw(packet, sizeof packet, OwnedFd(), EMFILE).packet.number, EMFILE);
+    EXPECT_EQ(AskRaw(packet, sizeof packet, Null(), EINVAL).packet.number, EINVAL);
+    EXPECT_EQ(memory_->slots.Peek(1), -ENOENT);
+}
+
+}  // namespace
+}  // namespace husk::init
