@@ -7,7 +7,9 @@
 namespace husk::config {
 
 std::string Describe(const Problem& problem) {
-    std::string line = problem.at.file;
+    // A file's name may hold any byte; Quote shows those that would disturb a terminal.
+    const std::string file = Quote(problem.at.file);
+    std::string line = file.substr(1, file.size() - 2);
     if (problem.at.line > 0) line += Cat(":", std::to_string(problem.at.line));
     line += problem.severity == Severity::kError ? ": error: " : ": warning: ";
     line += problem.text;

@@ -1,0 +1,267 @@
+#include "config/load.h"
+
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "config/keys.h"
+#include "config/rules.h"
+#include "config/unit_file.h"
+
+namespace husk::config {
+namespace {
+
+constexpr std::string_view kSuffix = ".container";
+constexpr std::string_view kDropInSuffix = ".container.d";
+// Each unit takes some kilobytes of the supervisor; a folder with more than this is a mistake.
+constexpr size_t kMaxUnits = 20'000;
+
+// What the specifiers say; a fact that cannot be had stays empty, and asking for it is an error.
+HostFacts ReadHostFacts() {
+    HostFacts facts;
+    utsname names{};
+    if (::uname(&names) == 0) {
+        facts.host_name = names.nodename;
+        facts.kernel_release = names.release;
+    }
+    if (auto id = ReadFile("/etc/machine-id", 128)) facts.machine_id = id->substr(0, id->find('\n'));
+    if (auto id = ReadFile("/proc/sys/kernel/random/boot_id", 128)) {
+        facts.boot_id = id->substr(0, id->find('\n'));
+        std::erase(facts.boot_id, '-');  // as systemd prints it
+    }
+    return facts;
+}
+
+struct Found {
+    std::string path;                             // the main file, of the last folder that has one
+    std::map<std::string, std::string> drop_ins;  // file name -> path, later folders win
+};
+
+// NAME@ARG takes the drop-ins of NAME@ too.
+std::string TemplateOf(std::string_view name) {
+    const size_t at = name.find('@');
+    return at == name.npos || at + 1 == name.size() ? std::string() : std::string(name.substr(0, at + 1));
+}
+
+// In the order in which a person reads: the main file, then drop-ins, from top to bottom.
+void SortProblems(Problems& problems, std::string_view main) {
+    std::stable_sort(problems.begin(), problems.end(), [&](const Problem& a, const Problem& b) {
+        const bool a_main = a.at.file == main, b_main = b.at.file == main;
+        if (a_main != b_main) return a_main;
+        if (a.at.file != b.at.file) return a.at.file < b.at.file;
+        return a.at.line < b.at.line;
+    });
+}
+
+class Loader {
+  public:
+    Loader() : host_(ReadHostFacts()) {}
+
+    void TakeFolder(const std::string& folder);
+    void TakeFile(const std::string& path);
+    LoadedFolder Finish(bool neighbours_exist);
+
+  private:
+    void Report(Severity severity, const std::string& path, std::string text, std::string hint = {}) {
+        AddProblem(out_.problems, severity, {path, 0}, {}, std::move(text), std::move(hint));
+    }
+    void TakeDropIns(const std::string& unit, const std::string& folder);
+    void TakeStranger(const std::string& folder, const std::string& name);
+    void LoadOne(const std::string& name, const Found& found);
+    void Merge(LoadedUnit& unit, const std::string& path, bool main);
+    std::string WhyAbsent(std::string_view name, std::string_view asking_path, bool neighbours) const;
+
+    HostFacts host_;
+    std::map<std::string, Found, std::less<>> found_;
+    std::set<std::string, std::less<>> masked_;
+    LoadedFolder out_;
+};
+
+// A file beside the units that is none: said where its name shows that one was meant.
+void Loader::TakeStranger(const std::string& folder, const std::string& name) {
+    const std::string path = Cat(folder, "/", name);
+    const size_t dot = name.rfind('.');
+    if (name.starts_with('.') || name.ends_with('~') || dot == name.npos) return;
+    const std::string_view suffix = std::string_view(name).substr(dot + 1);
+    for (std::string_view known : {"network", "volume", "pod", "kube", "image", "build", "service",
+                                   "timer", "socket", "target"})
+        if (suffix == known)
+            return Report(Severity::kWarning, path, Cat("'.", suffix, "' files are not supported"),
+                          "it is ignored; units are NAME.container");
+    if (EditDistance(suffix, "container") <= 2)
+        Report(Severity::kWarning, path, "is not a unit file",
+               Cat("did you mean ", Quote(Cat(name.substr(0, dot), kSuffix)), "?"));
+}
+
+void Loader::TakeDropIns(const std::string& unit, const std::string& folder) {
+    auto names = ListDirectory(folder);
+    if (!names) return Report(Severity::kError, folder, names.error().text());
+    for (const std::string& name : *names)
+        if (name.ends_with(".conf") && !name.starts_with('.'))
+            found_[unit].drop_ins[name] = Cat(folder, "/", name);
+}
+
+void Loader::TakeFolder(const std::string& folder) {
+    auto names = ListDirectory(folder);
+    if (!names) {
+        if (names.error().code() != ENOENT)
+            Report(Severity::kError, folder, names.error().text());
+        return;
+    }
+    for (const std::string& name : *names) {
+        const bool drop_ins = name.ends_with(kDropInSuffix);
+        const std::string_view suffix = drop_ins ? kDropInSuffix : kSuffix;
+        if (!name.ends_with(suffix) || name.starts_with('.')) {
+            TakeStranger(folder, name);
+            continue;
+        }
+        const std::string unit = name.substr(0, name.size() - suffix.size());
+        const std::string path = Cat(folder, "/", name);
+        if (!IsUnitName(unit))
+            Report(Severity::kError, path, Cat(Quote(unit), " is not a unit name"),
+                   "letters, digits and . _ - @ :, at most 100 bytes");
+        else if (drop_ins) TakeDropIns(unit, path);
+        else found_[unit].path = path;
+    }
+}
+
+void Loader::TakeFile(const std::string& path) {
+    const size_t slash = path.rfind('/');
+    const std::string file = path.substr(slash == path.npos ? 0 : slash + 1);
+    const std::string unit = file.substr(0, file.size() - std::min(file.size(), kSuffix.size()));
+    if (!file.ends_with(kSuffix) || !IsUnitName(unit))
+        return Report(Severity::kError, path, "is not a unit file", "units are NAME.container");
+    if (found_.contains(unit) && found_[unit].path != path)
+        Report(Severity::kError, path, Cat("unit ", Quote(unit), " is given twice"),
+               Cat("the other is ", found_[unit].path));
+    found_[unit].path = path;
+    const std::string beside = Cat(path, ".d");
+    if (::access(beside.c_str(), F_OK) == 0) TakeDropIns(unit, beside);
+}
+
+// One file into the unit. The main file decides whether there is a unit at all.
+void Loader::Merge(LoadedUnit& unit, const std::string& path, bool main) {
+    UnitFile file = ReadUnitFile(path);
+    switch (file.kind) {
+        case UnitFile::Kind::kText: {
+            IniFile entries = ReadIni(path, file.text);
+            std::move(entries.problems.begin(), entries.problems.end(),
+                      std::back_inserter(unit.problems));
+            ApplyUnitFile(unit.unit, entries, path, host_, unit.problems);
+            return;
+        }
+        case UnitFile::Kind::kMask:
+            if (main) masked_.insert(unit.unit.name);
+            return;
+        case UnitFile::Kind::kMissing:
+            AddProblem(unit.problems, Severity::kError, {path, 0}, {}, "does not exist");
+            return;
+        case UnitFile::Kind::kBad: unit.problems.push_back(std::move(file.problem)); return;
+    }
+}
+
+void Loader::LoadOne(const std::string& name, const Found& found) {
+    if (found.path.empty()) {
+        // Drop-ins of a template are for its instances.
+        if (!name.ends_with('@') && !found.drop_ins.empty())
+            Report(Severity::kWarning, found.drop_ins.begin()->second,
+                   Cat("drop-in of unit ", Quote(name), ", which does not exist"));
+        return;
+    }
+    if (name.ends_with('@'))
+        return Report(Severity::kWarning, found.path, "templates are not supported yet: it is skipped",
+                      Cat("make a link to it: ", name, "ARG", kSuffix));
+    LoadedUnit unit;
+    unit.unit.name = name;
+    unit.unit.path = found.path;
+    Merge(unit, found.path, true);
+    if (masked_.contains(name)) return;
+    const bool readable = unit.problems.empty() || unit.problems[0].at.line > 0;
+    std::map<std::string, std::string> drop_ins = found.drop_ins;
+    if (auto general = found_.find(TemplateOf(name)); general != found_.end())
+        drop_ins.insert(general->second.drop_ins.begin(), general->second.drop_ins.end());
+    for (const auto& [file, path] : drop_ins) Merge(unit, path, false);
+    // Rules across keys say nothing useful of a file that could not be read.
+    if (readable) FinishUnit(unit.unit, unit.problems);
+    unit.refused = HasErrors(unit.problems);
+    out_.units.push_back(std::move(unit));
+}
+
+std::string Loader::WhyAbsent(std::string_view name, std::string_view asking_path,
+                              bool neighbours) const {
+    if (masked_.find(name) != masked_.end()) return "is masked";
+    const size_t slash = asking_path.rfind('/');
+    const std::string beside = Cat(asking_path.substr(0, slash == asking_path.npos ? 0 : slash + 1),
+                                   name, kSuffix);
+    if (neighbours && ::access(beside.c_str(), F_OK) == 0) return {};
+    return "does not exist";
+}
+
+LoadedFolder Loader::Finish(bool neighbours_exist) {
+    if (found_.size() > kMaxUnits) {
+        auto first = std::next(found_.begin(), kMaxUnits);
+        Report(Severity::kError, first->second.path,
+               Cat("unit ", Quote(first->first), " and all after it are not loaded: ",
+                   std::to_string(found_.size()), " units"),
+               Cat("at most ", std::to_string(kMaxUnits)));
+        found_.erase(first, found_.end());
+    }
+    for (const auto& [name, found] : found_) LoadOne(name, found);
+    CheckAcrossUnits(out_.units, [&](std::string_view name, std::string_view asking_path) {
+        return WhyAbsent(name, asking_path, neighbours_exist);
+    });
+    for (LoadedUnit& unit : out_.units) SortProblems(unit.problems, unit.unit.path);
+    return std::move(out_);
+}
+
+}  // namespace
+
+const std::vector<std::string>& DefaultUnitPath() {
+    static const std::vector<std::string> kPath = {"/usr/lib/husk/units", "/etc/husk/units",
+                                                   "/run/husk/units"};
+    return kPath;
+}
+
+LoadedFolder LoadUnits(const std::vector<std::string>& folders) {
+    Loader loader;
+    for (const std::string& folder : folders) loader.TakeFolder(folder);
+    return loader.Finish(false);
+}
+
+LoadedFolder LoadUnitFiles(const std::vector<std::string>& files) {
+    Loader loader;
+    for (const std::string& file : files) loader.TakeFile(file);
+    return loader.Finish(true);
+}
+
+LoadedUnit ParseUnit(std::string_view name, std::string_view file, std::string_view text) {
+    static const HostFacts kSomeHost{"localhost", std::string(32, '0'), std::string(32, '0'), "0"};
+    LoadedUnit unit;
+    unit.unit.name = name;
+    unit.unit.path = file;
+    IniFile entries = ReadIni(file, text);
+    unit.problems = std::move(entries.problems);
+    ApplyUnitFile(unit.unit, entries, file, kSomeHost, unit.problems);
+    FinishUnit(unit.unit, unit.problems);
+    SortProblems(unit.problems, file);
+    unit.refused = HasErrors(unit.problems);
+    return unit;
+}
+
+LoadedSystemConfig LoadSystemConfig(const std::string& path) {
+    LoadedSystemConfig out;
+    UnitFile file = ReadUnitFile(path);
+    if (file.kind == UnitFile::Kind::kBad) out.problems.push_back(std::move(file.problem));
+    if (file.kind != UnitFile::Kind::kText) return out;
+    IniFile entries = ReadIni(path, file.text);
+    out.problems = std::move(entries.problems);
+    ApplySystemFile(out.config, entries, path, ReadHostFacts(), out.problems);
+    return out;
+}
+
+}  // namespace husk::config

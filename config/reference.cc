@@ -1,0 +1,188 @@
+#include "config/reference.h"
+
+#include <string_view>
+#include <vector>
+
+#include "base/text.h"
+#include "config/keys.h"
+
+namespace husk::config {
+namespace {
+
+// The page before it takes a form. Text is plain; a line that is neither indented nor empty
+// belongs to its paragraph.
+struct Block {
+    enum class Kind { kHeading, kParagraph, kItem, kCode } kind;
+    std::string text;
+    std::string term = {};  // kItem
+};
+using Kind = Block::Kind;
+
+constexpr Block::Kind kText = Kind::kParagraph;
+
+void AddFormat(std::vector<Block>& page) {
+    auto text = [&](const char* t) { page.push_back({kText, t}); };
+    auto item = [&](const char* term, const char* t) { page.push_back({Kind::kItem, t, term}); };
+    page.push_back({Kind::kHeading, "Description"});
+    text("A unit is a file NAME.container that husk runs as a container. The sections [Unit], [Service] and "
+         "[Install] take systemd's names and meanings, [Container] takes those of Podman's Quadlet; the few names "
+         "of husk's own are marked (own). A unit with any error is refused as a whole, with file, line and key; "
+         "the others run. 'husk check' says on the build host what the device would say.");
+    page.push_back({Kind::kCode,
+                    "[Unit]\nDescription=Web server\nAfter=broker\n\n[Container]\nImage=web\n"
+                    "Exec=/usr/sbin/nginx -g 'daemon off;'\nVolume=site:/srv:ro\n\n[Service]\nMemoryMax=64M\n"});
+    page.push_back({Kind::kHeading, "Files"});
+    text("Units are read from /usr/lib/husk/units, /etc/husk/units and /run/husk/units. A file of a later folder "
+         "replaces one of the same name; a link to /dev/null masks it. NAME.container.d/*.conf of all folders are "
+         "merged after the unit, by file name. NAME@.container is not started itself; a link NAME@ARG.container to "
+         "it is a unit, and takes NAME@.container.d too. Names are letters, digits and . _ - @ :, at most 100 bytes.");
+    text("A file holds sections, keys and values: [Section], then KEY=VALUE, one a line, at most 4096 bytes a line "
+         "and 64 KiB a file. Lines that begin with # or ; are comments. There are no comments behind a value, and "
+         "lines cannot be continued: a backslash at the end of a line is an error. Sections and keys that begin "
+         "with X- are ignored; any other unknown one is an error.");
+    text("A list key may be repeated, and an empty assignment empties the list. Of other keys the last one wins, "
+         "and an empty assignment brings the default back.");
+    page.push_back({Kind::kHeading, "Values"});
+    item("boolean", "yes, true, on, 1, or no, false, off, 0.");
+    item("time", "Seconds, or a span such as 500ms, 1min 30s, 2h; infinity where it makes sense.");
+    item("size", "Bytes, or a number with K, M, G or T, base 1024.");
+    item("percent", "Of memory: of the device's physical memory. Of CPU time: 100% is one CPU.");
+    item("signal", "A name with or without SIG, or a number.");
+    item("path", "Absolute, without '..'.");
+    item("words", "Separated by blanks. Quotes ('...' or \"...\") hold words together. Escapes: \\n \\t \\r \\a \\b "
+                  "\\f \\v \\\\ \\\" \\' \\s (blank) \\xHH \\NNN \\uHHHH \\UHHHHHHHH.");
+    item("unit", "NAME, NAME.container or NAME.service; all mean the same unit.");
+    page.push_back({Kind::kHeading, "Specifiers"});
+    text("In text, words, paths and names; an unknown one is an error.");
+    item("%n, %N", "The unit's name with and without .container.");
+    item("%p, %i, %I", "Of NAME@ARG: NAME, ARG, and ARG with '-' as '/'.");
+    item("%H, %m, %b, %v", "Host name, machine id, boot id, kernel release.");
+    item("%t, %S, %C, %L, %E", "/run, /var/lib, /var/cache, /var/log, /etc.");
+    item("%%", "A percent sign.");
+    page.push_back({Kind::kHeading, "Variables"});
+    text("In Entrypoint= and Exec= only: ${NAME} is replaced by the value that Environment= gives, $NAME as a word of "
+         "its own is replaced by the words of that value, $$ is a dollar sign. A variable that no Environment= sets "
+         "is empty, with a warning.");
+}
+
+template <typename Target>
+void AddKeys(std::vector<Block>& page, std::span<const KeySection<Target>> sections) {
+    for (const auto& section : sections) {
+        page.push_back({Kind::kHeading, Cat("[", section.name, "]")});
+        page.push_back({kText, section.help});
+        std::vector<std::string> later;
+        std::string_view reason;
+        for (const auto& row : section.rows) {
+            if (row.parse == nullptr) {
+                if (row.refusal == nullptr) later.push_back(Cat(row.name, "="));
+                continue;
+            }
+            std::string text = row.help;
+            const std::string_view type = TypeText(row.type);
+            if (!text.empty() && !type.empty()) text += ' ';
+            text += Cat("Type: ", type);
+            if (*row.default_text != '\0') text += Cat("; default: ", row.default_text);
+            page.push_back({Kind::kItem, Cat(text, "."), Cat(row.name, "=")});
+        }
+        if (!later.empty())
+            page.push_back({kText, Cat("Known, and not supported yet: ", Join(later, " "), ".")});
+        // Rows with one reason stand together.
+        std::vector<std::string> refused;
+        auto flush = [&] {
+            if (!refused.empty())
+                page.push_back({kText, Cat("Refused: ", Join(refused, " "), ": ", reason, ".")});
+            refused.clear();
+        };
+        for (const auto& row : section.rows) {
+            if (row.refusal == nullptr) continue;
+            if (row.refusal != reason) flush();
+            reason = row.refusal;
+            refused.push_back(Cat(row.name, "="));
+        }
+        flush();
+    }
+}
+
+std::vector<Block> Page() {
+    std::vector<Block> page;
+    AddFormat(page);
+    AddKeys(page, UnitSections());
+    page.push_back({Kind::kHeading, "system.conf"});
+    page.push_back({kText, "/etc/husk/system.conf has the same format and its own sections: [System], [Network] and "
+                           "[Manager]. A key that is wrong keeps its default, and is reported."});
+    AddKeys(page, SystemSections());
+    return page;
+}
+
+// roff: a backslash is \e, a line must not begin with a dot or a quote, and '-' is a minus to copy.
+std::string Roff(std::string_view text) {
+    std::string out;
+    bool line_start = true;
+    for (char c : text) {
+        if (line_start && (c == '.' || c == '\'')) out += "\\&";
+        if (c == '\\') out += "\\e";
+        else if (c == '-') out += "\\-";
+        else out += c;
+        line_start = c == '\n';
+    }
+    return out;
+}
+
+std::string Upper(std::string text) {
+    for (char& c : text)
+        if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+    return text;
+}
+
+// Markdown takes these for markup; `_` and `*` inside words and the brackets of section names too.
+std::string Escaped(std::string_view text) {
+    std::string out;
+    for (char c : text) {
+        if (c == '\\' || c == '*' || c == '_' || c == '<' || c == '>' || c == '[' || c == ']' ||
+            c == '|' || c == '`' || c == '#')
+            out += '\\';
+        out += c;
+    }
+    return out;
+}
+
+}  // namespace
+
+std::string ReferenceMan() {
+    std::string out =
+        ".\\\" Generated by 'husk check --reference man' from config/keys_*.cc; edit those.\n"
+        ".TH HUSK.UNITS 5 \"\" husk \"File formats\"\n.SH NAME\nhusk.units \\- unit files of husk\n";
+    for (const Block& block : Page()) switch (block.kind) {
+            case Kind::kHeading: {
+                // A section name is a name, not a title.
+                const bool name = block.text.starts_with('[');
+                out += Cat(".SH ", Roff(name ? block.text : Upper(block.text)), "\n");
+                break;
+            }
+            case Kind::kParagraph: out += Cat(".PP\n", Roff(block.text), "\n"); break;
+            case Kind::kItem: out += Cat(".TP\n.B ", Roff(block.term), "\n", Roff(block.text), "\n"); break;
+            case Kind::kCode: out += Cat(".PP\n.EX\n", Roff(block.text), ".EE\n"); break;
+        }
+    out += ".SH SEE ALSO\n.BR systemd.unit (5),\n.BR systemd.service (5),\n.BR podman\\-systemd.unit (5)\n";
+    return out;
+}
+
+std::string ReferenceMarkdown() {
+    std::string out =
+        "<!-- Generated by 'husk check --reference markdown' from config/keys_*.cc; edit those. -->\n"
+        "# husk.units: unit files of husk\n";
+    bool in_list = false;
+    for (const Block& block : Page()) {
+        if (!in_list || block.kind != Kind::kItem) out += '\n';
+        in_list = block.kind == Kind::kItem;
+        switch (block.kind) {
+            case Kind::kHeading: out += Cat("## ", Escaped(block.text), "\n"); break;
+            case Kind::kParagraph: out += Cat(Escaped(block.text), "\n"); break;
+            case Kind::kItem: out += Cat("- `", block.term, "` ", Escaped(block.text), "\n"); break;
+            case Kind::kCode: out += Cat("```ini\n", block.text, "```\n"); break;
+        }
+    }
+    return out;
+}
+
+}  // namespace husk::config

@@ -1,0 +1,11 @@
+// The reference of unit files, generated from the key tables: husk.units(5).
+#pragma once
+
+#include <string>
+
+namespace husk::config {
+
+std::string ReferenceMan();
+std::string ReferenceMarkdown();
+
+}  // namespace husk::config
