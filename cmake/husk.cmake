@@ -99,15 +99,15 @@ function(husk_library name)
   target_link_libraries(${name} ${scope} ${arg_USES})
 endfunction()
 
-# The child's file stays out: toolchain/check-child-object reads the symbols of exactly what is linked.
+# What runs between clone3 and execve stays out: toolchain/check-child-object reads the symbols of what is linked.
+set(HUSK_CHILD_SOURCES container/child.cc base/sys.cc)
 function(husk_lto target)
   if(NOT HUSK_PRESET STREQUAL "device" OR NOT HUSK_LTO)
     return()
   endif()
   target_compile_options(${target} PRIVATE -flto=auto)
-  if(target STREQUAL "container")
-    set_source_files_properties("${CMAKE_SOURCE_DIR}/container/child.cc" PROPERTIES COMPILE_OPTIONS -fno-lto)
-  endif()
+  list(TRANSFORM HUSK_CHILD_SOURCES PREPEND "${CMAKE_SOURCE_DIR}/" OUTPUT_VARIABLE sources)
+  set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS -fno-lto)
 endfunction()
 
 # husk_program(NAME SOURCE...): an executable of our own.
@@ -126,7 +126,12 @@ function(husk_binary)
   husk_lto(husk)
   target_link_libraries(husk PRIVATE cli init supervisor config container rootfs base)
   target_link_options(husk PRIVATE -Wl,-Map=husk.map $<$<BOOL:${HUSK_LTO}>:-Os>)
+  foreach(source IN LISTS HUSK_CHILD_SOURCES)
+    cmake_path(GET source PARENT_PATH folder)
+    list(APPEND child_objects "CMakeFiles/${folder}.dir/${source}.o")
+  endforeach()
   add_custom_command(TARGET husk POST_BUILD
+      COMMAND "${CMAKE_SOURCE_DIR}/toolchain/check-child-object" ${child_objects}
       COMMAND ${CMAKE_OBJCOPY} --only-keep-debug husk husk.debug
       COMMAND ${CMAKE_STRIP} --strip-all husk
       COMMAND ${CMAKE_OBJCOPY} --add-gnu-debuglink=husk.debug husk
