@@ -1,13 +1,12 @@
 #include "cli/client.h"
 
+#include <cstdlib>
+#include <cstring>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include <cstdlib>
-#include <cstring>
 
 #include "base/text.h"
 #include "supervisor/control_protocol.h"
@@ -25,7 +24,8 @@ void Sleep(Duration span) {
     timespec time{};
     time.tv_sec = static_cast<time_t>(span.count() / 1'000'000'000);
     time.tv_nsec = static_cast<long>(span.count() % 1'000'000'000);
-    (void)::nanosleep(&time, nullptr);  // woken early by a signal: the caller's loop looks at the clock
+    (void)::nanosleep(&time,
+                      nullptr);  // woken early by a signal: the caller's loop looks at the clock
 }
 
 // Waits for `events`; ETIMEDOUT after `patience`.
@@ -59,8 +59,8 @@ Result<OwnedFd> Connect(const std::string& path) {
     if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0)
         return fd;
     const int code = errno;
-    const char* hint = code == EACCES || code == EPERM ? " (are you root?)"
-                                                       : " (is husk supervise running?)";
+    const char* hint =
+        code == EACCES || code == EPERM ? " (are you root?)" : " (is husk supervise running?)";
     return Fail(Error::FromErrno(code, Cat("cannot connect to ", Quote(path), hint)));
 }
 
@@ -83,8 +83,9 @@ Result<OwnedFd> ConnectPatiently(const CallOptions& options) {
 }
 
 Error WentAway() {
-    return Error::FromErrno(ECONNRESET, "the supervisor ended before it answered (it starts again "
-                                        "and keeps what runs: see husk status)");
+    return Error::FromErrno(ECONNRESET,
+                            "the supervisor ended before it answered (it starts again "
+                            "and keeps what runs: see husk status)");
 }
 
 Status Send(int fd, std::string_view data, Duration patience) {

@@ -29,7 +29,7 @@ struct CallOptions {
 };
 
 struct Reply {
-    std::string line;            // the answer as it came, without its end of line
+    std::string line;  // the answer as it came, without its end of line
     Answer answer;
     std::vector<OwnedFd> files;  // SCM_RIGHTS
 };

@@ -1,8 +1,7 @@
 // From the command line to a verb's function, and the help pages.
-#include <unistd.h>
-
 #include <cstdio>
 #include <cstdlib>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "cli/commands.h"
@@ -17,8 +16,8 @@ struct Group {
     const char* title;
 };
 constexpr Group kGroups[] = {
-    {VerbGroup::kLook, "Look at units"},      {VerbGroup::kControl, "Control units"},
-    {VerbGroup::kMachine, "The machine"},     {VerbGroup::kFiles, "Files and versions"},
+    {VerbGroup::kLook, "Look at units"},  {VerbGroup::kControl, "Control units"},
+    {VerbGroup::kMachine, "The machine"}, {VerbGroup::kFiles, "Files and versions"},
     {VerbGroup::kRoles, "Roles"},
 };
 
@@ -64,19 +63,25 @@ std::optional<Invocation> Prepare(const Verb& verb, std::span<char* const> words
     return call;
 }
 
+bool IsHelpOption(std::string_view word) { return word == "--help" || word == "-h"; }
+
+int PrintPage(std::string_view text) { return Print(text) ? kExitOk : kExitFailed; }
+
 int RunRole(const Verb& verb, int argc, char** argv) {
     if (verb.raw == nullptr) {
         PrintError(Cat("this husk was built without '", verb.name, "'"));
         return kExitFailed;
     }
-    return verb.raw(argc, argv);
+    // A role that has a page here has none of its own.
+    const bool asked = argc > 1 && IsHelpOption(argv[1]) && *verb.details != '\0';
+    return asked ? PrintPage(VerbHelpText(verb, StyleOf(STDOUT_FILENO))) : verb.raw(argc, argv);
 }
 
 int RunVerb(const Verb& verb, int argc, char** argv) {
     if (verb.raw != nullptr || verb.run == nullptr) return RunRole(verb, argc, argv);
     int exit_code = kExitOk;
-    auto call = Prepare(verb, std::span<char* const>(argv + 1, static_cast<size_t>(argc - 1)),
-                        exit_code);
+    auto call =
+        Prepare(verb, std::span<char* const>(argv + 1, static_cast<size_t>(argc - 1)), exit_code);
     return call ? verb.run(*call) : exit_code;
 }
 
@@ -91,10 +96,13 @@ int UnknownVerb(std::string_view name) {
 
 int Help(int argc, char** argv) {
     const Style style = StyleOf(STDOUT_FILENO);
-    if (argc < 2) return Print(OverviewText(style)) ? kExitOk : kExitFailed;
+    if (argc < 2) return PrintPage(OverviewText(style));
     const Verb* verb = FindVerb(argv[1]);
     if (verb == nullptr) return UnknownVerb(argv[1]);
-    return Print(VerbHelpText(*verb, style)) ? kExitOk : kExitFailed;
+    if (verb->run != nullptr) return PrintPage(VerbHelpText(*verb, style));
+    char option[] = "--help";
+    char* words[] = {argv[1], option, nullptr};
+    return RunRole(*verb, 2, words);
 }
 
 }  // namespace
@@ -115,8 +123,8 @@ std::string OverviewText(const Style& style) {
 
 std::string VerbHelpText(const Verb& verb, const Style& style) {
     const std::string usage = *verb.usage == '\0' ? "" : Cat(" ", verb.usage);
-    std::string text = Cat("Usage: husk ", Paint(style, Colour::kBold, verb.name), usage, "\n\n",
-                           verb.help, "\n");
+    std::string text =
+        Cat("Usage: husk ", Paint(style, Colour::kBold, verb.name), usage, "\n\n", verb.help, "\n");
     if (*verb.details != '\0') text += Cat("\n", verb.details, "\n");
     if (verb.run != nullptr) {
         text += "\nOptions:\n";
@@ -135,9 +143,8 @@ int RunCommandLine(int argc, char** argv) {
         return RunVerb(*FindVerb(name), argc, argv);
     if (argc < 2) return Help(0, nullptr);
     const std::string_view word = argv[1];
-    if (word == "--help" || word == "-h" || word == "help") return Help(argc - 1, argv + 1);
-    if (word == "--version")
-        return Print(Cat("husk ", kVersion, "\n")) ? kExitOk : kExitFailed;
+    if (IsHelpOption(word) || word == "help") return Help(argc - 1, argv + 1);
+    if (word == "--version") return PrintPage(Cat("husk ", kVersion, "\n"));
     const Verb* verb = FindVerb(word);
     return verb == nullptr ? UnknownVerb(word) : RunVerb(*verb, argc - 1, argv + 1);
 }

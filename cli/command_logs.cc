@@ -16,8 +16,8 @@ constexpr size_t kFollowedLines = 10;
 struct LogQuery {
     LogOutput output = LogOutput::kShort;
     bool follow = false;
-    std::optional<size_t> last;     // lines; nothing = all
-    std::optional<int64_t> since;   // nanoseconds since 1970
+    std::optional<size_t> last;    // lines; nothing = all
+    std::optional<int64_t> since;  // nanoseconds since 1970
 };
 
 Result<LogQuery> ReadQuery(const Invocation& call) {

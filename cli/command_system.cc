@@ -58,17 +58,18 @@ int VersionCommand(const Invocation& given) {
     call.call.connect_patience = Duration::zero();
     auto reply = Call(call.call, {.verb = "version"});
     if (call.json) {
-        const std::string own = Cat("{\"version\":1,\"ok\":true,\"husk\":", JsonString(kVersion), "}");
+        const std::string own =
+            Cat("{\"version\":1,\"ok\":true,\"husk\":", JsonString(kVersion), "}");
         return Print(Cat(reply ? reply->line : own, "\n")) ? kExitOk : kExitFailed;
     }
     std::string text = Cat("husk ", kVersion, "\n");
     if (reply && reply->answer.ok) {
         const Answer& answer = reply->answer;
         const Style plain;
-        text += Cat("supervisor ", Visible(plain, answer.husk), ", pid ",
-                    std::to_string(answer.pid), ", started ",
-                    std::to_string(answer.supervisor_starts),
-                    answer.supervisor_starts == 1 ? " time" : " times", " since boot\n");
+        text +=
+            Cat("supervisor ", Visible(plain, answer.husk), ", pid ", std::to_string(answer.pid),
+                ", started ", std::to_string(answer.supervisor_starts),
+                answer.supervisor_starts == 1 ? " time" : " times", " since boot\n");
     }
     return Print(text) ? kExitOk : kExitFailed;
 }

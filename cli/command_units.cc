@@ -113,8 +113,8 @@ int CatCommand(const Invocation& call) {
             auto file = ReadFile(path, 16 * kLargestUnitFile);
             if (!file) return PrintError(file.error().text()), kExitFailed;
             if (call.json) {
-                text += Cat(first ? "" : ",", "{\"path\":", JsonString(path), ",\"text\":",
-                            JsonString(*file), "}");
+                text += Cat(first ? "" : ",", "{\"path\":", JsonString(path),
+                            ",\"text\":", JsonString(*file), "}");
             } else {
                 text += Cat(first ? "" : "\n", "# ", path, "\n", *file);
                 if (!text.ends_with('\n')) text += '\n';

@@ -1,8 +1,7 @@
 #include "cli/format.h"
 
-#include <time.h>
-
 #include <cstdlib>
+#include <time.h>
 
 #include "base/text.h"
 

@@ -40,8 +40,10 @@ std::string FormatShort(const LogEntry& entry, const Now& now, const Style& styl
         case LogEntryKind::kText:
             return Cat(Stamp(entry, now), " ",
                        style.terminal ? Visible(style, entry.text) : entry.text);
-        case LogEntryKind::kStarted: return event(Cat("started, pid ", std::to_string(entry.pid)));
-        case LogEntryKind::kExited: return event(ExitInWords(entry.status));
+        case LogEntryKind::kStarted:
+            return event(Cat("started, pid ", std::to_string(entry.pid)));
+        case LogEntryKind::kExited:
+            return event(ExitInWords(entry.status));
         case LogEntryKind::kDropped:
             return Paint(style, Colour::kDim, FormatDropped(entry.dropped));
     }
@@ -85,8 +87,8 @@ struct Unit {
     std::string_view name;
     int64_t seconds;
 };
-constexpr Unit kUnits[] = {{"s", 1},     {"sec", 1},  {"m", 60},    {"min", 60},
-                           {"h", 3600},  {"hr", 3600}, {"d", 86400}, {"day", 86400},
+constexpr Unit kUnits[] = {{"s", 1},        {"sec", 1},   {"m", 60},    {"min", 60},
+                           {"h", 3600},     {"hr", 3600}, {"d", 86400}, {"day", 86400},
                            {"days", 86400}, {"w", 604800}};
 
 // "2h 30min": seconds.
@@ -166,9 +168,12 @@ std::string FormatDropped(uint64_t bytes) {
 std::string FormatLogEntry(const LogEntry& entry, LogOutput output, const Now& now,
                            const Style& style) {
     switch (output) {
-        case LogOutput::kShort: return FormatShort(entry, now, style) + "\n";
-        case LogOutput::kJson: return FormatJson(entry) + "\n";
-        case LogOutput::kCat: break;
+        case LogOutput::kShort:
+            return FormatShort(entry, now, style) + "\n";
+        case LogOutput::kJson:
+            return FormatJson(entry) + "\n";
+        case LogOutput::kCat:
+            break;
     }
     if (entry.kind != LogEntryKind::kText) return "";
     return (style.terminal ? Visible(style, entry.text) : entry.text) + "\n";

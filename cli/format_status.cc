@@ -16,8 +16,7 @@ Row RowOf(const UnitView& unit, const Now& now, const Style& style) {
     row.name = Visible(style, unit.name);
     row.state = Visible(style, unit.state);
     const Duration span = now.monotonic.since_boot - Duration(unit.since_monotonic);
-    row.span = unit.since_monotonic == 0 ? "-"
-                                         : FormatDuration(std::max(span, Duration::zero()));
+    row.span = unit.since_monotonic == 0 ? "-" : FormatDuration(std::max(span, Duration::zero()));
     row.pid = unit.main_pid > 0 ? std::to_string(unit.main_pid) : "-";
     row.restarts = std::to_string(unit.restarts);
     row.memory = unit.memory_current ? FormatBytes(*unit.memory_current) : "-";
@@ -65,8 +64,7 @@ std::string Active(const UnitView& unit, const Now& now, const Style& style) {
     std::string text = Paint(style, ColourOfState(unit.state), Visible(style, unit.state));
     if (unit.since_monotonic == 0) return text;
     const int64_t since = WallClock(unit.since, unit.since_monotonic, now);
-    return Cat(text, " since ", FormatTimestamp(since), "; ",
-               FormatAgo(unit.since_monotonic, now));
+    return Cat(text, " since ", FormatTimestamp(since), "; ", FormatAgo(unit.since_monotonic, now));
 }
 
 std::string NextTry(double milliseconds) {
@@ -100,13 +98,14 @@ std::string FormatTable(const std::vector<UnitView>& units, const Now& now, cons
         const Colour colour = i == 0 ? Colour::kNone : ColourOfState(row.state);
         if (dot != 0) text += i == 0 ? "  " : Cat(Paint(style, colour, "●"), " ");
         std::string reason = row.reason;
-        if (style.width > before + 1) reason = Shorten(reason, style.width - before);
-        else if (style.width != 0) reason.clear();
-        std::string line = Cat(PadRight(row.name, name), " ",
-                               Paint(style, colour, PadRight(row.state, state)), " ",
-                               PadLeft(row.span, span), " ", PadLeft(row.pid, pid), " ",
-                               PadLeft(row.restarts, restarts), " ",
-                               PadLeft(row.memory, memory), " ", reason);
+        if (style.width > before + 1)
+            reason = Shorten(reason, style.width - before);
+        else if (style.width != 0)
+            reason.clear();
+        std::string line =
+            Cat(PadRight(row.name, name), " ", Paint(style, colour, PadRight(row.state, state)),
+                " ", PadLeft(row.span, span), " ", PadLeft(row.pid, pid), " ",
+                PadLeft(row.restarts, restarts), " ", PadLeft(row.memory, memory), " ", reason);
         line.erase(line.find_last_not_of(' ') + 1);
         text += line + "\n";
     }
@@ -130,15 +129,14 @@ std::string FormatUnit(const UnitView& unit, const Now& now, const Style& style)
     if (unit.main_pid > 0) line("Main PID", std::to_string(unit.main_pid));
     line("Restarts", std::to_string(unit.restarts));
     if (unit.last_exit)
-        line("Last exit", Cat(Visible(style, DescribeExit(*unit.last_exit)),
-                              unit.last_exit->at == 0
-                                  ? ""
-                                  : Cat(" at ", FormatClock(unit.last_exit->at, now))));
+        line("Last exit",
+             Cat(Visible(style, DescribeExit(*unit.last_exit)),
+                 unit.last_exit->at == 0 ? "" : Cat(" at ", FormatClock(unit.last_exit->at, now))));
     if (unit.tasks_current) line("Tasks", Tasks(unit));
     if (unit.memory_current) line("Memory", Memory(unit));
     if (unit.cpu_usec)
-        line("CPU", FormatDuration(std::chrono::microseconds(
-                        std::min<uint64_t>(*unit.cpu_usec, 1ull << 50))));
+        line("CPU", FormatDuration(
+                        std::chrono::microseconds(std::min<uint64_t>(*unit.cpu_usec, 1ull << 50))));
     if (!unit.cgroup.empty()) line("CGroup", Visible(style, unit.cgroup));
     return text;
 }

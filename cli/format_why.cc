@@ -33,7 +33,8 @@ std::vector<std::string> Advice(const UnitView& unit, const std::string& name) {
     } else if (unit.state == "failed") {
         if (HasRun(unit)) advice.push_back(logs);
         if (!HasRun(unit) && unit.last_exit)
-            advice.push_back(Cat("the step above failed before its program began: husk cat ", name));
+            advice.push_back(
+                Cat("the step above failed before its program began: husk cat ", name));
         advice.push_back(Cat("start it again: husk start ", name));
     } else if (unit.state == "backoff") {
         if (HasRun(unit)) advice.push_back(logs);
@@ -66,13 +67,13 @@ std::string HistoryLine(const HistoryView& event, const Now& now, const Style& s
 
 std::string FormatWhy(const UnitView& unit, const Now& now, const Style& style) {
     const std::string name = Visible(style, unit.name);
-    std::string text = Cat(Paint(style, Colour::kBold, name), " ",
-                           Paint(style, ColourOfState(unit.state),
-                                 StateInWords(Visible(style, unit.state))));
+    std::string text =
+        Cat(Paint(style, Colour::kBold, name), " ",
+            Paint(style, ColourOfState(unit.state), StateInWords(Visible(style, unit.state))));
     if (unit.since_monotonic != 0) {
         const int64_t since = WallClock(unit.since, unit.since_monotonic, now);
-        text += Cat(", since ", FormatClock(since, now), " (",
-                    FormatAgo(unit.since_monotonic, now), ")");
+        text += Cat(", since ", FormatClock(since, now), " (", FormatAgo(unit.since_monotonic, now),
+                    ")");
     }
     text += "\n";
     auto line = [&](std::string_view label, std::string_view value) {
@@ -80,10 +81,9 @@ std::string FormatWhy(const UnitView& unit, const Now& now, const Style& style) 
     };
     if (!unit.reason.empty()) line("Reason", Visible(style, unit.reason));
     if (unit.last_exit)
-        line("Last exit", Cat(Visible(style, DescribeExit(*unit.last_exit)),
-                              unit.last_exit->at == 0
-                                  ? ""
-                                  : Cat(" at ", FormatClock(unit.last_exit->at, now))));
+        line("Last exit",
+             Cat(Visible(style, DescribeExit(*unit.last_exit)),
+                 unit.last_exit->at == 0 ? "" : Cat(" at ", FormatClock(unit.last_exit->at, now))));
     if (unit.restarts != 0) line("Restarts", std::to_string(unit.restarts));
     if (unit.next_try_ms) line("Next try", NextTry(unit));
     if (!unit.problems.empty()) text += "\nProblems:\n";

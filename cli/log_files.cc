@@ -17,7 +17,9 @@ namespace husk::cli {
 namespace {
 
 constexpr size_t kChunk = 64 * 1024;
-constexpr int kLookAgain = 1000;  // milliseconds
+// Since Linux 6.14 writing to what memfd_create(2) itself returned gives no notice (writing to it
+// opened again by /proc/self/fd does), so a reader must look on its own now and then.
+constexpr int kLookAgain = 250;  // milliseconds
 
 std::string PathOf(int fd) { return Cat("/proc/self/fd/", std::to_string(fd)); }
 
@@ -98,9 +100,8 @@ Status LogReader::ReadNew(const LogSink& sink) {
         const uint64_t valid = std::max(position, BeginOf(text_.get(), *size));
         const uint64_t end = position + *got;
         if (valid < end)
-            assembler_.AddText(valid,
-                               std::string_view(buffer.data() + (valid - position), end - valid),
-                               entries);
+            assembler_.AddText(
+                valid, std::string_view(buffer.data() + (valid - position), end - valid), entries);
         position = std::max(end, valid);
         HUSK_TRY(sink(std::exchange(entries, {})));
     }

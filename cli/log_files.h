@@ -23,8 +23,8 @@ class LogReader {
     Status ReadNew(const LogSink& sink);
     // After the last ReadNew: the line without an end.
     Status Finish(const LogSink& sink);
-    // Until more was written, or a second has passed (a lost notice must not stop the output), or
-    // the reader of standard output is gone: then false.
+    // Until more was written, or some time has passed (a missing notice must not stop the output),
+    // or the reader of standard output is gone: then false.
     Result<bool> WaitForMore(int output);
 
   private:

@@ -114,8 +114,8 @@ void LogAssembler::EmitEvent(std::vector<LogEntry>& out) {
     const LogMark mark = events_.front();
     events_.pop_front();
     LogEntry event;
-    event.kind = mark.kind == LogMarkKind::kStarted ? LogEntryKind::kStarted
-                                                    : LogEntryKind::kExited;
+    event.kind =
+        mark.kind == LogMarkKind::kStarted ? LogEntryKind::kStarted : LogEntryKind::kExited;
     event.offset = mark.offset;
     event.realtime = mark.realtime;
     event.monotonic = mark.monotonic;

@@ -21,8 +21,8 @@ struct LogEntry {
     int64_t realtime = 0, monotonic = 0;  // 0 = unknown
     std::string text;                     // without its end of line
     int pid = 0;
-    int status = 0;                       // kExited: as waitpid(2) gives it
-    uint64_t dropped = 0;                 // kDropped: bytes that are gone
+    int status = 0;        // kExited: as waitpid(2) gives it
+    uint64_t dropped = 0;  // kDropped: bytes that are gone
 };
 
 // Fed with what a reader gets, piece by piece, and keeps what is not a whole line yet.
@@ -58,9 +58,9 @@ class LogAssembler {
     uint64_t position_ = 0;                   // everything before was fed or is gone
     std::string pending_;                     // line without an end so far
     uint64_t pending_offset_ = 0;
-    uint64_t dropped_ = 0;                    // not told yet
+    uint64_t dropped_ = 0;  // not told yet
     size_t skipped_ = 0;
-    bool skipping_ = false;                   // in the rest of a line whose beginning is gone
+    bool skipping_ = false;  // in the rest of a line whose beginning is gone
 };
 
 }  // namespace husk::cli

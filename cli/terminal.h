@@ -13,7 +13,7 @@ namespace husk::cli {
 struct Style {
     bool terminal = false;  // a person looks at it: dots, and control bytes made visible
     bool colour = false;
-    size_t width = 0;       // columns; 0 = any length (not a terminal)
+    size_t width = 0;  // columns; 0 = any length (not a terminal)
 };
 
 // isatty(3), TIOCGWINSZ (a serial line says 0 columns: then COLUMNS, then 80), TERM, NO_COLOR.
@@ -36,8 +36,8 @@ std::string PadRight(std::string_view text, size_t width);
 std::string PadLeft(std::string_view text, size_t width);
 
 // What a container or a unit file wrote, made harmless for a person's terminal: control bytes and
-// bytes that are no UTF-8 as \xNN. Tabs stay. Colours (CSI … m) stay where `style` has colours, with
-// a reset after them, and are dropped elsewhere.
+// bytes that are no UTF-8 as \xNN. Tabs stay. Colours (CSI … m) stay where `style` has colours,
+// with a reset after them, and are dropped elsewhere.
 std::string Visible(const Style& style, std::string_view text);
 
 }  // namespace husk::cli

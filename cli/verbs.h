@@ -1,5 +1,5 @@
-// The verbs of the one binary, as a table: what runs, and the text of its help. The man page and the
-// shell completions are checked against it (tests/unit/cli_docs_test.cc).
+// The verbs of the one binary, as a table: what runs, and the text of its help. The man page and
+// the shell completions are checked against it (tests/unit/cli_docs_test.cc).
 #pragma once
 
 #include <span>
@@ -15,9 +15,9 @@ namespace husk::cli {
 // Documented in husk(1), "EXIT STATUS"; 0, 3 and 4 are those of systemctl.
 enum ExitCode : int {
     kExitOk = 0,
-    kExitFailed = 1,       // a job failed, or the supervisor refused
-    kExitUsage = 2,        // the command line is wrong
-    kExitNotRunning = 3,   // status: a unit is not up
+    kExitFailed = 1,      // a job failed, or the supervisor refused
+    kExitUsage = 2,       // the command line is wrong
+    kExitNotRunning = 3,  // status: a unit is not up
     kExitNoSuchUnit = 4,
     kExitUnreachable = 5,  // no supervisor answers
 };
@@ -29,7 +29,7 @@ struct Invocation {
     const Verb* verb = nullptr;
     Arguments arguments;  // operands are unit names, without ".container"
     CallOptions call;
-    Style style;          // of standard output
+    Style style;  // of standard output
     bool json = false;
 };
 
@@ -43,8 +43,8 @@ struct Verb {
     const char* details;
     std::span<const Option> options;  // besides kCommonOptions
     size_t least_operands, most_operands;
-    int (*run)(const Invocation&);        // client verbs
-    int (*raw)(int argc, char** argv);    // roles: they read their own options; argv[0] is the verb
+    int (*run)(const Invocation&);      // client verbs
+    int (*raw)(int argc, char** argv);  // roles: they read their own options; argv[0] is the verb
 };
 
 inline constexpr size_t kAnyNumber = SIZE_MAX;

@@ -17,6 +17,7 @@ _husk() {
             COMPREPLY=($(compgen -W "SIGHUP SIGINT SIGQUIT SIGKILL SIGUSR1 SIGUSR2 SIGTERM" \
                 -- "$current"))
             return ;;
+        --reference) COMPREPLY=($(compgen -W "man markdown" -- "$current")); return ;;
         --run-dir) COMPREPLY=($(compgen -d -- "$current")); return ;;
         -n | --lines | -S | --since) return ;;
     esac
@@ -26,7 +27,8 @@ _husk() {
             logs) words+=" --follow --lines --since --output" ;;
             kill) words+=" --signal" ;;
             is-system-running) words+=" --wait" ;;
-            check | supervise) words="--help" ;;
+            check) words="--json --reference --help" ;;
+            supervise) words="--help" ;;
         esac
         COMPREPLY=($(compgen -W "$words" -- "$current"))
         return

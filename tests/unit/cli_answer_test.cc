@@ -1,6 +1,6 @@
-#include "cli/answer.h"
-
 #include <gtest/gtest.h>
+
+#include "cli/answer.h"
 
 namespace husk::cli {
 namespace {

@@ -1,6 +1,6 @@
-#include "cli/arguments.h"
-
 #include <gtest/gtest.h>
+
+#include "cli/arguments.h"
 
 namespace husk::cli {
 namespace {

@@ -1,7 +1,7 @@
 // The client against a fake supervisor: over a socket pair where one answer is enough, in a child
 // process where connecting counts.
-#include "cli/client.h"
-
+#include <cstdlib>
+#include <cstring>
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -9,11 +9,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cstdlib>
-#include <cstring>
 #include <functional>
 
 #include "base/text.h"
+#include "cli/client.h"
 
 namespace husk::cli {
 namespace {
@@ -89,8 +88,8 @@ TEST_F(CliExchange, AnAnswerThatIsCutIsASupervisorThatWentAway) {
 }
 
 TEST_F(CliExchange, ARequestThatIsTooLongIsNotSent) {
-    auto reply = Exchange(client_.get(), {.verb = "start", .units = {std::string(65536, 'x')}},
-                          kSoon);
+    auto reply =
+        Exchange(client_.get(), {.verb = "start", .units = {std::string(65536, 'x')}}, kSoon);
     ASSERT_FALSE(reply);
     EXPECT_NE(reply.error().text().find("name fewer units"), std::string::npos);
 }
@@ -170,8 +169,7 @@ TEST_F(CliCall, WithoutARunFolderThereIsNothingToWaitFor) {
 TEST_F(CliCall, APathThatIsTooLongIsSaid) {
     CallOptions options;
     options.run_directory = "/" + std::string(200, 'x');
-    EXPECT_NE(Call(options, {.verb = "status"}).error().text().find("too long"),
-              std::string::npos);
+    EXPECT_NE(Call(options, {.verb = "status"}).error().text().find("too long"), std::string::npos);
 }
 
 TEST_F(CliCall, ASupervisorThatIsStartedAgainIsWaitedFor) {

@@ -33,7 +33,9 @@ bool Has(std::string_view text, std::string_view part) {
 
 // Whether `word` stands there on its own.
 bool HasWord(std::string_view text, std::string_view word) {
-    auto part_of_word = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '-'; };
+    auto part_of_word = [](char c) {
+        return std::isalnum(static_cast<unsigned char>(c)) || c == '-';
+    };
     for (size_t at = text.find(word); at != std::string_view::npos; at = text.find(word, at + 1)) {
         const size_t end = at + word.size();
         if ((at == 0 || !part_of_word(text[at - 1])) &&

@@ -1,8 +1,7 @@
-#include "cli/format.h"
-
 #include <gtest/gtest.h>
 
 #include "base/text.h"
+#include "cli/format.h"
 
 namespace husk::cli {
 namespace {

@@ -37,8 +37,8 @@ std::vector<std::string> Brief(const std::vector<LogEntry>& entries) {
         const int64_t second = entry.monotonic / kSecond - 100;
         switch (entry.kind) {
             case LogEntryKind::kText:
-                out.push_back(Cat(entry.monotonic == 0 ? "?" : std::to_string(second), ":",
-                                  entry.text));
+                out.push_back(
+                    Cat(entry.monotonic == 0 ? "?" : std::to_string(second), ":", entry.text));
                 break;
             case LogEntryKind::kStarted:
                 out.push_back(Cat("started ", std::to_string(entry.pid)));
@@ -145,9 +145,15 @@ TEST(CliLogLines, MarksThatCannotBeAreSkipped) {
 class CliLogFiles : public testing::Test {
   protected:
     void SetUp() override {
-        text_.reset(::memfd_create("text", MFD_CLOEXEC));
-        marks_.reset(::memfd_create("marks", MFD_CLOEXEC));
+        text_ = MakeFile();
+        marks_ = MakeFile();
         ASSERT_TRUE(text_ && marks_);
+    }
+    // Opened again: only then does writing give notices on every kernel.
+    static OwnedFd MakeFile() {
+        const OwnedFd made(::memfd_create("log", MFD_CLOEXEC));
+        const std::string path = Cat("/proc/self/fd/", std::to_string(made.get()));
+        return OwnedFd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
     }
     void Write(std::string_view text) {
         ASSERT_EQ(::write(text_.get(), text.data(), text.size()),
@@ -282,7 +288,8 @@ TEST(CliLogFormat, SinceReadsWhatPeopleWrite) {
     EXPECT_EQ(ago("2026-11-22"), 5 * 3600 + 12 * 60 + 11);
     EXPECT_EQ(ago("2026-11-21 05:12:11"), 86400);
     EXPECT_EQ(ago("@1795324330"), 1);
-    for (auto bad : {"", "yesterday-ish", "10", "10 parsecs", "25:00", "2026-13-01", "@x", "1:2:3:4"})
+    for (auto bad :
+         {"", "yesterday-ish", "10", "10 parsecs", "25:00", "2026-13-01", "@x", "1:2:3:4"})
         EXPECT_EQ(ago(bad), -1) << bad;
 }
 

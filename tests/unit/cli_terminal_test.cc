@@ -1,6 +1,6 @@
-#include "cli/terminal.h"
-
 #include <gtest/gtest.h>
+
+#include "cli/terminal.h"
 
 namespace husk::cli {
 namespace {
@@ -12,7 +12,10 @@ TEST(CliTerminal, ControlBytesOfAContainerDoNotReachATerminal) {
     EXPECT_EQ(Visible(kColour, "\x1b]0;title\x07"), "\\x1b]0;title\\x07");
     EXPECT_EQ(Visible(kColour, "\x1b[2J"), "\\x1b[2J");
     EXPECT_EQ(Visible(kColour, "a\rb\tc\x7f"), "a\\x0db\tc\\x7f");
-    EXPECT_EQ(Visible(kColour, "\xc2\x9b" "2J"), "\\xc2\\x9b2J");
+    EXPECT_EQ(Visible(kColour,
+                      "\xc2\x9b"
+                      "2J"),
+              "\\xc2\\x9b2J");
     EXPECT_EQ(Visible(kColour, "\xff\xc0\x80"), "\\xff\\xc0\\x80");
     EXPECT_EQ(Visible(kColour, "grün"), "grün");
 }
