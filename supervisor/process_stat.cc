@@ -1,0 +1,34 @@
+// /proc/PID/stat, the part of record.h that looks at processes.
+#include <cerrno>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "supervisor/record.h"
+
+namespace husk::supervisor {
+
+Result<uint64_t> StartTimeOfStat(std::string_view stat) {
+    // Nothing behind the name has a parenthesis, so the last one ends it.
+    const size_t name_end = stat.rfind(')');
+    if (name_end == stat.npos) return Fail("process status without a name");
+    while (stat.ends_with('\n')) stat.remove_suffix(1);
+    // Behind it comes field 3.
+    const std::vector<std::string_view> fields = SplitWords(stat.substr(name_end + 1));
+    constexpr size_t kStartTime = 22 - 3;
+    if (fields.size() <= kStartTime) return Fail("process status is too short");
+    const auto ticks = ParseUnsigned(fields[kStartTime]);
+    if (!ticks) return Fail("process status has no start time");
+    return *ticks;
+}
+
+Result<uint64_t> ProcessStartTime(pid_t pid) {
+    if (pid <= 0) return Fail(Error::FromErrno(ESRCH, "read process status"));
+    const std::string path = Cat("/proc/", std::to_string(pid), "/stat");
+    auto stat = ReadFile(path, 4096);
+    if (!stat) return Fail(std::move(stat).error());
+    auto ticks = StartTimeOfStat(*stat);
+    if (!ticks) return Fail(std::move(ticks).error().Wrap(path));
+    return ticks;
+}
+
+}  // namespace husk::supervisor

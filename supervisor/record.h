@@ -1,0 +1,61 @@
+// What the supervisor knows of one unit, as a file on tmpfs from which the next supervisor goes on.
+// Written whole and renamed into place, one per unit. Whoever reads one checks it against /proc and
+// the cgroup: it may be older than what it tells of.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/time.h"
+#include "supervisor/lifecycle.h"
+
+namespace husk::supervisor {
+
+inline constexpr int kRecordVersion = 1;
+inline constexpr size_t kMaxRecordSize = 256 * 1024;  // bytes
+inline constexpr size_t kMaxHistory = 32;
+inline constexpr int kNoSlot = -1;
+
+struct HistoryEntry {
+    Instant at{};
+    int64_t realtime = 0;  // nanoseconds since 1970
+    std::string text;
+    friend bool operator==(const HistoryEntry&, const HistoryEntry&) = default;
+};
+
+struct Record {
+    std::string unit;
+    Life life;
+    std::string cgroup;                // path below the cgroup mount; empty = none
+    uint64_t main_start_time = 0;      // ProcessStartTime() of life.main_pid: tells a reused pid
+    int log_text_slot = kNoSlot;       // PID 1's slots (base/init_protocol.h)
+    int log_marks_slot = kNoSlot;
+    int log_pipe_slot = kNoSlot;
+    uint64_t oom_kills_before = 0;     // memory.events' oom_kill when this run was launched
+    uint32_t id_range_base = 0;        // first host uid and gid of its user namespace, 0 = none
+    std::vector<HistoryEntry> history;  // oldest first, the newest kMaxHistory
+
+    void Remember(HistoryEntry entry);
+};
+
+// Long texts are cut, so that the result is never over kMaxRecordSize.
+std::string Serialize(const Record& record);
+// An unknown version, a missing or misplaced value and anything out of range is an error: a unit
+// that is not adopted is ended and started anew, which is better than to go on from damage.
+Result<Record> ParseRecord(std::string_view text);
+
+// Field 22 of /proc/PID/stat, in clock ticks since boot (proc(5)): together with the pid it names a
+// process, since pids are used again.
+Result<uint64_t> ProcessStartTime(pid_t pid);
+// The same from the file's text. The second field is the program's name in parentheses, which may
+// hold blanks, parentheses and newlines itself, and is the container's choice.
+Result<uint64_t> StartTimeOfStat(std::string_view stat);
+
+}  // namespace husk::supervisor
