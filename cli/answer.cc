@@ -153,6 +153,7 @@ UnitView ReadUnit(const Fields& fields) {
         tasks.Read("current", unit.tasks_current);
         tasks.Read("max", unit.tasks_max);
     });
+    fields.Read("notes", unit.notes);
     fields.Each("problems", [&](const Value& value, const std::string& path) {
         unit.problems.push_back(ReadProblem(Fields(value, path, fields.problem())));
     });

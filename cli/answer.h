@@ -45,6 +45,7 @@ struct UnitView {
     std::optional<uint64_t> tasks_current, tasks_max;
     std::optional<uint64_t> cpu_usec;
     std::vector<ProblemView> problems;
+    std::vector<std::string> notes;  // what the kernel at hand made different
     std::vector<HistoryView> history;
 };
 

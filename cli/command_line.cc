@@ -67,18 +67,8 @@ bool IsHelpOption(std::string_view word) { return word == "--help" || word == "-
 
 int PrintPage(std::string_view text) { return Print(text) ? kExitOk : kExitFailed; }
 
-int RunRole(const Verb& verb, int argc, char** argv) {
-    if (verb.raw == nullptr) {
-        PrintError(Cat("this husk was built without '", verb.name, "'"));
-        return kExitFailed;
-    }
-    // A role that has a page here has none of its own.
-    const bool asked = argc > 1 && IsHelpOption(argv[1]) && *verb.details != '\0';
-    return asked ? PrintPage(VerbHelpText(verb, StyleOf(STDOUT_FILENO))) : verb.raw(argc, argv);
-}
-
 int RunVerb(const Verb& verb, int argc, char** argv) {
-    if (verb.raw != nullptr || verb.run == nullptr) return RunRole(verb, argc, argv);
+    if (verb.raw != nullptr) return verb.raw(argc, argv);
     int exit_code = kExitOk;
     auto call =
         Prepare(verb, std::span<char* const>(argv + 1, static_cast<size_t>(argc - 1)), exit_code);
@@ -102,7 +92,7 @@ int Help(int argc, char** argv) {
     if (verb->run != nullptr) return PrintPage(VerbHelpText(*verb, style));
     char option[] = "--help";
     char* words[] = {argv[1], option, nullptr};
-    return RunRole(*verb, 2, words);
+    return verb->raw(2, words);
 }
 
 }  // namespace
@@ -126,11 +116,9 @@ std::string VerbHelpText(const Verb& verb, const Style& style) {
     std::string text =
         Cat("Usage: husk ", Paint(style, Colour::kBold, verb.name), usage, "\n\n", verb.help, "\n");
     if (*verb.details != '\0') text += Cat("\n", verb.details, "\n");
-    if (verb.run != nullptr) {
-        text += "\nOptions:\n";
-        AddOptions(text, verb.options);
-        AddOptions(text, CommonOptions());
-    }
+    text += "\nOptions:\n";
+    AddOptions(text, verb.options);
+    AddOptions(text, CommonOptions());
     return text;
 }
 

@@ -67,6 +67,9 @@ std::string Active(const UnitView& unit, const Now& now, const Style& style) {
     return Cat(text, " since ", FormatTimestamp(since), "; ", FormatAgo(unit.since_monotonic, now));
 }
 
+// The reason of a refused unit is its first problem, and all problems are shown.
+bool SaysItself(const UnitView& unit) { return unit.state == "refused" && !unit.problems.empty(); }
+
 std::string NextTry(double milliseconds) {
     const auto span = Duration(static_cast<int64_t>(std::clamp(milliseconds, 0.0, 1e12) * 1e6));
     return Cat("in ", FormatDuration(span));
@@ -123,8 +126,9 @@ std::string FormatUnit(const UnitView& unit, const Now& now, const Style& style)
     };
     if (!unit.path.empty()) line("Loaded", Visible(style, unit.path));
     line("Active", Active(unit, now, style));
-    if (!unit.reason.empty()) line("Reason", Visible(style, unit.reason));
+    if (!unit.reason.empty() && !SaysItself(unit)) line("Reason", Visible(style, unit.reason));
     for (const auto& problem : unit.problems) line("Problem", DescribeProblem(style, problem));
+    for (const auto& note : unit.notes) line("Note", Visible(style, note));
     if (unit.next_try_ms) line("Next try", NextTry(*unit.next_try_ms));
     if (unit.main_pid > 0) line("Main PID", std::to_string(unit.main_pid));
     line("Restarts", std::to_string(unit.restarts));

@@ -79,7 +79,9 @@ std::string FormatWhy(const UnitView& unit, const Now& now, const Style& style) 
     auto line = [&](std::string_view label, std::string_view value) {
         text += Cat(PadLeft(label, 11), ": ", value, "\n");
     };
-    if (!unit.reason.empty()) line("Reason", Visible(style, unit.reason));
+    // The reason of a refused unit is its first problem, and those are listed below.
+    const bool listed = unit.state == "refused" && !unit.problems.empty();
+    if (!unit.reason.empty() && !listed) line("Reason", Visible(style, unit.reason));
     if (unit.last_exit)
         line("Last exit",
              Cat(Visible(style, DescribeExit(*unit.last_exit)),

@@ -2,28 +2,12 @@
 
 #include <iterator>
 
-#include "cli/commands.h"
-
-#if __has_include("cli/check.h")
 #include "cli/check.h"
-#endif
-#if __has_include("supervisor/supervise.h")
+#include "cli/commands.h"
 #include "supervisor/supervise.h"
-#endif
 
 namespace husk::cli {
 namespace {
-
-#if __has_include("cli/check.h")
-constexpr auto kCheckMain = CheckMain;
-#else
-constexpr int (*kCheckMain)(int, char**) = nullptr;      // not written yet
-#endif
-#if __has_include("supervisor/supervise.h")
-constexpr auto kSuperviseMain = supervisor::SuperviseMain;
-#else
-constexpr int (*kSuperviseMain)(int, char**) = nullptr;  // not written yet
-#endif
 
 constexpr Option kCommon[] = {
     {'\0', "json", nullptr, "print JSON, for programs"},
@@ -41,6 +25,14 @@ constexpr Option kLogsOptions[] = {
 };
 constexpr Option kCheckOptions[] = {
     {'\0', "reference", "man|markdown", "print the reference of all keys"},
+};
+constexpr Option kSuperviseOptions[] = {
+    {'\0', "units", "DIR", "read units from DIR instead of the usual folders"},
+    {'\0', "config", "FILE", "system configuration"},
+    {'\0', "run-dir", "DIR", "records, control socket"},
+    {'\0', "state-dir", "DIR", "images, volumes"},
+    {'\0', "cgroup", "DIR", "parent of the units' cgroups"},
+    {'\0', "debug", nullptr, "log more"},
 };
 constexpr Option kRunningOptions[] = {
     {'w', "wait", nullptr, "wait until the boot has settled"},
@@ -62,9 +54,6 @@ constexpr char kJobDetails[] = "Waits until it is done, and prints how each unit
 constexpr char kRunningDetails[] =
     "Prints starting, running, degraded (a unit failed or is refused) or stopping.\n"
     "Exit status: 0 for running, 1 for everything else.";
-constexpr char kSuperviseDetails[] =
-    "Reads the unit files, takes over what runs already, and goes on from there. Ends\n"
-    "only by being ended; what it runs goes on.";
 constexpr char kShutdownDetails[] =
     "All units are stopped in order, then the machine. Returns at once.";
 
@@ -186,7 +175,7 @@ constexpr Verb kVerbs[] = {
      ShutdownCommand,
      nullptr},
     {"check", VerbGroup::kFiles, "[PATH…]", "find the errors in unit files", "", kCheckOptions, 0,
-     kAnyNumber, nullptr, kCheckMain},
+     kAnyNumber, nullptr, CheckMain},
     {"version",
      VerbGroup::kFiles,
      "",
@@ -201,12 +190,12 @@ constexpr Verb kVerbs[] = {
      VerbGroup::kRoles,
      "[OPTION…]",
      "run units; started by init, or by hand",
-     kSuperviseDetails,
+     "",
      {},
      0,
      kAnyNumber,
      nullptr,
-     kSuperviseMain},
+     supervisor::SuperviseMain},
 };
 
 }  // namespace

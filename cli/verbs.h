@@ -41,7 +41,7 @@ struct Verb {
     const char* usage;  // what stands behind the name; "" = nothing
     const char* help;   // one line
     const char* details;
-    std::span<const Option> options;  // besides kCommonOptions
+    std::span<const Option> options;  // besides CommonOptions()
     size_t least_operands, most_operands;
     int (*run)(const Invocation&);      // client verbs
     int (*raw)(int argc, char** argv);  // roles: they read their own options; argv[0] is the verb
@@ -55,6 +55,7 @@ std::span<const Option> CommonOptions();
 const Verb* FindVerb(std::string_view name);
 
 std::string OverviewText(const Style& style);
+// Of a client verb; roles have a page of their own.
 std::string VerbHelpText(const Verb& verb, const Style& style);
 
 // Everything but the role of PID 1: `husk VERB …`, `husk --help`, `husk help VERB`. argv[0] may be

@@ -28,7 +28,8 @@ _husk() {
             kill) words+=" --signal" ;;
             is-system-running) words+=" --wait" ;;
             check) words="--json --reference --help" ;;
-            supervise) words="--help" ;;
+            supervise)
+                words="--units --config --run-dir --state-dir --cgroup --debug --help" ;;
         esac
         COMPREPLY=($(compgen -W "$words" -- "$current"))
         return

@@ -79,7 +79,8 @@ TEST(CliDocs, TheCompletionsHaveEveryVerbAndOption) {
 TEST(CliDocs, HelpFitsOnAConsoleOfEightyColumns) {
     const Style plain;
     std::string all = OverviewText(plain);
-    for (const auto& verb : Verbs()) all += VerbHelpText(verb, plain);
+    for (const auto& verb : Verbs())
+        if (verb.run != nullptr) all += VerbHelpText(verb, plain);
     for (auto line : Split(all, '\n')) EXPECT_LE(Columns(line), 80u) << line;
 }
 
