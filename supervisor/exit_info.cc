@@ -100,9 +100,9 @@ ExitInfo ExitFromWaitStatus(int wait_status, uint64_t oom_kills, uint64_t memory
 std::string Describe(const ExitInfo& exit) {
     std::string words = MainWords(exit);
     if (exit.oom_kills > 0 && exit.kind != ExitKind::kOom && exit.kind != ExitKind::kNone)
-        words += Cat(" (", std::to_string(exit.oom_kills),
-                     exit.oom_kills == 1 ? " process was " : " processes were ", OomWords(exit),
-                     ")");
+        words +=
+            Cat(" (", std::to_string(exit.oom_kills),
+                exit.oom_kills == 1 ? " process was " : " processes were ", OomWords(exit), ")");
     return words;
 }
 
@@ -145,8 +145,7 @@ bool WantsRestart(const ExitInfo& exit, const RestartRules& rules) {
         case RestartPolicy::kAlways: return true;
         case RestartPolicy::kOnSuccess: return row == Row::kClean;
         case RestartPolicy::kOnFailure: return row != Row::kClean;
-        case RestartPolicy::kOnAbnormal:
-            return row == Row::kUncleanSignal || row == Row::kAbnormal;
+        case RestartPolicy::kOnAbnormal: return row == Row::kUncleanSignal || row == Row::kAbnormal;
         case RestartPolicy::kOnAbort: return row == Row::kUncleanSignal;
     }
     return false;

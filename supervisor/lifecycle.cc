@@ -143,8 +143,10 @@ void SendStopSignal(Turn& t) {
 void ToStopping(Turn& t) {
     t.life.killed = false;
     Enter(t, State::kStopping, Cat("being ", t.life.cause));
-    if (t.life.executed) SendStopSignal(t);
-    else Kill(t);
+    if (t.life.executed)
+        SendStopSignal(t);
+    else
+        Kill(t);
 }
 
 void StopOnRequest(Turn& t) {
@@ -176,8 +178,7 @@ void DecideAfterExit(Turn& t) {
         life.after = AfterCleaning::kBackoff;
         life.cause = Cat("restarted: ", ExitWords(life));
     } else if (clean) {
-        life.after =
-            policy.remain_after_exit ? AfterCleaning::kExitedWell : AfterCleaning::kDone;
+        life.after = policy.remain_after_exit ? AfterCleaning::kExitedWell : AfterCleaning::kDone;
         life.failures_in_row = 0;
         life.cause = Cat("finished: ", Describe(exit));
     } else {
@@ -217,8 +218,7 @@ void ToBackoff(Turn& t) {
     const Duration delay = BackoffDelay(t.policy, life.failures_in_row, t.random);
     // Shown as it was configured: jitter would only puzzle.
     const Duration shown = BackoffDelay(t.policy, life.failures_in_row, 0);
-    Enter(t, State::kBackoff,
-          Cat("restarting in ", FormatDuration(shown), ": ", ExitWords(life)));
+    Enter(t, State::kBackoff, Cat("restarting in ", FormatDuration(shown), ": ", ExitWords(life)));
     // Even an infinite delay is a deadline: backoff is the state that has one.
     life.timer = Later(t.now, delay);
     t.actions.push_back({ActionKind::kArmTimer, 0, life.timer});
@@ -242,7 +242,7 @@ void OnInactive(Turn& t) {
     switch (t.event.kind) {
         case EventKind::kStartWanted: return StartOnRequest(t, "started");
         case EventKind::kRestartWanted: return StartOnRequest(t, "restarted");
-        case EventKind::kStopWanted: // stopped already; the reason of that time stays
+        case EventKind::kStopWanted:  // stopped already; the reason of that time stays
             t.life.done = false;
             return;
         case EventKind::kOrderReady:       // nothing: not waiting
@@ -270,9 +270,7 @@ void OnWaiting(Turn& t) {
         case EventKind::kStopWanted:
             return ToDown(t, State::kInactive, Cat("stopped ", t.event.text));
         case EventKind::kOrderReady: return Launch(t);
-        case EventKind::kOrderWaits:
-            t.life.reason = Cat("waiting for ", t.event.text);
-            return;
+        case EventKind::kOrderWaits: t.life.reason = Cat("waiting for ", t.event.text); return;
         case EventKind::kRequirementLost:
             return ToDown(t, State::kFailed, Cat("start failed: ", t.event.text));
         case EventKind::kLaunched:       // nothing: not launched from here
@@ -350,7 +348,7 @@ void OnRunning(Turn& t) {
         case EventKind::kLaunched:         // nothing: it is the one
         case EventKind::kLaunchFailed:     // nothing
             return;
-        case EventKind::kExecuted: t.life.executed = true; return;  // simple
+        case EventKind::kExecuted: t.life.executed = true; return;              // simple
         case EventKind::kStepFailed: t.life.step_error = t.event.text; return;  // simple
         case EventKind::kMainExited:
             TakeExit(t);
@@ -365,8 +363,8 @@ void OnRunning(Turn& t) {
 void NoteHowItStopped(Turn& t) {
     Life& life = t.life;
     if (life.killed && life.executed)
-        life.cause += Cat(" (killed: it did not end within ",
-                          FormatDuration(t.policy.timeout_stop), ")");
+        life.cause +=
+            Cat(" (killed: it did not end within ", FormatDuration(t.policy.timeout_stop), ")");
     else if (life.executed && !IsClean(life.last_exit, t.policy.success) &&
              life.last_exit.signal != t.policy.kill_signal)
         life.cause += Cat(" (", Describe(life.last_exit), ")");
@@ -430,9 +428,7 @@ void OnStopping(Turn& t) {
         case EventKind::kLaunched:  // the stop overtook it; what Kill() hit was an empty group
             t.life.main_pid = t.event.pid;
             return Kill(t);
-        case EventKind::kLaunchFailed:
-            TakeLaunchFailure(t);
-            return Conclude(t);
+        case EventKind::kLaunchFailed: TakeLaunchFailure(t); return Conclude(t);
         case EventKind::kExecuted: return;  // nothing: it was killed as not executed
         case EventKind::kStepFailed: t.life.step_error = t.event.text; return;
         case EventKind::kMainExited: return OnExitWhileStopping(t);
@@ -460,9 +456,9 @@ void OnCleaning(Turn& t) {
         case EventKind::kGroupEmpty: return Conclude(t);
         case EventKind::kTimer:
             t.life.timer = {};
-            t.life.reason = Cat("processes that were killed are still there after ",
-                                FormatDuration(t.now - t.life.since), "; ",
-                                Describe(t.life.last_exit));
+            t.life.reason =
+                Cat("processes that were killed are still there after ",
+                    FormatDuration(t.now - t.life.since), "; ", Describe(t.life.last_exit));
             t.Do(ActionKind::kKillGroup);
             return Arm(t, kKillAgainAfter);
     }

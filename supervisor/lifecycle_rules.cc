@@ -1,6 +1,7 @@
 // What the lifecycle knows about states and delays, apart from its transitions.
-#include <algorithm>
 #include <cmath>
+
+#include <algorithm>
 
 #include "supervisor/lifecycle.h"
 
@@ -10,6 +11,11 @@ namespace {
 using config::ServiceType;
 
 constexpr Duration kLeastRepeatedDelay = std::chrono::milliseconds(10);
+
+double Count(Duration span) { return static_cast<double>(span.count()); }
+Duration Times(Duration span, double factor) {
+    return Duration(static_cast<int64_t>(Count(span) * factor));
+}
 
 }  // namespace
 
@@ -91,21 +97,19 @@ Duration BackoffDelay(const Policy& policy, int failures_in_row, uint32_t random
         if (grows && failures_in_row > policy.restart_steps) {
             delay = most;
         } else if (grows) {
-            const double ratio = static_cast<double>(most.count()) / delay.count();
             const double part = static_cast<double>(failures_in_row - 1) / policy.restart_steps;
-            delay = Duration(static_cast<int64_t>(delay.count() * std::pow(ratio, part)));
+            delay = Times(delay, std::pow(Count(most) / Count(delay), part));
         }
     }
     if (delay > kInfinite / 2) return delay;
-    // A tenth of at most: units that fell together do not come back all at once.
-    return delay + Duration(static_cast<int64_t>(delay.count() / 10.0 * (random / 4294967296.0)));
+    // A tenth of it at most: units that fell together do not come back all at once.
+    return delay + Times(delay, random / 4294967296.0 / 10);
 }
 
 Duration StableRun(const Policy& policy) {
-    const Duration longest =
-        policy.restart_max_delay == kInfinite || policy.restart_steps == 0
-            ? policy.restart_sec
-            : std::max(policy.restart_sec, policy.restart_max_delay);
+    const Duration longest = policy.restart_max_delay == kInfinite || policy.restart_steps == 0
+                                 ? policy.restart_sec
+                                 : std::max(policy.restart_sec, policy.restart_max_delay);
     return std::max<Duration>(std::chrono::seconds(10), longest);
 }
 

@@ -1,12 +1,12 @@
 #include "supervisor/log_store.h"
 
+#include <cerrno>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <utility>
 
 #include "base/file.h"
@@ -123,8 +123,8 @@ Result<Drained> UnitLog::Drain(size_t at_most) {
     if (most == 0) return Drained{0, true, false};
     ssize_t moved;
     do {
-        moved = ::splice(fds_.pipe.get(), nullptr, fds_.text.get(), nullptr, most,
-                         SPLICE_F_NONBLOCK);
+        moved =
+            ::splice(fds_.pipe.get(), nullptr, fds_.text.get(), nullptr, most, SPLICE_F_NONBLOCK);
     } while (moved < 0 && errno == EINTR);
     if (moved < 0 && errno == EAGAIN) {
         stuck_ = false;
@@ -138,7 +138,8 @@ Result<Drained> UnitLog::Drain(size_t at_most) {
     stuck_ = false;
     const uint64_t from = std::exchange(end_, end_ + static_cast<uint64_t>(moved));
     PunchText();
-    // Marks are advisory: the text is stored, so a mark that found no room is no error of this call.
+    // Marks are advisory: the text is stored, so a mark that found no room is no error of this
+    // call.
     (void)MarkText(from);
     return Drained{static_cast<size_t>(moved), static_cast<size_t>(moved) == most, false};
 }
@@ -205,8 +206,10 @@ Result<std::vector<std::string>> UnitLog::Tail(size_t lines) const {
     text.resize(static_cast<size_t>(got));
 
     std::string_view rest = text;
-    if (rest.ends_with('\n')) rest.remove_suffix(1);
-    else if (rest.empty()) return tail;
+    if (rest.ends_with('\n'))
+        rest.remove_suffix(1);
+    else if (rest.empty())
+        return tail;
     while (tail.size() < lines) {
         const size_t newline = rest.rfind('\n');
         if (newline == rest.npos) {

@@ -92,7 +92,8 @@ std::string Order::LostRequirement(const Node& node, std::span<const Standing> s
         const Standing& standing = standings[other];
         const std::string requires_it = Cat("requires ", Quote(nodes_[other].name), ", which ");
         if (standing.refused) return requires_it + "is refused for errors in its file";
-        // Without an order between them, what becomes of it later does not matter (systemd.unit(5)).
+        // Without an order between them, what becomes of it later does not matter
+        // (systemd.unit(5)).
         if (!Contains(node.after, other)) continue;
         if (standing.state == State::kFailed) return requires_it + "has failed";
         if (standing.state == State::kInactive && !standing.wanted && !standing.done)

@@ -20,8 +20,9 @@ using Json = rapidjson::Value;
 using Output = rapidjson::Writer<rapidjson::StringBuffer>;
 
 // Unlike StateName() these tell cleaning from stopping.
-constexpr const char* kStateNames[kStates] = {"inactive", "waiting",  "starting", "running", "exited",
-                                              "stopping", "cleaning", "backoff",  "failed"};
+constexpr const char* kStateNames[kStates] = {"inactive", "waiting", "starting",
+                                              "running",  "exited",  "stopping",
+                                              "cleaning", "backoff", "failed"};
 constexpr const char* kAfterNames[kAfterCleanings] = {"stay-down", "done",    "exited-well",
                                                       "fail",      "backoff", "start-again"};
 // So that whatever an error has to say, the record stays below kMaxRecordSize, escapes included.

@@ -1,0 +1,116 @@
+// All units: loads them, orders their starts and stops, answers the control socket, shuts down.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "config/load.h"
+#include "supervisor/boot_state.h"
+#include "supervisor/control_server.h"
+#include "supervisor/order.h"
+#include "supervisor/status_json.h"
+#include "supervisor/unit_runner.h"
+
+namespace husk::supervisor {
+
+class Manager final : public RunnerHost {
+  public:
+    struct Options {
+        std::vector<std::string> unit_folders;
+        int starts = 1;  // how often PID 1 has started a supervisor
+    };
+
+    Manager(Device& device, Options options);
+    ~Manager();
+
+    // Loads units, adopts what an earlier supervisor left, starts what is to run at boot.
+    void Begin(ShutdownAction pending);
+    // A notice of PID 1: exits to collect, or that it wants the device to go down.
+    void OnInitNotice();
+    void BeginShutdown(ShutdownAction action, const std::string& why);
+    void SetControl(ControlServer& control) { control_ = &control; }
+    void OnRequest(ControlServer::ConnectionId id, const std::string& line);
+
+  private:
+    struct Request {
+        std::string verb;
+        std::vector<std::string> units;
+        std::string signal, action;
+        bool wait = false;
+    };
+    // A client that waits for units to come to rest.
+    struct Job {
+        ControlServer::ConnectionId client = 0;
+        std::string verb;
+        std::vector<std::string> units;
+    };
+
+    struct Entry {
+        std::string name;
+        std::unique_ptr<UnitRunner> runner;  // none where the unit is refused
+        RefusedUnit refused;
+        config::Problems warnings;
+    };
+    using Index = Order::Index;  // into entries_ and standings_
+
+    // RunnerHost
+    void JoinOrder(UnitRunner& runner) override;
+    void StateChanged(UnitRunner& runner, State before) override;
+    pid_t MainPidOf(const std::string& unit) override;
+    void CollectOrphanExits() override;
+
+    // Units.
+    void Load();
+    void AddEntry(config::LoadedUnit unit, container::IdRange ids,
+                  std::map<std::string, Entry, std::less<>>& old);
+    void IndexEntries();
+    void AdoptRecords();
+    void StartEnabled();
+    void Start(const std::vector<Index>& roots, const std::string& by);
+    void Stop(const std::vector<Index>& roots, const std::string& by, bool restart);
+    std::vector<bool> Marked(const std::vector<Index>& units) const;
+    UnitRunner* Find(std::string_view name) const;
+    Entry* FindEntry(std::string_view name);
+    void ScheduleReview();
+    void Review();
+    void RestartNetworkGuests(Index owner);
+    void StopInOrder();
+    BootState Overall() const;
+
+    // Requests (requests.cc).
+    static Result<Request> ParseRequest(const std::string& line);
+    Status CheckUnits(const Request& request, bool refused_too);
+    void Reply(ControlServer::ConnectionId id, std::string json);
+    void ReplyWithUnits(ControlServer::ConnectionId id, const std::vector<std::string>& names,
+                        bool history);
+    void AddUnit(Answer& answer, const Entry& entry, bool history);
+    void AnswerStatus(ControlServer::ConnectionId id, const Request& request);
+    void AnswerLogs(ControlServer::ConnectionId id, const Request& request);
+    void AnswerKill(ControlServer::ConnectionId id, const Request& request);
+    void AnswerJob(ControlServer::ConnectionId id, const Request& request);
+    void AnswerRunning(ControlServer::ConnectionId id, const Request& request);
+    void AnswerReload(ControlServer::ConnectionId id);
+    void AnswerShutdown(ControlServer::ConnectionId id, const Request& request);
+    void AnswerVersion(ControlServer::ConnectionId id);
+    bool FinishJob(const Job& job);
+
+    Device& device_;
+    Options options_;
+    ControlServer* control_ = nullptr;
+    std::vector<Entry> entries_;          // sorted by name
+    std::vector<Standing> standings_;
+    std::unique_ptr<Order> order_;
+    std::map<std::string, container::IdRange> id_ranges_;  // of every unit that was ever loaded
+    std::set<Index> review_units_;        // waiting ones whose turn may have come
+    std::vector<Job> jobs_;
+    std::vector<ControlServer::ConnectionId> settle_waiters_;
+    ShutdownAction shutdown_ = ShutdownAction::kNone;
+    bool booted_ = false;                 // everything came to rest once
+    bool shutdown_told_ = false;
+    EventLoop::TimerId review_ = 0;
+};
+
+}  // namespace husk::supervisor

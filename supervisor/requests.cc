@@ -1,0 +1,277 @@
+// Manager's answers to the control socket.
+#include <signal.h>
+#include <unistd.h>
+
+#include <rapidjson/document.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "supervisor/control_protocol.h"
+#include "supervisor/manager.h"
+
+namespace husk::supervisor {
+namespace {
+
+constexpr size_t kMostUnitsInRequest = 10'000;
+
+// A string member, or nothing; of another type: an error.
+Status TakeText(const rapidjson::Value& object, const char* key, std::string& text) {
+    auto member = object.FindMember(key);
+    if (member == object.MemberEnd()) return {};
+    if (!member->value.IsString()) return Fail(Cat("'", key, "' is no string"));
+    text.assign(member->value.GetString(), member->value.GetStringLength());
+    return {};
+}
+
+// Not on its way to another state. A unit that waits for others may do so for ever; one in backoff
+// has said why.
+bool IsResting(State state) {
+    switch (state) {
+        case State::kInactive:
+        case State::kRunning:
+        case State::kExited:
+        case State::kBackoff:
+        case State::kFailed: return true;
+        case State::kWaiting:
+        case State::kStarting:
+        case State::kStopping:
+        case State::kCleaning: return false;
+    }
+    return true;
+}
+
+bool TakesUnits(std::string_view verb) {
+    return verb == "start" || verb == "stop" || verb == "restart" || verb == "kill" ||
+           verb == "logs" || verb == "why";
+}
+
+}  // namespace
+
+Result<Manager::Request> Manager::ParseRequest(const std::string& line) {
+    rapidjson::Document document;
+    document.Parse<rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag>(
+        line.data(), line.size());
+    if (document.HasParseError() || !document.IsObject())
+        return Fail("the request is no JSON object");
+    auto version = document.FindMember("version");
+    if (version == document.MemberEnd() || !version->value.IsInt() ||
+        version->value.GetInt() != kControlVersion)
+        return Fail(Cat("the request's version is not ", std::to_string(kControlVersion),
+                        "; are husk and its supervisor of the same version?"));
+    Request request;
+    HUSK_TRY(TakeText(document, "verb", request.verb));
+    HUSK_TRY(TakeText(document, "signal", request.signal));
+    HUSK_TRY(TakeText(document, "action", request.action));
+    if (auto wait = document.FindMember("wait"); wait != document.MemberEnd())
+        request.wait = wait->value.IsBool() && wait->value.GetBool();
+    if (auto units = document.FindMember("units"); units != document.MemberEnd()) {
+        if (!units->value.IsArray() || units->value.Size() > kMostUnitsInRequest)
+            return Fail("'units' is no list, or too long");
+        for (const auto& unit : units->value.GetArray()) {
+            if (!unit.IsString()) return Fail("'units' holds something that is no string");
+            std::string name(unit.GetString(), unit.GetStringLength());
+            if (name.ends_with(".container")) name.resize(name.size() - 10);
+            request.units.push_back(std::move(name));
+        }
+    }
+    return request;
+}
+
+void Manager::Reply(ControlServer::ConnectionId id, std::string json) {
+    if (control_ != nullptr) control_->Answer(id, std::move(json));
+}
+
+void Manager::ReplyWithUnits(ControlServer::ConnectionId id, const std::vector<std::string>& names,
+                             bool history) {
+    Answer answer;
+    answer.Add("state", BootStateName(Overall()));
+    answer.BeginUnits();
+    for (const auto& name : names)
+        if (const Entry* entry = FindEntry(name)) AddUnit(answer, *entry, history);
+    answer.EndUnits();
+    Reply(id, answer.Finish());
+}
+
+Status Manager::CheckUnits(const Request& request, bool refused_too) {
+    for (const auto& name : request.units) {
+        const Entry* entry = FindEntry(name);
+        if (entry != nullptr && (entry->runner || refused_too)) continue;
+        if (entry != nullptr)
+            return Fail(Cat("unit ", Quote(name), " is refused: ",
+                            entry->refused.problems.empty()
+                                ? std::string("see 'husk why'")
+                                : config::Describe(entry->refused.problems.front())));
+        std::vector<std::string_view> names;
+        for (const auto& other : entries_) names.push_back(other.name);
+        auto nearest = Nearest(name, names);
+        return Fail(Error::FromErrno(
+            ENOENT, Cat("no unit ", Quote(name),
+                        nearest ? Cat(" (did you mean '", *nearest, "'?)") : std::string())));
+    }
+    return {};
+}
+
+void Manager::OnRequest(ControlServer::ConnectionId id, const std::string& line) {
+    auto parsed = ParseRequest(line);
+    if (!parsed) return Reply(id, Answer::Failure("bad-request", parsed.error().text()));
+    const Request& request = *parsed;
+    const std::string& verb = request.verb;
+    if (TakesUnits(verb) && request.units.empty())
+        return Reply(id, Answer::Failure("bad-request", Cat(verb, ": which unit?")));
+    const bool refused_too = verb == "status" || verb == "why";
+    if (Status known = CheckUnits(request, refused_too); !known) {
+        const bool missing = known.error().code() == ENOENT;
+        std::string text = known.error().text();
+        if (missing) text.resize(text.rfind(": "));  // strerror's words say nothing here
+        return Reply(id, Answer::Failure(missing ? "no-such-unit" : "refused", text));
+    }
+    if (refused_too) return AnswerStatus(id, request);
+    if (verb == "logs") return AnswerLogs(id, request);
+    if (verb == "kill") return AnswerKill(id, request);
+    if (verb == "start" || verb == "stop" || verb == "restart") return AnswerJob(id, request);
+    if (verb == "is-system-running") return AnswerRunning(id, request);
+    if (verb == "reload") return AnswerReload(id);
+    if (verb == "shutdown") return AnswerShutdown(id, request);
+    if (verb == "version") return AnswerVersion(id);
+    Reply(id, Answer::Failure("bad-request", Cat("unknown verb ", Quote(verb))));
+}
+
+void Manager::AddUnit(Answer& answer, const Entry& entry, bool history) {
+    if (entry.runner)
+        answer.AddUnit(*entry.runner,
+                       entry.refused.problems.empty() ? entry.warnings : entry.refused.problems,
+                       history);
+    else
+        answer.AddRefused(entry.refused);
+}
+
+void Manager::AnswerStatus(ControlServer::ConnectionId id, const Request& request) {
+    std::vector<std::string> names = request.units;
+    if (names.empty())
+        for (const auto& entry : entries_) names.push_back(entry.name);
+    ReplyWithUnits(id, names, request.verb == "why");
+}
+
+void Manager::AnswerLogs(ControlServer::ConnectionId id, const Request& request) {
+    UnitRunner* runner = Find(request.units.front());
+    UnitLog* log = runner->log();
+    if (log == nullptr)
+        return Reply(id, Answer::Failure("no-log", Cat("unit ", Quote(request.units.front()),
+                                                        " has not run yet, so it has no log")));
+    auto readers = log->OpenReadOnly();
+    if (!readers) return Reply(id, Answer::Failure("failed", readers.error().text()));
+    Answer answer;
+    answer.BeginUnits();
+    AddUnit(answer, *FindEntry(request.units.front()), false);
+    answer.EndUnits();
+    std::vector<OwnedFd> files;
+    files.push_back(std::move(readers->text));
+    files.push_back(std::move(readers->marks));
+    if (control_ != nullptr) control_->Answer(id, answer.Finish(), std::move(files));
+}
+
+void Manager::AnswerKill(ControlServer::ConnectionId id, const Request& request) {
+    const auto signal = request.signal.empty() ? SIGTERM : ParseSignal(request.signal);
+    if (!signal)
+        return Reply(id, Answer::Failure("bad-request",
+                                          Cat("no signal ", Quote(request.signal))));
+    for (const auto& name : request.units) {
+        const pid_t pid = Find(name)->life().main_pid;
+        if (pid == 0)
+            return Reply(id, Answer::Failure("failed", Cat("unit ", Quote(name),
+                                                            " has no process to signal")));
+        if (::kill(pid, *signal) != 0)
+            return Reply(id, Answer::Failure(
+                                  "failed", Error::FromErrno(Cat("signal unit ", Quote(name))).text()));
+    }
+    ReplyWithUnits(id, request.units, false);
+}
+
+void Manager::AnswerJob(ControlServer::ConnectionId id, const Request& request) {
+    if (shutdown_ != ShutdownAction::kNone)
+        return Reply(id, Answer::Failure("stopping", "the system is going down"));
+    const std::string by = Cat("by 'husk ", request.verb, "'");
+    std::vector<Index> roots;
+    for (const auto& name : request.units) roots.push_back(*order_->Find(name));
+    if (request.verb == "start")
+        Start(roots, by);
+    else
+        Stop(roots, by, request.verb == "restart");
+    jobs_.push_back({id, request.verb, request.units});
+    ScheduleReview();
+}
+
+// True where every unit of the job has come to rest; then it is answered.
+bool Manager::FinishJob(const Job& job) {
+    std::string failed;
+    for (const auto& name : job.units) {
+        UnitRunner* runner = Find(name);
+        if (runner == nullptr) continue;
+        const Life& life = runner->life();
+        if (!IsResting(life.state)) return false;
+        const bool good = job.verb == "stop" ? !HasProcesses(life.state)
+                                             : IsUp(life.state) || life.done;
+        if (!good && failed.empty()) failed = Cat("unit ", Quote(name), ": ", life.reason);
+    }
+    if (failed.empty())
+        ReplyWithUnits(job.client, job.units, false);
+    else
+        Reply(job.client, Answer::Failure("failed", failed));
+    return true;
+}
+
+void Manager::AnswerRunning(ControlServer::ConnectionId id, const Request& request) {
+    const BootState state = Overall();
+    if (request.wait && state == BootState::kStarting) {
+        settle_waiters_.push_back(id);
+        return;
+    }
+    Answer answer;
+    answer.Add("state", BootStateName(state));
+    Reply(id, answer.Finish());
+}
+
+void Manager::AnswerReload(ControlServer::ConnectionId id) {
+    std::set<std::string> before, now;
+    for (const auto& entry : entries_) before.insert(entry.name);
+    Load();
+    for (const auto& entry : entries_) now.insert(entry.name);
+    StartEnabled();
+    Answer answer;
+    answer.Add("state", BootStateName(Overall()));
+    auto list = [&](const char* key, const std::set<std::string>& in,
+                    const std::set<std::string>& out) {
+        std::vector<std::string> names;
+        std::ranges::set_difference(in, out, std::back_inserter(names));
+        answer.AddList(key, names);
+    };
+    list("added", now, before);
+    list("removed", before, now);
+    Reply(id, answer.Finish());
+}
+
+void Manager::AnswerShutdown(ControlServer::ConnectionId id, const Request& request) {
+    const ShutdownAction action = request.action == "poweroff" ? ShutdownAction::kPoweroff
+                                  : request.action == "reboot" ? ShutdownAction::kReboot
+                                  : request.action == "halt"   ? ShutdownAction::kHalt
+                                                               : ShutdownAction::kNone;
+    if (action == ShutdownAction::kNone)
+        return Reply(id, Answer::Failure("bad-request",
+                                          Cat("no shutdown action ", Quote(request.action))));
+    if (!device_.init.connected())
+        return Reply(id, Answer::Failure("no-init", "this supervisor was not started by husk as PID "
+                                                     "1, so it cannot take the system down"));
+    BeginShutdown(action, Cat("'husk ", request.action, "'"));
+    Reply(id, Answer().Finish());
+}
+
+void Manager::AnswerVersion(ControlServer::ConnectionId id) {
+    Answer answer;
+    answer.Add("husk", HUSK_VERSION);
+    answer.Add("pid", ::getpid());
+    answer.Add("supervisor_starts", options_.starts);
+    Reply(id, answer.Finish());
+}
+
+}  // namespace husk::supervisor

@@ -1,0 +1,40 @@
+// Units as the control socket shows them (control_protocol.h).
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "config/problem.h"
+#include "supervisor/unit_runner.h"
+
+namespace husk::supervisor {
+
+// A unit that was refused: it has problems and no runner.
+struct RefusedUnit {
+    std::string name, path;
+    config::Problems problems;
+};
+
+// Writes the answer's object with "version" and "ok" and what `members` adds to it.
+class Answer {
+  public:
+    Answer();
+    ~Answer();
+    void Add(const char* key, const std::string& value);
+    void Add(const char* key, int64_t value);
+    void AddList(const char* key, const std::vector<std::string>& values);
+    void BeginUnits();
+    void AddUnit(const UnitRunner& runner, const config::Problems& problems, bool history);
+    void AddRefused(const RefusedUnit& unit);
+    void EndUnits();
+    std::string Finish();
+
+    static std::string Failure(const std::string& code, const std::string& text);
+
+  private:
+    struct Writer;
+    std::unique_ptr<Writer> writer_;
+};
+
+}  // namespace husk::supervisor

@@ -1,0 +1,172 @@
+#include "supervisor/supervise.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstring>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "supervisor/control_protocol.h"
+#include "supervisor/device_setup.h"
+#include "supervisor/manager.h"
+#include "supervisor/power_button.h"
+
+namespace husk::supervisor {
+namespace {
+
+constexpr const char* kHelp =
+    "usage: husk supervise [OPTION…]\n"
+    "\n"
+    "Loads units and keeps their containers running. PID 1 starts it; by hand it\n"
+    "serves on a developer's machine (as root, with a cgroup v2 of its own).\n"
+    "\n"
+    "  --units=DIR       read units from DIR instead of the usual folders (repeatable)\n"
+    "  --config=FILE     system configuration (/etc/husk/system.conf)\n"
+    "  --run-dir=DIR     records, control socket (/run/husk)\n"
+    "  --state-dir=DIR   images, volumes (/var/lib/husk)\n"
+    "  --cgroup=DIR      parent of the units' cgroups (/sys/fs/cgroup/units)\n"
+    "  --debug           log more\n"
+    "  --help\n";
+
+struct Options {
+    std::vector<std::string> units;
+    std::string config = "/etc/husk/system.conf";
+    std::string run_directory = kDefaultRunDirectory;
+    std::string state_directory = "/var/lib/husk";
+    std::string cgroup = "/sys/fs/cgroup/units";
+    int init_socket = -1;
+    bool debug = false, help = false;
+};
+
+Result<Options> ParseOptions(int argc, char** argv) {
+    Options options;
+    for (int i = 1; i < argc; ++i) {
+        const std::string_view word = argv[i];
+        auto take = [&](std::string_view name, std::string& value) {
+            if (!word.starts_with(name)) return false;
+            value = word.substr(name.size());
+            return true;
+        };
+        std::string text;
+        if (take("--units=", text)) options.units.push_back(text);
+        else if (take(kInitSocketOption, text)) {
+            auto fd = ParseUnsigned(text);
+            if (!fd || *fd > INT32_MAX) return Fail(Cat("not a descriptor: ", Quote(text)));
+            options.init_socket = static_cast<int>(*fd);
+        } else if (word == "--debug") options.debug = true;
+        else if (word == "--help") options.help = true;
+        else if (!take("--config=", options.config) && !take("--run-dir=", options.run_directory) &&
+                 !take("--state-dir=", options.state_directory) &&
+                 !take("--cgroup=", options.cgroup))
+            return Fail(Cat("unknown option ", Quote(word), "; see 'husk supervise --help'"));
+    }
+    return options;
+}
+
+void OnPipeSignal(int) {}
+
+// What a shell or PID 1 left: nothing is ignored from here on, so that a container's signals only
+// need CLONE_CLEAR_SIGHAND. SIGPIPE is caught rather than ignored for that reason.
+void ResetSignals() {
+    for (int number = 1; number < NSIG; ++number) (void)::signal(number, SIG_DFL);
+    struct sigaction pipe {};
+    pipe.sa_handler = OnPipeSignal;
+    pipe.sa_flags = SA_RESTART;
+    (void)::sigaction(SIGPIPE, &pipe, nullptr);
+    sigset_t none;
+    ::sigemptyset(&none);
+    (void)::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+uint64_t MemoryTotal() {
+    struct sysinfo info {};
+    return ::sysinfo(&info) == 0 ? uint64_t{info.totalram} * info.mem_unit : 0;
+}
+
+void LogProblems(const config::Problems& problems) {
+    for (const auto& problem : problems)
+        Log(problem.severity == config::Severity::kError ? LogLevel::kError : LogLevel::kWarning,
+            config::Describe(problem));
+}
+
+Status Supervise(const Options& options) {
+    auto loop = EventLoop::Create();
+    if (!loop) return Fail(std::move(loop).error());
+    InitLink init = options.init_socket >= 0 ? InitLink(OwnedFd(options.init_socket)) : InitLink();
+    InitLink::Greeting greeting;
+    if (init.connected()) {
+        (void)::fcntl(init.fd(), F_SETFD, FD_CLOEXEC);
+        auto hello = init.Hello();
+        if (!hello) return Fail(std::move(hello).error());
+        greeting = *hello;
+    }
+    HUSK_TRY(MakeDirectories(options.run_directory));
+    auto system = config::LoadSystemConfig(options.config);
+    LogProblems(system.problems);
+    if (init.connected())
+        for (const auto& error : SetUpDevice(system.config, options.state_directory))
+            LogError(error.text());
+    HUSK_TRY_WRAP(SetUpRunDirectory(options.run_directory), "run folder");
+
+    rootfs::ImageStore images(options.run_directory + "/images");
+    Device device{.loop = *loop,
+                  .init = init,
+                  .images = images,
+                  .system = system.config,
+                  .facts = {.memory_total = MemoryTotal(),
+                            .run_directory = options.run_directory,
+                            .state_directory = options.state_directory,
+                            .resolv_conf = ReadFile("/etc/resolv.conf", 64 << 10).value_or("")},
+                  .cgroup_parent = options.cgroup};
+    Manager manager(device, {.unit_folders = options.units.empty() ? config::DefaultUnitPath()
+                                                                   : options.units,
+                             .starts = greeting.starts});
+    auto control = ControlServer::Create(
+        *loop, Cat(options.run_directory, "/", kControlSocketName),
+        [&](ControlServer::ConnectionId id, const std::string& line) {
+            manager.OnRequest(id, line);
+        });
+    if (!control) return Fail(std::move(control).error());
+    manager.SetControl(**control);
+    if (init.connected())
+        HUSK_TRY(loop->Add(init.fd(), EPOLLIN, [&](uint32_t) { manager.OnInitNotice(); }));
+    std::optional<PowerButton> button;
+    if (init.connected())
+        button.emplace(*loop, [&] {
+            manager.BeginShutdown(ShutdownAction::kPoweroff, "power button");
+        });
+    manager.Begin(greeting.shutdown);
+    return loop->Run();
+}
+
+}  // namespace
+
+int SuperviseMain(int argc, char** argv) {
+    auto options = ParseOptions(argc, argv);
+    if (!options) {
+        std::fprintf(stderr, "husk: %s\n", options.error().text().c_str());
+        return 2;
+    }
+    if (options->help) {
+        std::fputs(kHelp, stdout);
+        return 0;
+    }
+    StartLog("husk", options->debug ? LogLevel::kDebug : LogLevel::kInfo);
+    if (options->init_socket >= 0) LogToKernel();
+    ResetSignals();
+    (void)::umask(022);
+    Status ended = Supervise(*options);
+    if (!ended) LogError(Cat("the supervisor ends: ", ended.error().text()));
+    return 1;
+}
+
+}  // namespace husk::supervisor

@@ -1,0 +1,234 @@
+// UnitRunner's starting of a container, and taking over one that runs.
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/sys.h"
+#include "base/text.h"
+#include "container/id_map.h"
+#include "container/seccomp.h"
+#include "rootfs/attach.h"
+#include "supervisor/unit_runner.h"
+
+namespace husk::supervisor {
+namespace {
+
+constexpr size_t kNamesLimit = 1 << 20;  // passwd, group
+
+std::vector<std::string> ImageFolders(const DeviceFacts& device) {
+    return {device.state_directory + "/images", "/etc/husk/images", "/usr/lib/husk/images"};
+}
+
+}  // namespace
+
+Status UnitRunner::Launch() {
+    HUSK_TRY(OpenLog());
+    if (!plan_) HUSK_TRY(Prepare());
+    HUSK_TRY(cgroup_.Create(plan_->spec.limits));
+    record_.oom_kills_before = cgroup_.OomKills();
+
+    container::LaunchInput input;
+    auto attachments = OpenAttachments();
+    if (!attachments) return Fail(std::move(attachments).error());
+    input.attachments = std::move(*attachments);
+    std::vector<OwnedFd> keep;  // until the child has its own
+    HUSK_TRY(OpenStreams(input, keep));
+    auto leaf = cgroup_.Open();
+    if (!leaf) return Fail(std::move(leaf).error());
+    input.cgroup = leaf->get();
+    if (plan_->spec.network == container::NetworkKind::kJoin) {
+        const std::string& owner = unit_.container.network.unit;
+        const pid_t pid = host_.MainPidOf(owner);
+        if (pid == 0) return Fail(Cat("Network=", owner, ".container: that unit does not run"));
+        auto network = OpenFile(Cat("/proc/", std::to_string(pid), "/ns/net"), O_RDONLY);
+        if (!network) return Fail(std::move(network).error().Wrap(Cat("network of ", Quote(owner))));
+        input.join_network = network->get();
+        keep.push_back(std::move(*network));
+    }
+
+    auto launching = container::Launch(*plan_, std::move(input));
+    if (!launching) return Fail(std::move(launching).error());
+    const pid_t pid = launching->pid();
+    auto start_time = ProcessStartTime(pid);
+    if (!start_time) return Fail(std::move(start_time).error());
+    record_.main_start_time = *start_time;
+    record_.life.main_pid = pid;
+    // Before the child goes on: a container that no record knows of must not run.
+    if (Status saved = TrySave(); !saved) {
+        record_.life.main_pid = 0;
+        return Fail(std::move(saved).error().Wrap("write the record"));
+    }
+    HUSK_TRY(launching->Go());
+    own_child_ = true;
+    if (log_) (void)log_->Mark(LogMarkKind::kStarted, pid, 0);  // advisory
+    if (Status watched = WatchMain(launching->TakePidfd()); !watched) {
+        (void)cgroup_.Kill();  // it must not run unwatched
+        return watched;
+    }
+    WatchStatus(launching->TakeStatus());
+    Dispatch({.kind = EventKind::kLaunched, .pid = pid});
+    return {};
+}
+
+Status UnitRunner::Prepare() {
+    std::optional<rootfs::Tree> tree;
+    auto facts = GatherFacts(tree);
+    if (!facts) return Fail(std::move(facts).error());
+    auto spec = BuildSpec(unit_, device_.system, device_.facts, *facts);
+    if (!spec) return Fail(std::move(spec).error());
+    auto& filter = device_.filters[spec->capabilities];
+    if (!filter)
+        filter = std::make_shared<container::FilterProgram>(
+            container::Assemble(container::DefaultVerdicts(spec->capabilities)));
+    spec->filter = filter;
+    if (spec->user_namespace && !user_namespace_) {
+        auto space = container::CreateIdMapNamespace(*spec->user_namespace);
+        if (!space) return Fail(std::move(space).error());
+        user_namespace_ = std::move(*space);
+    }
+    HUSK_TRY(MakeNamedVolumes(facts->user));
+    auto plan = container::MakePlan(std::move(*spec), tree ? &*tree : nullptr);
+    if (!plan) return Fail(std::move(plan).error());
+    plan_ = std::move(*plan);
+    return {};
+}
+
+Result<UnitFacts> UnitRunner::GatherFacts(std::optional<rootfs::Tree>& tree) {
+    UnitFacts facts{.id_range = ids_};
+    if (!unit_.container.image.empty()) {
+        auto file = rootfs::FindImage(unit_.container.image, ImageFolders(device_.facts));
+        if (!file) return Fail(std::move(file).error());
+        auto mounted = device_.images.Mount(*file);
+        if (!mounted) return Fail(std::move(mounted).error());
+        facts.tree = mounted->path;
+    } else {
+        facts.tree = unit_.container.rootfs;
+    }
+    std::string passwd(rootfs::DefaultPasswd()), group(rootfs::DefaultGroup());
+    if (!facts.tree.empty()) {
+        auto opened = rootfs::Tree::Open(facts.tree);
+        if (!opened) return Fail(std::move(opened).error());
+        tree.emplace(std::move(*opened));
+        if (auto text = tree->ReadText("/etc/passwd", kNamesLimit); !text.empty()) passwd = text;
+        if (auto text = tree->ReadText("/etc/group", kNamesLimit); !text.empty()) group = text;
+    }
+    auto user = rootfs::ResolveUser(
+        {unit_.container.user, unit_.container.group, unit_.container.group_add}, passwd, group);
+    if (!user) return Fail(std::move(user).error());
+    facts.user = std::move(*user);
+    for (const auto& volume : unit_.container.volumes) {
+        const std::string source = VolumeSource(volume, device_.facts);
+        struct stat file {};
+        const bool there = ::stat(source.c_str(), &file) == 0;
+        if (!there && !volume.named)
+            return FailErrno(Cat("volume source ", Quote(source), " (make it first, or use a named "
+                                 "volume: Volume=NAME.volume:", volume.destination, ")"));
+        facts.volume_is_directory.push_back(volume.named || S_ISDIR(file.st_mode));
+    }
+    return facts;
+}
+
+// A new named volume belongs to the unit's user; what is on one that is there is left alone.
+Status UnitRunner::MakeNamedVolumes(const rootfs::UserIds& user) {
+    for (const auto& volume : unit_.container.volumes) {
+        if (!volume.named) continue;
+        const std::string path = VolumeSource(volume, device_.facts);
+        HUSK_TRY(MakeDirectories(device_.facts.state_directory + "/volumes"));
+        if (::mkdir(path.c_str(), 0755) != 0) {
+            if (errno == EEXIST) continue;
+            return FailErrno(Cat("make volume ", Quote(path)));
+        }
+        if (::chown(path.c_str(), user.uid, user.gid) != 0)
+            return FailErrno(Cat("set the owner of volume ", Quote(path)));
+    }
+    return {};
+}
+
+Result<std::vector<OwnedFd>> UnitRunner::OpenAttachments() {
+    std::vector<OwnedFd> mounts;
+    notes_.clear();
+    for (const auto& attachment : plan_->root.attachments) {
+        auto opened = rootfs::OpenAttachment(attachment, user_namespace_.get());
+        if (!opened) return Fail(std::move(opened).error());
+        if (opened->owners_unmapped)
+            notes_.push_back(Cat("the owners of ", Quote(attachment.source),
+                                 " show as nobody: this kernel cannot map them there"));
+        mounts.push_back(std::move(opened->mount));
+    }
+    return mounts;
+}
+
+Status UnitRunner::OpenStreams(container::LaunchInput& input, std::vector<OwnedFd>& keep) {
+    auto null = OpenFile("/dev/null", O_RDWR);
+    if (!null) return Fail(std::move(null).error());
+    auto open = [&](config::OutputTarget target, int& stream) -> Status {
+        switch (target) {
+            case config::OutputTarget::kNull: stream = null->get(); return {};
+            case config::OutputTarget::kConsole: stream = STDERR_FILENO; return {};
+            case config::OutputTarget::kLog: {
+                auto writer = log_->OpenWriter();
+                if (!writer) return Fail(std::move(writer).error());
+                stream = writer->get();
+                keep.push_back(std::move(*writer));
+                return {};
+            }
+        }
+        return {};
+    };
+    HUSK_TRY(open(unit_.service.standard_output, input.standard_out));
+    HUSK_TRY(open(unit_.service.standard_error, input.standard_error));
+    input.standard_in = null->get();
+    keep.push_back(std::move(*null));
+    return {};
+}
+
+void UnitRunner::Adopt(Record record, const std::vector<OrphanExit>& exits) {
+    record_ = std::move(record);
+    own_child_ = false;
+    for (int slot : {record_.log_text_slot, record_.log_marks_slot, record_.log_pipe_slot})
+        device_.init.MarkUsed(slot);
+    auto text = device_.init.Fetch(record_.log_text_slot);
+    auto marks = device_.init.Fetch(record_.log_marks_slot);
+    auto pipe = device_.init.Fetch(record_.log_pipe_slot);
+    if (text && marks && pipe) {
+        auto log = UnitLog::Adopt(unit_.name,
+                                  {std::move(*text), std::move(*marks), std::move(*pipe)},
+                                  device_.system.log_buffer_size);
+        if (log) {
+            log_.emplace(std::move(*log));
+            WatchLog();
+        } else {
+            LogError(Cat("unit ", Quote(unit_.name), ": log: ", log.error().text()));
+        }
+    }
+    const Life& life = record_.life;
+    if (life.timer != Instant{}) ArmTimer(life.timer);
+    if (life.state == State::kWaiting) return host_.JoinOrder(*this);
+    if (!HasProcesses(life.state)) return;
+    if (life.main_pid != 0) return AdoptMain(exits);
+    if (life.state == State::kCleaning) return KillGroup();
+    // Died while it was starting one: whatever there is of it has no main process.
+    if (cgroup_.Exists()) (void)cgroup_.Kill();
+    record_.life.state = State::kWaiting;
+    host_.JoinOrder(*this);
+}
+
+void UnitRunner::AdoptMain(const std::vector<OrphanExit>& exits) {
+    const pid_t pid = record_.life.main_pid;
+    OwnedFd pidfd(sys::pidfd_open(pid));
+    // The start time is read after the descriptor is held: the number cannot be reused any more.
+    auto start_time = ProcessStartTime(pid);
+    if (pidfd && start_time && *start_time == record_.main_start_time) {
+        if (Status watched = WatchMain(std::move(pidfd)); !watched)
+            LogError(Cat("unit ", Quote(unit_.name), ": ", watched.error().text()));
+        return AwaitExecution();
+    }
+    for (const auto& exit : exits)
+        if (TakeOrphanExit(exit)) return;
+    LoseMain();
+}
+
+}  // namespace husk::supervisor

@@ -1,0 +1,379 @@
+#include "supervisor/unit_runner.h"
+
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <utility>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/sys.h"
+#include "base/text.h"
+
+namespace husk::supervisor {
+namespace {
+
+constexpr Duration kLogRetry = std::chrono::milliseconds(200);
+constexpr Duration kCgroupRetry = std::chrono::milliseconds(10);
+constexpr int kCgroupTries = 200;
+constexpr Duration kExecutionPoll = std::chrono::milliseconds(20);
+// PID 1 reaps at once; an exit that it does not tell within this time is lost.
+constexpr Duration kOrphanWait = std::chrono::seconds(2);
+// What one container can have left in its pipe, and more.
+constexpr int kMostDrains = 64;
+
+uint32_t Random() {
+    // Only jitter hangs on it.
+    return static_cast<uint32_t>(MonotonicNow().since_boot.count() * 2654435761u >> 16);
+}
+
+}  // namespace
+
+UnitRunner::UnitRunner(Device& device, RunnerHost& host, config::Unit unit, container::IdRange ids)
+    : device_(device),
+      host_(host),
+      unit_(std::move(unit)),
+      policy_(PolicyOf(unit_, device.system)),
+      cgroup_(Cat(device.cgroup_parent, "/", unit_.name)),
+      ids_(ids) {
+    record_.unit = unit_.name;
+    record_.cgroup = cgroup_.path();
+    record_.id_range_base = ids.base;
+}
+
+UnitRunner::~UnitRunner() {
+    StopWatchingMain();
+    if (group_events_) device_.loop.Remove(group_events_.get());
+    if (log_) device_.loop.Remove(log_->pipe_fd());
+    for (auto timer : {timer_, log_timer_, retry_timer_}) device_.loop.CancelTimer(timer);
+}
+
+void UnitRunner::Replace(config::Unit unit) {
+    unit_ = std::move(unit);
+    policy_ = PolicyOf(unit_, device_.system);
+    plan_.reset();
+}
+
+void UnitRunner::Forget() {
+    (void)::unlink(Cat(device_.facts.run_directory, "/units/", unit_.name, ".json").c_str());
+    for (int slot : {record_.log_text_slot, record_.log_marks_slot, record_.log_pipe_slot})
+        device_.init.Drop(slot);
+}
+
+// Events that come up while one is being worked on wait for their turn, so that no action is cut in
+// two by another.
+void UnitRunner::Dispatch(Event event) {
+    events_.push_back(std::move(event));
+    if (std::exchange(dispatching_, true)) return;
+    while (!events_.empty()) {
+        const Event next = std::move(events_.front());
+        events_.pop_front();
+        Life& life = record_.life;
+        const State before = life.state;
+        const std::string reason = life.reason;
+        const auto actions = Advance(life, policy_, next, MonotonicNow(), Random());
+        if (life.reason != reason || life.state != before) Remember(reason);
+        bool launches = false;
+        for (const auto& action : actions) launches |= action.kind == ActionKind::kLaunch;
+        // Launch() saves for itself, once the pid is known and before the child goes on.
+        if (!launches && (!actions.empty() || life.state != before || life.reason != reason)) Save();
+        for (const auto& action : actions) Do(action);
+        if (life.state != before) host_.StateChanged(*this, before);
+    }
+    dispatching_ = false;
+}
+
+void UnitRunner::Do(const Action& action) {
+    switch (action.kind) {
+        case ActionKind::kJoinOrder: host_.JoinOrder(*this); return;
+        case ActionKind::kLaunch:
+            if (Status launched = Launch(); !launched)
+                Dispatch({.kind = EventKind::kLaunchFailed,
+                          .text = launched.error().text(),
+                          .exit = {.at_realtime = RealtimeNow()}});
+            return;
+        case ActionKind::kSignalMain: SignalMain(action.signal); return;
+        case ActionKind::kSignalGroup:
+            // A process that is stopped must wake up to end (systemd.kill(5)).
+            for (int signal : {action.signal, SIGCONT})
+                if (Status sent = cgroup_.SignalAll(signal); !sent)
+                    LogWarning(Cat("unit ", Quote(unit_.name), ": ", sent.error().text()));
+            return;
+        case ActionKind::kKillGroup: KillGroup(); return;
+        case ActionKind::kArmTimer: ArmTimer(action.at); return;
+        case ActionKind::kCancelTimer:
+            device_.loop.CancelTimer(std::exchange(timer_, 0));
+            return;
+        case ActionKind::kRelease: Release(); return;
+    }
+}
+
+void UnitRunner::ArmTimer(Instant at) {
+    device_.loop.CancelTimer(timer_);
+    timer_ = device_.loop.StartTimer(at, [this] {
+        timer_ = 0;
+        Dispatch({.kind = EventKind::kTimer});
+    });
+}
+
+void UnitRunner::ArmRetry(Duration delay, void (UnitRunner::*what)()) {
+    device_.loop.CancelTimer(retry_timer_);
+    retry_timer_ = device_.loop.StartTimer(MonotonicNow() + delay, [this, what] {
+        retry_timer_ = 0;
+        (this->*what)();
+    });
+}
+
+void UnitRunner::Remember(const std::string& reason_before) {
+    const Life& life = record_.life;
+    if (life.reason == reason_before) return;
+    // Passing states say no more than what they lead to.
+    if (life.state == State::kWaiting || life.state == State::kStarting ||
+        life.state == State::kCleaning)
+        return;
+    record_.Remember({MonotonicNow(), RealtimeNow(), life.reason});
+    LogInfo(Cat("unit ", Quote(unit_.name), ": ", life.reason));
+}
+
+Status UnitRunner::TrySave() {
+    return WriteFileAtomically(
+        Cat(device_.facts.run_directory, "/units/", unit_.name, ".json"), Serialize(record_));
+}
+
+// A record that cannot be written now leaves the last one, which is true of the past; said once.
+void UnitRunner::Save() {
+    Status saved = TrySave();
+    if (!saved && !save_failed_)
+        LogError(Cat("unit ", Quote(unit_.name), ": ", saved.error().text(),
+                     "; a supervisor that is restarted now would not know its latest state"));
+    save_failed_ = !saved;
+}
+
+// --- log ---------------------------------------------------------------------------------------
+
+Status UnitRunner::OpenLog() {
+    if (log_) return {};
+    auto log = UnitLog::Create(unit_.name, device_.system.log_buffer_size);
+    if (!log) return Fail(std::move(log).error().Wrap("open the log"));
+    log_.emplace(std::move(*log));
+    if (device_.init.connected()) {
+        auto keep = [&](int fd, int& slot) -> Status {
+            auto stored = device_.init.Store(fd);
+            if (!stored) return Fail(std::move(stored).error());
+            slot = *stored;
+            return {};
+        };
+        const LogFds& fds = log_->fds();
+        HUSK_TRY(keep(fds.text.get(), record_.log_text_slot));
+        HUSK_TRY(keep(fds.marks.get(), record_.log_marks_slot));
+        HUSK_TRY(keep(fds.pipe.get(), record_.log_pipe_slot));
+    }
+    WatchLog();
+    return {};
+}
+
+void UnitRunner::WatchLog() {
+    Status added =
+        device_.loop.Add(log_->pipe_fd(), EPOLLIN, [this](uint32_t) { DrainLog(); });
+    if (!added) LogError(Cat("unit ", Quote(unit_.name), ": log: ", added.error().text()));
+}
+
+void UnitRunner::DrainLog() {
+    auto drained = log_->Drain();
+    if (!drained)
+        LogError(Cat("unit ", Quote(unit_.name), ": log: ", drained.error().text()));
+    else if (!drained->stuck)
+        return;
+    // What waits stays in the pipe; watching it now would only spin.
+    device_.loop.Remove(log_->pipe_fd());
+    log_timer_ = device_.loop.StartTimer(MonotonicNow() + kLogRetry, [this] {
+        log_timer_ = 0;
+        WatchLog();
+    });
+}
+
+void UnitRunner::DrainLogFully() {
+    if (!log_) return;
+    for (int i = 0; i < kMostDrains; ++i) {
+        auto drained = log_->Drain();
+        if (!drained || !drained->more || drained->stuck) return;
+    }
+}
+
+// --- main process ------------------------------------------------------------------------------
+
+Status UnitRunner::WatchMain(OwnedFd pidfd) {
+    pidfd_ = std::move(pidfd);
+    return device_.loop.Add(pidfd_.get(), EPOLLIN, [this](uint32_t) { OnMainGone(); });
+}
+
+void UnitRunner::WatchStatus(OwnedFd status) {
+    status_ = std::move(status);
+    Status added = device_.loop.Add(status_.get(), EPOLLIN, [this](uint32_t) { OnStatus(); });
+    if (!added) OnStatus();  // blocks for the moment that the child needs; better than not to know
+}
+
+void UnitRunner::OnStatus() {
+    OwnedFd status = std::move(status_);
+    if (!status) return;
+    device_.loop.Remove(status.get());
+    auto executed = container::ReadStatus(status.get(), *plan_);
+    if (executed)
+        Dispatch({.kind = EventKind::kExecuted});
+    else
+        Dispatch({.kind = EventKind::kStepFailed, .text = executed.error().text()});
+}
+
+void UnitRunner::StopWatchingMain() {
+    if (pidfd_) device_.loop.Remove(pidfd_.get());
+    if (status_) device_.loop.Remove(status_.get());
+    pidfd_.reset();
+    status_.reset();
+}
+
+void UnitRunner::OnMainGone() {
+    OnStatus();  // the report comes before the exit; both may be waiting
+    if (!own_child_) {
+        // PID 1 reaps it and tells; it may be a moment behind.
+        device_.loop.Remove(pidfd_.get());
+        host_.CollectOrphanExits();
+        if (record_.life.main_pid != 0) ArmRetry(kOrphanWait, &UnitRunner::LoseMain);
+        return;
+    }
+    siginfo_t info{};
+    // Looked at, but left to be waited for: were we to die before the record is written, PID 1 would
+    // inherit the zombie and a new supervisor would still learn how it ended.
+    if (::waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+        info.si_pid == 0)
+        return;
+    const pid_t pid = info.si_pid;
+    const int wait_status = info.si_code == CLD_EXITED
+                                ? info.si_status << 8
+                                : info.si_status | (info.si_code == CLD_DUMPED ? 0x80 : 0);
+    FinishMain(wait_status, MonotonicNow());
+    (void)::waitpid(pid, nullptr, WNOHANG);  // it is a zombie of ours: cannot fail
+}
+
+void UnitRunner::FinishMain(int wait_status, Instant at) {
+    StopWatchingMain();
+    device_.loop.CancelTimer(std::exchange(retry_timer_, 0));
+    DrainLogFully();
+    const pid_t pid = record_.life.main_pid;
+    if (log_) (void)log_->Mark(LogMarkKind::kExited, pid, wait_status);  // advisory
+    uint64_t oom_kills = cgroup_.OomKills();
+    oom_kills -= std::min(oom_kills, record_.oom_kills_before);
+    const uint64_t limit = oom_kills > 0 ? cgroup_.Usage().memory_max.value_or(0) : 0;
+    ExitInfo exit = ExitFromWaitStatus(wait_status, oom_kills, limit, at,
+                                       RealtimeNow() - (MonotonicNow() - at).count());
+    Dispatch({.kind = EventKind::kMainExited, .exit = std::move(exit)});
+}
+
+bool UnitRunner::TakeOrphanExit(const OrphanExit& exit) {
+    if (own_child_ || record_.life.main_pid == 0 || exit.pid != record_.life.main_pid ||
+        exit.at < record_.life.started_at)
+        return false;
+    // Its own supervisor went before it said "go": nothing of the unit ever ran.
+    constexpr int kNotReleased =
+        container::kChildFailedBase + static_cast<int>(container::Stage::kWaitForParent);
+    if (record_.life.state == State::kStarting && WIFEXITED(exit.wait_status) &&
+        WEXITSTATUS(exit.wait_status) == kNotReleased) {
+        StopWatchingMain();
+        record_.life.main_pid = 0;
+        record_.life.state = State::kWaiting;
+        host_.JoinOrder(*this);
+        return true;
+    }
+    FinishMain(exit.wait_status, exit.at);
+    return true;
+}
+
+// PID 1 remembers a thousand exits; one that it does not know of will not be told any more.
+void UnitRunner::LoseMain() {
+    host_.CollectOrphanExits();
+    if (own_child_ || record_.life.main_pid == 0) return;
+    StopWatchingMain();
+    Dispatch({.kind = EventKind::kMainExited,
+              .exit = {.kind = ExitKind::kUnknown, .at = MonotonicNow(),
+                       .at_realtime = RealtimeNow()}});
+}
+
+// An adopted process whose status pipe went with its own supervisor: until execve its program is
+// ours. Its end is noticed elsewhere.
+void UnitRunner::AwaitExecution() {
+    const Life& life = record_.life;
+    if (life.main_pid == 0 || own_child_ || life.executed) return;
+    const std::string program = Cat("/proc/", std::to_string(life.main_pid), "/exe");
+    struct stat theirs {}, ours {};
+    if (::stat(program.c_str(), &theirs) != 0) return;
+    if (::stat("/proc/self/exe", &ours) == 0 && theirs.st_dev == ours.st_dev &&
+        theirs.st_ino == ours.st_ino)
+        ArmRetry(kExecutionPoll, &UnitRunner::AwaitExecution);
+    else
+        Dispatch({.kind = EventKind::kExecuted});
+}
+
+// --- cgroup ------------------------------------------------------------------------------------
+
+void UnitRunner::SignalMain(int signal) {
+    // Gone already is as good.
+    if (!pidfd_) return;
+    (void)sys::pidfd_send_signal(pidfd_.get(), signal);
+    (void)sys::pidfd_send_signal(pidfd_.get(), SIGCONT);
+}
+
+void UnitRunner::KillGroup() {
+    if (!cgroup_.Exists()) return Dispatch({.kind = EventKind::kGroupEmpty});
+    if (Status killed = cgroup_.Kill(); !killed)
+        LogError(Cat("unit ", Quote(unit_.name), ": ", killed.error().text()));
+    // Watched first and looked at then, so that no change falls between.
+    if (!group_events_) {
+        auto events = cgroup_.OpenEvents();
+        if (events) {
+            group_events_ = std::move(*events);
+            Status added = device_.loop.Add(group_events_.get(), EPOLLPRI,
+                                            [this](uint32_t) { OnGroupChange(); });
+            if (!added) LogError(added.error().text());
+        }
+    }
+    OnGroupChange();
+}
+
+void UnitRunner::OnGroupChange() {
+    // Reading the file is also what makes the next EPOLLPRI wait for a change.
+    char ignored[256];
+    if (group_events_) (void)!::pread(group_events_.get(), ignored, sizeof ignored, 0);
+    if (cgroup_.IsPopulated()) return;
+    if (group_events_) device_.loop.Remove(group_events_.get());
+    group_events_.reset();
+    // The main process is a zombie that we have not waited for yet: first its exit.
+    if (record_.life.main_pid != 0 && pidfd_) OnMainGone();
+    Dispatch({.kind = EventKind::kGroupEmpty});
+}
+
+void UnitRunner::Release() {
+    plan_.reset();
+    user_namespace_.reset();
+    notes_.clear();
+    RemoveCgroup(kCgroupTries);
+}
+
+void UnitRunner::RemoveCgroup(int tries) {
+    if (HasProcesses(record_.life.state) && record_.life.main_pid != 0) return;  // started again
+    Status removed = cgroup_.Remove();
+    if (removed) return;
+    // The kernel lets go of a leaf some milliseconds after its last process.
+    if (removed.error().code() == EBUSY && tries > 0) {
+        device_.loop.CancelTimer(retry_timer_);
+        retry_timer_ = device_.loop.StartTimer(MonotonicNow() + kCgroupRetry, [this, tries] {
+            retry_timer_ = 0;
+            RemoveCgroup(tries - 1);
+        });
+        return;
+    }
+    LogWarning(Cat("unit ", Quote(unit_.name), ": ", removed.error().text()));
+}
+
+}  // namespace husk::supervisor

@@ -1,0 +1,144 @@
+// One unit on the device: carries out what lifecycle.h decides and feeds back what happens.
+//
+// Crash-only: every decision is in the unit's record before it is acted on, and every descriptor that
+// the container's life hangs on is kept by PID 1, so that a new supervisor goes on by Adopt().
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/event_loop.h"
+#include "config/unit.h"
+#include "container/cgroup.h"
+#include "container/launch.h"
+#include "rootfs/image.h"
+#include "supervisor/init_link.h"
+#include "supervisor/lifecycle.h"
+#include "supervisor/log_store.h"
+#include "supervisor/record.h"
+#include "supervisor/spec_builder.h"
+
+namespace husk::supervisor {
+
+// What all units share.
+struct Device {
+    EventLoop& loop;
+    InitLink& init;
+    rootfs::ImageStore& images;
+    const config::SystemConfig& system;
+    DeviceFacts facts;
+    std::string cgroup_parent;  // /sys/fs/cgroup/units
+    // By capability set: most units share one filter.
+    std::map<uint64_t, std::shared_ptr<const container::FilterProgram>> filters;
+};
+
+class UnitRunner;
+
+// What a unit asks of the others; the manager answers.
+class RunnerHost {
+  public:
+    virtual void JoinOrder(UnitRunner& runner) = 0;
+    virtual void StateChanged(UnitRunner& runner, State before) = 0;
+    // 0 where that unit does not run.
+    virtual pid_t MainPidOf(const std::string& unit) = 0;
+    // Asks PID 1 for exits and gives each to its unit.
+    virtual void CollectOrphanExits() = 0;
+
+  protected:
+    ~RunnerHost() = default;
+};
+
+class UnitRunner {
+  public:
+    UnitRunner(Device& device, RunnerHost& host, config::Unit unit, container::IdRange ids);
+    ~UnitRunner();
+    UnitRunner(const UnitRunner&) = delete;
+    UnitRunner& operator=(const UnitRunner&) = delete;
+
+    const config::Unit& unit() const { return unit_; }
+    const Life& life() const { return record_.life; }
+    const Record& record() const { return record_; }
+    const container::Cgroup& cgroup() const { return cgroup_; }
+    const std::vector<std::string>& notes() const { return notes_; }
+    UnitLog* log() { return log_ ? &*log_ : nullptr; }
+
+    void Dispatch(Event event);
+    // Goes on from an earlier supervisor's record; `exits` are those that PID 1 remembers.
+    void Adopt(Record record, const std::vector<OrphanExit>& exits);
+    // True where the exit was this unit's.
+    bool TakeOrphanExit(const OrphanExit& exit);
+    // From the next start on.
+    void Replace(config::Unit unit);
+    // The unit is gone for good: drops its record and what PID 1 keeps for it.
+    void Forget();
+
+  private:
+    void Do(const Action& action);
+    void Save();
+    Status TrySave();
+    void Remember(const std::string& reason);
+
+    // Starting.
+    Status Launch();
+    Status Prepare();
+    Result<UnitFacts> GatherFacts(std::optional<rootfs::Tree>& tree);
+    Status MakeNamedVolumes(const rootfs::UserIds& user);
+    Result<std::vector<OwnedFd>> OpenAttachments();
+    Status OpenStreams(container::LaunchInput& input, std::vector<OwnedFd>& keep);
+
+    // The log.
+    Status OpenLog();
+    void WatchLog();
+    void DrainLog();
+    void DrainLogFully();
+
+    // The process.
+    Status WatchMain(OwnedFd pidfd);
+    void WatchStatus(OwnedFd status);
+    void OnStatus();
+    void OnMainGone();
+    void FinishMain(int wait_status, Instant at);
+    void AwaitExecution();
+    void LoseMain();
+    void AdoptMain(const std::vector<OrphanExit>& exits);
+    void StopWatchingMain();
+
+    // The cgroup.
+    void SignalMain(int signal);
+    void KillGroup();
+    void OnGroupChange();
+    void Release();
+    void RemoveCgroup(int tries);
+
+    void ArmTimer(Instant at);
+    void ArmRetry(Duration delay, void (UnitRunner::*what)());
+
+    Device& device_;
+    RunnerHost& host_;
+    config::Unit unit_;
+    Policy policy_;
+    Record record_;
+    container::Cgroup cgroup_;
+    container::IdRange ids_;
+    std::vector<std::string> notes_;  // what a person should know: owners that show as nobody, …
+
+    std::unique_ptr<container::Plan> plan_;
+    OwnedFd user_namespace_;
+    std::optional<UnitLog> log_;
+    OwnedFd pidfd_, status_, group_events_;
+    bool own_child_ = false;  // ours to wait for; otherwise PID 1's
+    std::deque<Event> events_;
+    bool dispatching_ = false;
+    bool save_failed_ = false;
+    EventLoop::TimerId timer_ = 0, log_timer_ = 0, retry_timer_ = 0;
+};
+
+}  // namespace husk::supervisor
