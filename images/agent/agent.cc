@@ -1,14 +1,16 @@
 // The guest's end of the test harness: runs commands that arrive on the second serial port.
 //
-// husk's init starts it as its console program (husk.console=/usr/lib/husk/agent). It must survive whatever comes
-// down the line and never exit, since nothing else would answer afterwards. One command runs at a time.
+// husk's init starts it as its console program (husk.console=/usr/lib/husk/agent). It must survive
+// whatever comes down the line and never exit, since nothing else would answer afterwards. One
+// command runs at a time.
 //
 // A frame is a header of 24 bytes, little endian, and a payload:
-//   magic "hAg1", type u8, three zero bytes, id u32, length u32, crc32 of payload u32, crc32 of the 20 bytes before u32
-// From the host: P ping; R run a command line; K kill what runs; W write a file (mode u32, append u8, path, NUL,
-// content); G get a file. To the host: H hello (on start and as the answer to P), O and E output, X the end of a
-// request (i32: exit status, 128 + signal, or for W and G an errno), each with the id of its request.
-// images/huskvm/agent.py is the other end.
+//   magic "hAg1", type u8, three zero bytes, id u32, length u32, crc32 of payload u32, crc32 of the
+//   20 bytes before u32
+// From the host: P ping; R run a command line; K kill what runs; W write a file (mode u32, append
+// u8, path, NUL, content); G get a file. To the host: H hello (on start and as the answer to P), O
+// and E output, X the end of a request (i32: exit status, 128 + signal, or for W and G an errno),
+// each with the id of its request. images/huskvm/agent.py is the other end.
 
 #include <errno.h>
 #include <fcntl.h>
@@ -71,7 +73,8 @@ void OpenPort() {
     for (bool said = false;; sleep(1)) {
         port = open(port_path, O_RDWR | O_NOCTTY | O_CLOEXEC);
         if (port >= 0) break;
-        if (!said) fprintf(stderr, "husk-agent: cannot open '%s': %s\n", port_path, strerror(errno));
+        if (!said)
+            fprintf(stderr, "husk-agent: cannot open '%s': %s\n", port_path, strerror(errno));
         said = true;
     }
     termios mode;
@@ -123,7 +126,8 @@ void SendHello(uint32_t id) {
     Send('H', id, kHello, sizeof kHello - 1);
 }
 
-// For guests without a shell: words separated by blanks, with '', "" and backslash. Changes the line in place.
+// For guests without a shell: words separated by blanks, with '', "" and backslash. Changes the
+// line in place.
 bool Split(char* line, char** words) {
     int count = 0;
     char* from = line;
@@ -172,7 +176,9 @@ bool Split(char* line, char** words) {
     } else {
         static char* words[kMaxWords];
         if (!Split(line, words)) {
-            dprintf(2, "husk-agent: cannot split the command line (no /bin/sh here: plain words and quotes only)\n");
+            dprintf(2,
+                    "husk-agent: cannot split the command line (no /bin/sh here: plain words and "
+                    "quotes only)\n");
             _exit(2);
         }
         execvp(words[0], words);
@@ -214,7 +220,8 @@ void Run(uint32_t id, char* line) {
     running = {pid, pidfd, out[0], err[0], id};
 }
 
-// Sends on one piece of output. False when there is nothing more for now; closes the pipe at its end.
+// Sends on one piece of output. False when there is nothing more for now; closes the pipe at its
+// end.
 bool Forward(int* pipe, char type) {
     static uint8_t buffer[kChunk];
     if (*pipe < 0) return false;
@@ -229,7 +236,8 @@ bool Forward(int* pipe, char type) {
     return true;
 }
 
-// The command ended. What it wrote is in the pipes; what its own background children still write is not waited for.
+// The command ended. What it wrote is in the pipes; what its own background children still write is
+// not waited for.
 void Finish() {
     int status = 0;
     while (waitpid(running.pid, &status, 0) < 0 && errno == EINTR) {

@@ -33,12 +33,13 @@ int main() {
     gethostname(host, sizeof host - 1);
     StatusField("CapEff", capabilities, sizeof capabilities);
     StatusField("Seccomp", filter, sizeof filter);
-    printf("heartbeat: pid %d, user %d, host %s, capabilities %s, seccomp %s\n", getpid(), getuid(), host,
-           capabilities, filter);
+    printf("heartbeat: pid %d, user %d, host %s, capabilities %s, seccomp %s\n", getpid(), getuid(),
+           host, capabilities, filter);
     for (unsigned long beat = 1;; ++beat) {
         timespec now;
         clock_gettime(CLOCK_MONOTONIC, &now);
-        printf("beat %lu at %lld.%03ld s\n", beat, static_cast<long long>(now.tv_sec), now.tv_nsec / 1000000);
+        printf("beat %lu at %lld.%03ld s\n", beat, static_cast<long long>(now.tv_sec),
+               now.tv_nsec / 1000000);
         sleep(5);
     }
 }

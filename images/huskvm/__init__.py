@@ -1,6 +1,6 @@
 """Boot images for husk under QEMU: build them, run them, talk to them. Standard library only."""
 
-from .boot import Options, boot
+from .launch import Options, boot
 from .paths import HarnessError
 from .qemu import End, GuestTrouble, Machine
 

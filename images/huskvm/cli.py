@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from . import kernel
-from .boot import Options, machine
+from .launch import Options, machine
 from .paths import HarnessError
 from .qemu import POWER_OFF_SECONDS, End, GuestTrouble
 

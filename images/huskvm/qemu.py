@@ -134,7 +134,7 @@ class Machine:
         if status != 0:
             raise HarnessError(f"QEMU ended with status {status}: {self._qemu_errors()}")
         if "Kernel panic" in self.console_text():
-            raise GuestTrouble("the guest panicked")
+            raise GuestTrouble(f"the guest panicked{self._panic_line()}")
         return 0
 
     def close(self) -> None:
@@ -278,7 +278,7 @@ class Machine:
         if event is None and not self._qmp.closed:
             return
         end = self._ending(event)
-        what = {End.PANIC: "the guest panicked", End.POWEROFF: "the guest powered off by itself",
+        what = {End.PANIC: f"the guest panicked{self._panic_line()}", End.POWEROFF: "the guest powered off by itself",
                 End.REBOOT: "the guest rebooted by itself", End.KILLED: "QEMU ended"}[end]
         error = self.trouble(what)
         error.end = end
@@ -299,6 +299,11 @@ class Machine:
         reason = event.get("data", {}).get("reason", "")
         return {"guest-shutdown": End.POWEROFF, "guest-reset": End.REBOOT, "guest-panic": End.PANIC}.get(
             reason, End.KILLED)
+
+    def _panic_line(self) -> str:
+        """The kernel's reason: it comes before the call trace, so that the last lines rarely have it."""
+        found = re.findall(r"Kernel panic - (?:not syncing: )?(.*)", self.console_text())
+        return f": {found[0]}" if found else ""
 
     def _qemu_errors(self) -> str:
         try:

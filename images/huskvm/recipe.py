@@ -51,7 +51,8 @@ class Recipe:
         for path, source in sorted(self.files.items()):
             for file in sorted(source.rglob("*")) if source.is_dir() else [source]:
                 if file.is_file():
-                    total.update(f"{path}\0{file}\0{file.stat().st_mode}\0".encode() + file.read_bytes())
+                    inner = file.relative_to(source).as_posix()
+                    total.update(f"{path}\0{inner}\0{file.stat().st_mode}\0".encode() + file.read_bytes())
         return total.hexdigest()[:16]
 
 
