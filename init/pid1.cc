@@ -87,6 +87,7 @@ void Pid1::DoWhatIsDue(Instant now) {
     if (!supervisor_.running() && supervisor_.next_start() <= now) {
         supervisor_.Start(now);
         memory_.supervisor_starts = supervisor_.starts();
+        told_ = {};
     }
     if (console_.next_start() <= now) console_.Start(now);
     if (more_to_reap_) Reap();
@@ -126,8 +127,7 @@ void Pid1::ReadSignals() {
 void Pid1::WishFor(ShutdownAction action) {
     Say(LogLevel::kInfo, "asked to ", Name(action));
     memory_.shutdown.Want(action, MonotonicNow());
-    // A supervisor that is not there gets it at its next kHello.
-    SendNotice(InitPacketType::kShutdownWanted, static_cast<uint64_t>(action));
+    TellWish();
 }
 
 void Pid1::Reap() {
@@ -148,8 +148,7 @@ void Pid1::Reap() {
         else
             memory_.exits.Add(pid, status, MonotonicNow());
     }
-    if (memory_.exits.newest() != newest)
-        SendNotice(InitPacketType::kExitsPending, memory_.exits.newest());
+    if (memory_.exits.newest() != newest) TellExits();
 }
 
 void Pid1::SupervisorDied(int status) {
@@ -207,28 +206,48 @@ bool Pid1::ServeOne() {
     // Too many, or no room in PID 1's table.
     if ((message.msg_flags & MSG_CTRUNC) != 0) request.error = request.descriptor ? EINVAL : EMFILE;
 
-    const ShutdownState before = memory_.shutdown;
-    const bool hello = request.packet.type == InitPacketType::kHello;
-    const Answer answer = Handle(memory_, std::move(request), MonotonicNow());
-    Send(answer.packet, answer.descriptor);
-    if (before.begun() != memory_.shutdown.begun())
-        Say(LogLevel::kInfo, "shutdown begun: ", Name(memory_.shutdown.begun()));
-    const ShutdownAction unanswered = memory_.shutdown.unanswered();
-    if (hello && unanswered != ShutdownAction::kNone)
-        SendNotice(InitPacketType::kShutdownWanted, static_cast<uint64_t>(unanswered));
+    AnswerRequest(std::move(request));
     return true;
 }
 
-void Pid1::SendNotice(InitPacketType type, uint64_t value) {
+void Pid1::AnswerRequest(Request request) {
+    const InitPacketType type = request.packet.type;
+    const ShutdownAction begun = memory_.shutdown.begun();
+    const Answer answer = Handle(memory_, std::move(request), MonotonicNow());
+    (void)Send(answer.packet, answer.descriptor);
+    if (begun != memory_.shutdown.begun())
+        Say(LogLevel::kInfo, "shutdown begun: ", Name(memory_.shutdown.begun()));
+    // What comes from here on is news again.
+    if (type == InitPacketType::kNextExit) told_.exits = false;
+    if (type == InitPacketType::kHello) {
+        told_ = {};
+        TellWish();
+    }
+}
+
+// A supervisor walks the exits until there are no more, so one notice stands for all until it asks.
+void Pid1::TellExits() {
+    if (!told_.exits)
+        told_.exits = SendNotice(InitPacketType::kExitsPending, memory_.exits.newest());
+}
+
+// A supervisor that is not there gets it at its next kHello.
+void Pid1::TellWish() {
+    const ShutdownAction wish = memory_.shutdown.unanswered();
+    if (wish == ShutdownAction::kNone || wish == told_.wish) return;
+    if (SendNotice(InitPacketType::kShutdownWanted, static_cast<uint64_t>(wish))) told_.wish = wish;
+}
+
+bool Pid1::SendNotice(InitPacketType type, uint64_t value) {
     InitPacket packet;
     packet.type = type;
     packet.value = value;
-    Send(packet, -1);
+    return Send(packet, -1);
 }
 
 // What cannot be sent is dropped: PID 1 waits for nobody, and a supervisor asks again.
-void Pid1::Send(const InitPacket& packet, int descriptor) {
-    if (supervisor_.socket() < 0) return;
+bool Pid1::Send(const InitPacket& packet, int descriptor) {
+    if (supervisor_.socket() < 0) return false;
     iovec bytes{const_cast<InitPacket*>(&packet), sizeof packet};
     msghdr message{};
     message.msg_iov = &bytes;
@@ -243,7 +262,7 @@ void Pid1::Send(const InitPacket& packet, int descriptor) {
         header->cmsg_len = CMSG_LEN(sizeof(int));
         std::memcpy(CMSG_DATA(header), &descriptor, sizeof descriptor);
     }
-    (void)::sendmsg(supervisor_.socket(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return ::sendmsg(supervisor_.socket(), &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
 }
 
 }  // namespace husk::init

@@ -29,13 +29,24 @@ class Pid1 {
     void Serve();
     // False where nothing more is to be read.
     bool ServeOne();
-    void Send(const InitPacket& packet, int descriptor);
-    void SendNotice(InitPacketType type, uint64_t value);
+    void AnswerRequest(Request request);
+    // False where it did not go out.
+    bool Send(const InitPacket& packet, int descriptor);
+    bool SendNotice(InitPacketType type, uint64_t value);
+    void TellExits();
+    void TellWish();
 
     Memory& memory_;
     int signals_;
     bool whole_system_;
     bool more_to_reap_ = false;
+    // What this life of the supervisor was told. A notice is not sent twice: unread ones would fill
+    // the socket, and then the answer that the supervisor waits for is what gets lost.
+    struct Told {
+        bool exits = false;  // since it last asked for one
+        ShutdownAction wish = ShutdownAction::kNone;
+    };
+    Told told_;
     SupervisorProcess supervisor_;
     ConsoleProcess console_;
 };
