@@ -53,7 +53,7 @@ def options_of(args) -> Options:
     options = Options(
         units=args.units, kernel=args.kernel, modules=args.module, memory=args.memory, cpus=args.cpus,
         timeout=args.timeout, append=args.append, disk=args.disk, icount=args.icount, husk=args.husk,
-        console_log=args.console_log.resolve() if args.console_log else None, agent=bool(args.command))
+        console_log=args.console_log, agent=bool(args.command))
     for text in args.file:
         source, colon, path = text.rpartition(":")
         if not colon or not source or not path.startswith("/"):

@@ -19,7 +19,7 @@ APPEND = "console=ttyS0 quiet loglevel=4 panic=-1"
 
 @dataclass
 class Options:
-    """What a guest is made of. images/run's options have the same names."""
+    """What a guest is made of. images/run's options have the same names. Paths may be strings."""
 
     units: Path | None = None  # None: the demo's
     files: list[tuple[Path, str]] = field(default_factory=list)  # host file or folder -> guest path
@@ -41,6 +41,14 @@ class Options:
     on_reboot: str = "shutdown"  # or 'reset'
     qemu_args: list[str] = field(default_factory=list)
     terminal: tuple[int, int] | None = None
+
+    def __post_init__(self):
+        for name in ("units", "console_log", "disk", "husk"):
+            value = getattr(self, name)
+            setattr(self, name, Path(value) if value is not None else None)
+        self.console_log = self.console_log.resolve() if self.console_log else None
+        self.files = [(Path(source), path) for source, path in self.files]
+        self.images = {name: Path(file) for name, file in self.images.items()}
 
 
 def named_images(units: Path) -> set[str]:
