@@ -19,6 +19,8 @@ from .qmp import Qmp, QmpError
 
 CONSOLE_TAIL = 30
 POWER_OFF_SECONDS = 60
+SETTLED = {"running", "degraded"}
+SETTLE_PAUSE = 0.2
 
 
 class End(enum.Enum):
@@ -190,8 +192,18 @@ class Machine:
                 raise self.trouble("the guest's agent is gone") from None
 
     def settle(self, timeout: float | None = None) -> str:
-        """Waits until the boot has settled; gives what `husk is-system-running --wait` says."""
-        return self.run("husk is-system-running --wait", timeout).text.strip()
+        """Waits until the boot has settled; gives what `husk is-system-running --wait` says: running or degraded."""
+        deadline = time.monotonic() + (self._left() if timeout is None else timeout)
+        while True:
+            done = self.run("husk is-system-running --wait", max(0.0, deadline - time.monotonic()))
+            state = done.text.strip()
+            if state in SETTLED:
+                return state
+            # The agent may be up before the supervisor listens, and a supervisor may end while it is asked.
+            if time.monotonic() + SETTLE_PAUSE > deadline:
+                said = state or done.stderr.decode(errors="replace").strip()
+                raise self.trouble(f"the boot did not settle; 'husk is-system-running --wait' says: {said}")
+            time.sleep(SETTLE_PAUSE)
 
     def run(self, command: str, timeout: float | None = None, on_output=None) -> Result:
         """Runs a command line in the guest: (status, stdout, stderr), the bytes as they are."""
