@@ -1,11 +1,11 @@
 // What ParseRecord takes, Serialize must give back.
+#include "supervisor/record.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 
 #include <string_view>
-
-#include "supervisor/record.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     using namespace husk::supervisor;

@@ -1,8 +1,8 @@
-#include "supervisor/boot_state.h"
+#include <gtest/gtest.h>
 
 #include <vector>
 
-#include <gtest/gtest.h>
+#include "supervisor/boot_state.h"
 
 namespace husk::supervisor {
 namespace {
@@ -14,9 +14,8 @@ BootUnit Unwanted(State state) { return {{.state = state}, false}; }
 
 // db, web which requires it, and app which requires web.
 const Order& Chain() {
-    static const Order order({{"db", {}, {}, {}},
-                              {"web", {"db"}, {"db"}, {}},
-                              {"app", {"web"}, {"web"}, {}}});
+    static const Order order(
+        {{"db", {}, {}, {}}, {"web", {"db"}, {"db"}, {}}, {"app", {"web"}, {"web"}, {}}});
     return order;
 }
 
@@ -33,8 +32,7 @@ TEST(BootState, NoUnitsIsRunning) {
 TEST(BootState, IsStartingWhileAnyWantedUnitIsOnItsWay) {
     for (State state : {State::kInactive, State::kWaiting, State::kStarting})
         EXPECT_EQ(Of({Unit(kUp), Unit(kUp), Unit(state)}), BootState::kStarting);
-    EXPECT_EQ(Of({Unit(State::kBackoff), Unit(kUp), Unit(State::kStarting)}),
-              BootState::kStarting);
+    EXPECT_EQ(Of({Unit(State::kBackoff), Unit(kUp), Unit(State::kStarting)}), BootState::kStarting);
 }
 
 TEST(BootState, IsRunningOnceAllAreUpOrDone) {

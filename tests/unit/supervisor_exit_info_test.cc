@@ -1,11 +1,10 @@
-#include "supervisor/exit_info.h"
-
+#include <gtest/gtest.h>
 #include <signal.h>
 
 #include <string>
 #include <vector>
 
-#include <gtest/gtest.h>
+#include "supervisor/exit_info.h"
 
 namespace husk::supervisor {
 namespace {
@@ -58,8 +57,7 @@ TEST(ExitInfo, IsDescribedInWords) {
               "exited with code 1 (1 process was killed for memory (limit 64.0M))");
     EXPECT_EQ(Describe(Of(ExitKind::kStartFailed, "mount 'tmpfs' on '/tmp': No space left")),
               "start failed: mount 'tmpfs' on '/tmp': No space left");
-    EXPECT_EQ(Describe(Of(ExitKind::kTimeout, "not started within 10s")),
-              "not started within 10s");
+    EXPECT_EQ(Describe(Of(ExitKind::kTimeout, "not started within 10s")), "not started within 10s");
     EXPECT_EQ(Describe(Of(ExitKind::kUnknown)), "ended, but its exit status was lost");
 }
 
@@ -91,8 +89,8 @@ TEST(ExitInfo, MemoryFailedStartsTimeoutsAndLostEndsAreNeverClean) {
 }
 
 // systemd.service(5), table 1, one row a line; columns in the order of kPolicies.
-constexpr RestartPolicy kPolicies[] = {RestartPolicy::kNo,        RestartPolicy::kAlways,
-                                       RestartPolicy::kOnSuccess, RestartPolicy::kOnFailure,
+constexpr RestartPolicy kPolicies[] = {RestartPolicy::kNo,         RestartPolicy::kAlways,
+                                       RestartPolicy::kOnSuccess,  RestartPolicy::kOnFailure,
                                        RestartPolicy::kOnAbnormal, RestartPolicy::kOnAbort};
 struct TableRow {
     const char* name;
@@ -101,6 +99,7 @@ struct TableRow {
 };
 
 TEST(WantsRestart, IsSystemdsTable) {
+    // clang-format off
     const TableRow rows[] = {
         //                                                 no always succ fail abnorm abort
         {"clean exit code", From(Exited(0)),               {0, 1, 1, 0, 0, 0}},
@@ -114,6 +113,7 @@ TEST(WantsRestart, IsSystemdsTable) {
         {"failed start", Of(ExitKind::kStartFailed),       {0, 1, 0, 1, 0, 0}},
         {"lost", Of(ExitKind::kUnknown),                   {0, 1, 0, 1, 0, 0}},
     };
+    // clang-format on
     const ExitStatusSet none;
     for (const TableRow& row : rows)
         for (int column = 0; column < 6; ++column)

@@ -1,13 +1,12 @@
 // The lifecycle's stories as sentences; supervisor_lifecycle_walk_test.cc walks every state and
 // event.
-#include "supervisor/lifecycle.h"
-
+#include <gtest/gtest.h>
 #include <signal.h>
 
 #include <string>
 #include <vector>
 
-#include <gtest/gtest.h>
+#include "supervisor/lifecycle.h"
 
 namespace husk::supervisor {
 namespace {
@@ -139,8 +138,7 @@ TEST_F(Story, WithoutSendSigkillTheSignalIsSentAgain) {
         EXPECT_EQ(actions[0].kind, ActionKind::kSignalGroup);
         EXPECT_EQ(life.state, State::kStopping);
     }
-    EXPECT_EQ(life.reason,
-              "still there after 30s (SendSIGKILL=no); being stopped by 'husk stop'");
+    EXPECT_EQ(life.reason, "still there after 30s (SendSIGKILL=no); being stopped by 'husk stop'");
 }
 
 TEST_F(Story, AProcessThatCannotBeKilledIsReportedAndKilledAgain) {

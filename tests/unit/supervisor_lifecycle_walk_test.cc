@@ -1,16 +1,14 @@
 // Every state with every event, and a random walk through a world that behaves as badly as a
 // kernel may.
-#include "supervisor/lifecycle.h"
-
+#include <gtest/gtest.h>
 #include <signal.h>
 
 #include <random>
 #include <string>
 #include <vector>
 
-#include <gtest/gtest.h>
-
 #include "base/text.h"
+#include "supervisor/lifecycle.h"
 
 namespace husk::supervisor {
 namespace {
@@ -105,8 +103,8 @@ Event EventOf(EventKind kind, int wait_status) {
 std::vector<Policy> Policies() {
     std::vector<Policy> all;
     for (ServiceType type : {ServiceType::kExec, ServiceType::kSimple, ServiceType::kOneshot})
-        for (RestartPolicy restart : {RestartPolicy::kNo, RestartPolicy::kOnFailure,
-                                      RestartPolicy::kAlways})
+        for (RestartPolicy restart :
+             {RestartPolicy::kNo, RestartPolicy::kOnFailure, RestartPolicy::kAlways})
             for (bool remain : {false, true})
                 for (KillMode mode : {KillMode::kControlGroup, KillMode::kMixed})
                     for (Duration limit : {Duration(seconds(10)), kInfinite}) {
@@ -130,12 +128,10 @@ TEST(LifecycleWalk, EveryStateDecidesEveryEvent) {
                     for (int flags = 0; flags < 4; ++flags)
                         for (int wait_status : {0, 1 << 8, SIGSEGV, SIGTERM}) {
                             const Life before =
-                                LifeIn(static_cast<State>(state),
-                                       static_cast<AfterCleaning>(after), flags & 1, flags & 2,
-                                       policy);
+                                LifeIn(static_cast<State>(state), static_cast<AfterCleaning>(after),
+                                       flags & 1, flags & 2, policy);
                             Life life = before;
-                            const Event event =
-                                EventOf(static_cast<EventKind>(kind), wait_status);
+                            const Event event = EventOf(static_cast<EventKind>(kind), wait_status);
                             const auto actions =
                                 Advance(life, policy, event, Instant{seconds(100)}, 0);
                             ASSERT_STREQ(BrokenRule(before, life, policy, event, actions), nullptr)
@@ -216,9 +212,12 @@ class World {
     }
 
     void Order() {
-        if (Pick(8) == 0) Send({EventKind::kRequirementLost, "requires 'db', which failed", 0, {}});
-        else if (Pick(3) == 0) Send({EventKind::kOrderWaits, "'db'", 0, {}});
-        else Send({EventKind::kOrderReady, "", 0, {}});
+        if (Pick(8) == 0)
+            Send({EventKind::kRequirementLost, "requires 'db', which failed", 0, {}});
+        else if (Pick(3) == 0)
+            Send({EventKind::kOrderWaits, "'db'", 0, {}});
+        else
+            Send({EventKind::kOrderReady, "", 0, {}});
     }
 
     void Exit(int status) {
@@ -281,8 +280,8 @@ TEST(LifecycleWalk, AMillionStepsThroughABadWorldKeepTheRulesAndEveryStopEnds) {
         World world(policy, static_cast<unsigned>(run));
         for (int step = 0; step < 500; ++step) world.Step();
         launches += world.launches;
-        ASSERT_TRUE(world.StopEnds()) << "run " << run << " is " << StateName(world.life.state)
-                                      << ": " << world.life.reason;
+        ASSERT_TRUE(world.StopEnds())
+            << "run " << run << " is " << StateName(world.life.state) << ": " << world.life.reason;
         ASSERT_FALSE(HasFailure()) << "run " << run;
     }
     EXPECT_GT(launches, 10'000);

@@ -1,6 +1,5 @@
-#include "supervisor/log_store.h"
-
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -12,9 +11,8 @@
 #include <string>
 #include <vector>
 
-#include <gtest/gtest.h>
-
 #include "base/text.h"
+#include "supervisor/log_store.h"
 
 namespace husk::supervisor {
 namespace {
@@ -47,8 +45,7 @@ size_t DrainAll(UnitLog& log) {
 std::string ReadText(const UnitLog& log, uint64_t from, size_t size) {
     auto readers = log.OpenReadOnly();
     std::string text(size, '\0');
-    const ssize_t got =
-        ::pread(readers->text.get(), text.data(), size, static_cast<off_t>(from));
+    const ssize_t got = ::pread(readers->text.get(), text.data(), size, static_cast<off_t>(from));
     text.resize(got < 0 ? 0 : static_cast<size_t>(got));
     return text;
 }
@@ -270,8 +267,10 @@ TEST(UnitLog, WhatFindsNoRoomStaysInThePipeIsReportedOnceAndGoesOnLater) {
     int errors = 0, stuck = 0;
     for (int i = 0; i < 10; ++i) {
         auto drained = log.Drain();
-        if (!drained) ++errors;
-        else moved += drained->bytes, stuck += drained->stuck;
+        if (!drained)
+            ++errors;
+        else
+            moved += drained->bytes, stuck += drained->stuck;
     }
     ::setrlimit(RLIMIT_FSIZE, &old);
     EXPECT_EQ(moved, 6000u);
@@ -336,8 +335,8 @@ struct Follower {
     void Read() {
         char chunk[65536];
         for (;;) {
-            const ssize_t got = ::pread(readers.text.get(), chunk, sizeof chunk,
-                                        static_cast<off_t>(offset));
+            const ssize_t got =
+                ::pread(readers.text.get(), chunk, sizeof chunk, static_cast<off_t>(offset));
             if (got <= 0) return;
             offset += static_cast<uint64_t>(got);
             pending.append(chunk, static_cast<size_t>(got));

@@ -1,10 +1,10 @@
-#include "supervisor/order.h"
+#include <gtest/gtest.h>
 
 #include <random>
 #include <string>
 #include <vector>
 
-#include <gtest/gtest.h>
+#include "supervisor/order.h"
 
 namespace husk::supervisor {
 namespace {
@@ -45,7 +45,10 @@ TEST(Order, AfterWaitsUntilTheOtherIsSettledAndDoesNotMindHow) {
 }
 
 TEST(Order, SaysWhatItWaitsFor) {
-    Order order({{"a", {}, {}, {}}, {"b", {}, {}, {}}, {"c", {}, {}, {}}, {"d", {}, {}, {}},
+    Order order({{"a", {}, {}, {}},
+                 {"b", {}, {}, {}},
+                 {"c", {}, {}, {}},
+                 {"d", {}, {}, {}},
                  {"web", {"d", "c", "b", "a"}, {}, {}}});
     std::vector<Standing> standings(5, Wanted(State::kStarting));
     EXPECT_EQ(order.Verdict(4, standings).text,
@@ -94,20 +97,28 @@ TEST(Order, WantsNeitherWaitNorMind) {
 }
 
 TEST(Order, KnowsWhoseVerdictMayChange) {
-    Order order({{"db", {}, {}, {}}, {"web", {"db"}, {"db"}, {}}, {"app", {}, {"db"}, {}},
-                 {"log", {"db"}, {}, {}}, {"other", {}, {}, {"db"}}});
+    Order order({{"db", {}, {}, {}},
+                 {"web", {"db"}, {"db"}, {}},
+                 {"app", {}, {"db"}, {}},
+                 {"log", {"db"}, {}, {}},
+                 {"other", {}, {}, {"db"}}});
     EXPECT_EQ(order.Dependents(0), (std::vector<Order::Index>{1, 2, 3}));
 }
 
 TEST(Order, AStartTakesAlongWhatIsWantedAndRequired) {
-    Order order({{"a", {}, {"b"}, {"c"}}, {"b", {}, {"d"}, {}}, {"c", {}, {}, {"a"}},
-                 {"d", {}, {}, {}}, {"e", {"a"}, {}, {}}});
+    Order order({{"a", {}, {"b"}, {"c"}},
+                 {"b", {}, {"d"}, {}},
+                 {"c", {}, {}, {"a"}},
+                 {"d", {}, {}, {}},
+                 {"e", {"a"}, {}, {}}});
     const std::vector<Order::Index> roots{0};
     EXPECT_EQ(order.StartSet(roots), (std::vector<Order::Index>{0, 1, 2, 3}));
 }
 
 TEST(Order, AStopTakesAlongWhatRequiresIt) {
-    Order order({{"db", {}, {}, {}}, {"web", {"db"}, {"db"}, {}}, {"proxy", {}, {"web"}, {}},
+    Order order({{"db", {}, {}, {}},
+                 {"web", {"db"}, {"db"}, {}},
+                 {"proxy", {}, {"web"}, {}},
                  {"app", {"db"}, {}, {"db"}}});
     const std::vector<Order::Index> roots{0};
     EXPECT_EQ(order.StopSet(roots), (std::vector<Order::Index>{0, 1, 2}));
@@ -134,8 +145,12 @@ TEST(Order, AStopOfOneUnitDoesNotWaitForWhatKeepsRunning) {
 }
 
 TEST(Order, SortsAndPutsCyclesLast) {
-    Order order({{"c", {"b"}, {}, {}}, {"x", {"y"}, {}, {}}, {"y", {"x"}, {}, {}},
-                 {"b", {"a"}, {}, {}}, {"a", {}, {}, {}}, {"self", {"self"}, {}, {}}});
+    Order order({{"c", {"b"}, {}, {}},
+                 {"x", {"y"}, {}, {}},
+                 {"y", {"x"}, {}, {}},
+                 {"b", {"a"}, {}, {}},
+                 {"a", {}, {}, {}},
+                 {"self", {"self"}, {}, {}}});
     EXPECT_EQ(order.Sorted(), (std::vector<Order::Index>{4, 5, 3, 0, 1, 2}));
 }
 

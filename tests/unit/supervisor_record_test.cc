@@ -1,13 +1,11 @@
-#include "supervisor/record.h"
-
+#include <gtest/gtest.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #include <string>
 
-#include <gtest/gtest.h>
-
 #include "base/text.h"
+#include "supervisor/record.h"
 
 namespace husk::supervisor {
 namespace {
@@ -163,7 +161,8 @@ std::string Stat(std::string_view name) {
 }
 
 TEST(ProcessStartTime, IsFoundBehindAnyName) {
-    for (const char* name : {"sh", "a b", "a) S 1 1 1 1", "((", ") (", "", "a\nb", "x) R 9 9 9 9 ("})
+    for (const char* name :
+         {"sh", "a b", "a) S 1 1 1 1", "((", ") (", "", "a\nb", "x) R 9 9 9 9 ("})
         EXPECT_EQ(*StartTimeOfStat(Stat(name)), 987654u) << name;
 }
 
