@@ -22,7 +22,7 @@ std::string FormatChanges(const Invocation&, const Answer& answer) {
     add("added", answer.added);
     add("changed", answer.changed);
     add("removed", answer.removed);
-    return text.empty() ? "nothing has changed\n" : text;
+    return text.empty() ? "no unit was added or removed\n" : text;
 }
 
 }  // namespace

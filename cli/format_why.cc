@@ -45,6 +45,11 @@ std::vector<std::string> Advice(const UnitView& unit, const std::string& name) {
     } else if (unit.state == "waiting" || unit.state == "starting") {
         advice.push_back("see what the others do: husk status");
     }
+    const bool file_is_bad =
+        std::any_of(unit.problems.begin(), unit.problems.end(),
+                    [](const ProblemView& problem) { return problem.severity == "error"; });
+    if (file_is_bad && unit.state != "refused")
+        advice.push_back("it still has the settings from before: mend the file, then: husk reload");
     if (out_of_memory && unit.state != "exited")
         advice.push_back("give it more with MemoryMax= in [Service], or find out what takes it");
     return advice;
