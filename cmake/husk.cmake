@@ -126,7 +126,9 @@ function(husk_binary)
   husk_program(husk cli/main.cc)
   husk_lto(husk)
   target_link_libraries(husk PRIVATE cli init supervisor config container rootfs base)
-  target_link_options(husk PRIVATE -Wl,-Map=husk.map $<$<BOOL:${HUSK_LTO}>:-Os>)
+  # The link-time optimiser makes code, and does not take all of these from the objects.
+  target_link_options(husk PRIVATE -Wl,-Map=husk.map
+      -Os -fPIE -fno-exceptions -fno-unwind-tables -fno-asynchronous-unwind-tables -fstack-protector-strong)
   foreach(source IN LISTS HUSK_CHILD_SOURCES)
     cmake_path(GET source PARENT_PATH folder)
     list(APPEND child_objects "CMakeFiles/${folder}.dir/${source}.o")
