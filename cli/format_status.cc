@@ -11,6 +11,19 @@ struct Row {
     std::string name, state, span, pid, restarts, memory, reason;
 };
 
+// The reason of a refused unit is its first problem, and all problems are shown.
+bool SaysItself(const UnitView& unit) { return unit.state == "refused" && !unit.problems.empty(); }
+
+// "web.container:4: unknown key …" of the first error: a line has no room for the folder.
+std::string ShortProblem(const std::vector<ProblemView>& problems) {
+    auto at = std::find_if(problems.begin(), problems.end(),
+                           [](const ProblemView& problem) { return problem.severity == "error"; });
+    const ProblemView& problem = at == problems.end() ? problems.front() : *at;
+    std::string text = problem.file.substr(problem.file.rfind('/') + 1);  // npos + 1 is 0
+    if (problem.line > 0) text += Cat(":", std::to_string(problem.line));
+    return Cat(text, ": ", problem.text);
+}
+
 Row RowOf(const UnitView& unit, const Now& now, const Style& style) {
     Row row;
     row.name = Visible(style, unit.name);
@@ -21,9 +34,7 @@ Row RowOf(const UnitView& unit, const Now& now, const Style& style) {
     row.restarts = std::to_string(unit.restarts);
     row.memory = unit.memory_current ? FormatBytes(*unit.memory_current) : "-";
     row.reason = Visible(style, unit.reason);
-    // A refused unit without a reason of its own has one in its problems.
-    if (row.reason.empty() && !unit.problems.empty())
-        row.reason = Visible(style, unit.problems.front().text);
+    if (SaysItself(unit)) row.reason = Visible(style, ShortProblem(unit.problems));
     return row;
 }
 
@@ -66,9 +77,6 @@ std::string Active(const UnitView& unit, const Now& now, const Style& style) {
     const int64_t since = WallClock(unit.since, unit.since_monotonic, now);
     return Cat(text, " since ", FormatTimestamp(since), "; ", FormatAgo(unit.since_monotonic, now));
 }
-
-// The reason of a refused unit is its first problem, and all problems are shown.
-bool SaysItself(const UnitView& unit) { return unit.state == "refused" && !unit.problems.empty(); }
 
 std::string NextTry(double milliseconds) {
     const auto span = Duration(static_cast<int64_t>(std::clamp(milliseconds, 0.0, 1e12) * 1e6));

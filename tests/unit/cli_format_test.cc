@@ -50,7 +50,7 @@ UnitView Refused() {
     UnitView unit;
     unit.name = "bad";
     unit.state = "refused";
-    unit.problems.push_back({"error", "bad.container", "Memroy",
+    unit.problems.push_back({"error", "/etc/husk/units/bad.container", "Memroy",
                              "unknown key 'Memroy' in [Container]", "did you mean 'Memory'?", 7});
     return unit;
 }
@@ -60,7 +60,8 @@ TEST(CliFormat, TheTableHasALineForEachUnit) {
               "NAME   STATE       FOR PID RESTARTS MEMORY REASON\n"
               "web    running 2min 5s  12        0   4.1M its program runs\n"
               "sensor backoff      5s   -        3      - killed by SIGSEGV\n"
-              "bad    refused       -   -        0      - unknown key 'Memroy' in [Container]\n"
+              "bad    refused       -   -        0      - bad.container:7: unknown key 'Memroy' in "
+              "[Container]\n"
               "\n1 refused: 'husk why bad' tells more\n");
 }
 
@@ -135,7 +136,7 @@ TEST(CliFormat, WhyOfARefusedUnitNamesFileLineAndCure) {
     EXPECT_EQ(FormatWhy(Refused(), kNow, kPlain),
               "bad is refused\n"
               "\nProblems:\n"
-              "  bad.container:7: error: unknown key 'Memroy' in [Container] "
+              "  /etc/husk/units/bad.container:7: error: unknown key 'Memroy' in [Container] "
               "(did you mean 'Memory'?)\n"
               "\nWhat to do:\n"
               "  mend the file (husk cat bad shows it), then: husk reload\n");
