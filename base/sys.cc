@@ -1,7 +1,12 @@
 #include "base/sys.h"
 
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include <cerrno>
 
 namespace husk::sys {
 
@@ -53,6 +58,20 @@ int pivot_root(const char* new_root, const char* put_old) {
 
 int close_range(unsigned first, unsigned last, unsigned flags) {
     return static_cast<int>(::syscall(SYS_close_range, first, last, flags));
+}
+
+int bring_loopback_up() {
+    const int fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -1;
+    ifreq request{};
+    request.ifr_name[0] = 'l';
+    request.ifr_name[1] = 'o';
+    request.ifr_flags = IFF_UP | IFF_RUNNING;
+    const int result = ::ioctl(fd, SIOCSIFFLAGS, &request);
+    const int error = errno;
+    (void)::close(fd);
+    errno = error;
+    return result;
 }
 
 int finit_module(int fd, const char* parameters, int flags) {

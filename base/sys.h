@@ -71,6 +71,8 @@ int mount_setattr(int directory, const char* path, unsigned flags,
                   const MountAttributes& attributes);
 int pivot_root(const char* new_root, const char* put_old);
 int close_range(unsigned first, unsigned last, unsigned flags);
+// netdevice(7): sets IFF_UP on "lo" of the calling thread's network namespace.
+int bring_loopback_up();
 int finit_module(int fd, const char* parameters, int flags);
 
 }  // namespace husk::sys

@@ -5,12 +5,9 @@
 #include <linux/capability.h>
 #include <linux/securebits.h>
 #include <linux/seccomp.h>
-#include <net/if.h>
 #include <signal.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -120,18 +117,6 @@ int RunTreeStep(const TreeStep& step, const int* attachments) {
     return ENOSYS;
 }
 
-int BringLoopbackUp() {
-    const int fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0) return errno;
-    ifreq request{};
-    request.ifr_name[0] = 'l';
-    request.ifr_name[1] = 'o';
-    request.ifr_flags = IFF_UP | IFF_RUNNING;
-    const int error = Check(::ioctl(fd, SIOCSIFFLAGS, &request));
-    (void)::close(fd);
-    return error;
-}
-
 int SetResourceLimits(const std::vector<ResourceLimit>& limits) {
     for (const auto& limit : limits) {
         // prlimit64 takes 64-bit values on every architecture; ~0 is infinity for it.
@@ -202,7 +187,7 @@ class Child {
             ++step_;
         }
         Do(Stage::kHostName, Check(::sethostname(spec.host_name.data(), spec.host_name.size())));
-        if (spec.network == NetworkKind::kPrivate) Do(Stage::kLoopback, BringLoopbackUp());
+        if (spec.network == NetworkKind::kPrivate) Do(Stage::kLoopback, Check(sys::bring_loopback_up()));
         Do(Stage::kResourceLimits, SetResourceLimits(spec.resource_limits));
         Do(Stage::kKeyring, JoinKeyring());
         GiveUpRights(spec);

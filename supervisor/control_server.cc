@@ -48,11 +48,12 @@ ssize_t SendSome(int socket, const std::string& data, const std::vector<OwnedFd>
     if (!descriptors.empty()) {
         const size_t count = std::min(descriptors.size(), kMostDescriptors);
         message.msg_control = control;
-        message.msg_controllen = CMSG_SPACE(sizeof(int) * count);
+        message.msg_controllen =
+            static_cast<decltype(message.msg_controllen)>(CMSG_SPACE(sizeof(int) * count));
         cmsghdr* header = CMSG_FIRSTHDR(&message);
         header->cmsg_level = SOL_SOCKET;
         header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(sizeof(int) * count);
+        header->cmsg_len = static_cast<decltype(header->cmsg_len)>(CMSG_LEN(sizeof(int) * count));
         for (size_t i = 0; i < count; ++i) {
             const int fd = descriptors[i].get();
             std::memcpy(CMSG_DATA(header) + i * sizeof fd, &fd, sizeof fd);

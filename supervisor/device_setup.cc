@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "base/file.h"
+#include "base/sys.h"
 #include "base/text.h"
 #include "rootfs/attach.h"
 #include "supervisor/modules.h"
@@ -43,6 +44,8 @@ std::vector<Error> SetUpDevice(const config::SystemConfig& system,
     if (!system.hostname.empty() &&
         ::sethostname(system.hostname.data(), system.hostname.size()) != 0)
         errors.push_back(Error::FromErrno(Cat("set host name ", Quote(system.hostname))));
+    if (sys::bring_loopback_up() != 0)
+        errors.push_back(Error::FromErrno("bring the loopback interface up"));
     for (const auto& assignment : system.sysctl) keep(SetSysctl(assignment));
     keep(MountState(system, state_directory));
     return errors;

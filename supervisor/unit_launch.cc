@@ -27,7 +27,10 @@ std::vector<std::string> ImageFolders(const DeviceFacts& device) {
 Status UnitRunner::Launch() {
     HUSK_TRY(OpenLog());
     if (!plan_) HUSK_TRY(Prepare());
+    device_.loop.CancelTimer(std::exchange(retry_timer_, 0));  // a removal that is waiting
+    if (!leaf_usable_) HUSK_TRY(cgroup_.Remove());
     HUSK_TRY(cgroup_.Create(plan_->spec.limits));
+    leaf_usable_ = true;
     record_.oom_kills_before = cgroup_.OomKills();
 
     container::LaunchInput input;
@@ -222,6 +225,7 @@ void UnitRunner::AdoptMain(const std::vector<OrphanExit>& exits) {
     // The start time is read after the descriptor is held: the number cannot be reused any more.
     auto start_time = ProcessStartTime(pid);
     if (pidfd && start_time && *start_time == record_.main_start_time) {
+        leaf_usable_ = true;
         if (Status watched = WatchMain(std::move(pidfd)); !watched)
             LogError(Cat("unit ", Quote(unit_.name), ": ", watched.error().text()));
         return AwaitExecution();

@@ -325,7 +325,9 @@ void UnitRunner::SignalMain(int signal) {
 }
 
 void UnitRunner::KillGroup() {
-    if (!cgroup_.Exists()) return Dispatch({.kind = EventKind::kGroupEmpty});
+    // With a PID namespace the kernel has ended everything by the time the main process is gone.
+    if (!cgroup_.IsPopulated()) return OnGroupChange();
+    leaf_usable_ = false;
     if (Status killed = cgroup_.Kill(); !killed)
         LogError(Cat("unit ", Quote(unit_.name), ": ", killed.error().text()));
     // Watched first and looked at then, so that no change falls between.
@@ -348,24 +350,25 @@ void UnitRunner::OnGroupChange() {
     if (cgroup_.IsPopulated()) return;
     if (group_events_) device_.loop.Remove(group_events_.get());
     group_events_.reset();
-    // The main process is a zombie that we have not waited for yet: first its exit.
+    // The main process may be a zombie that we have not waited for yet: first its exit.
     if (record_.life.main_pid != 0 && pidfd_) OnMainGone();
-    Dispatch({.kind = EventKind::kGroupEmpty});
+    if (leaf_usable_)
+        Dispatch({.kind = EventKind::kGroupEmpty});
+    else
+        RemoveCgroup(kCgroupTries);
 }
 
 void UnitRunner::Release() {
     plan_.reset();
     user_namespace_.reset();
     notes_.clear();
-    RemoveCgroup(kCgroupTries);
+    if (cgroup_.Exists()) RemoveCgroup(kCgroupTries);
 }
 
 void UnitRunner::RemoveCgroup(int tries) {
-    if (HasProcesses(record_.life.state) && record_.life.main_pid != 0) return;  // started again
     Status removed = cgroup_.Remove();
-    if (removed) return;
     // The kernel lets go of a leaf some milliseconds after its last process.
-    if (removed.error().code() == EBUSY && tries > 0) {
+    if (!removed && removed.error().code() == EBUSY && tries > 0) {
         device_.loop.CancelTimer(retry_timer_);
         retry_timer_ = device_.loop.StartTimer(MonotonicNow() + kCgroupRetry, [this, tries] {
             retry_timer_ = 0;
@@ -373,7 +376,10 @@ void UnitRunner::RemoveCgroup(int tries) {
         });
         return;
     }
-    LogWarning(Cat("unit ", Quote(unit_.name), ": ", removed.error().text()));
+    if (!removed) LogWarning(Cat("unit ", Quote(unit_.name), ": ", removed.error().text()));
+    leaf_usable_ = false;
+    if (record_.life.state == State::kCleaning || record_.life.state == State::kStopping)
+        Dispatch({.kind = EventKind::kGroupEmpty});
 }
 
 }  // namespace husk::supervisor

@@ -134,6 +134,10 @@ class UnitRunner {
     OwnedFd user_namespace_;
     std::optional<UnitLog> log_;
     OwnedFd pidfd_, status_, group_events_;
+    // The leaf was made by us or holds what we adopted, and was never killed: kernels 6.12 to 6.14 and
+    // their stable series end whatever is born by CLONE_INTO_CGROUP in a leaf whose cgroup.kill was
+    // ever written to ("cgroup: fix race between fork and cgroup.kill").
+    bool leaf_usable_ = false;
     bool own_child_ = false;  // ours to wait for; otherwise PID 1's
     std::deque<Event> events_;
     bool dispatching_ = false;
