@@ -1,5 +1,6 @@
 // Checks across units: names, cycles, requirements on refused units.
 #include <algorithm>
+#include <map>
 #include <optional>
 
 #include "base/text.h"
@@ -174,21 +175,20 @@ void Graph::RefuseCycles(const std::vector<std::vector<Edge>>& edges, std::strin
             return std::binary_search(members.begin(), members.end(), node);
         };
         // From any member, some edge stays inside; following such edges must come back somewhere.
-        std::vector<size_t> seen_at(units_.size(), SIZE_MAX);
+        std::map<size_t, size_t> seen_at;
         std::vector<Edge> walk;
         size_t node = members.front();
-        while (seen_at[node] == SIZE_MAX) {
-            seen_at[node] = walk.size();
+        while (seen_at.emplace(node, walk.size()).second) {
             walk.push_back(*std::find_if(edges[node].begin(), edges[node].end(),
                                          [&](const Edge& edge) { return is_member(edge.to); }));
             node = walk.back().to;
         }
-        const std::vector<Edge> cycle(walk.begin() + static_cast<ptrdiff_t>(seen_at[node]), walk.end());
+        const size_t begin = seen_at[node];
+        const std::vector<Edge> cycle(walk.begin() + static_cast<ptrdiff_t>(begin), walk.end());
         for (size_t member : members) {
             // Begin with the unit that the message is about, where it is in the cycle that is shown.
-            size_t first = 0;
-            for (size_t i = 0; i < cycle.size(); ++i)
-                if (cycle[(i + cycle.size() - 1) % cycle.size()].to == member) first = i;
+            auto seen = seen_at.find(member);
+            const size_t first = seen != seen_at.end() && seen->second >= begin ? seen->second - begin : 0;
             const auto own = std::find_if(edges[member].begin(), edges[member].end(),
                                           [&](const Edge& edge) { return is_member(edge.to); });
             // An edge of Before= is owned by the other end; then the file as a whole is the place.

@@ -65,8 +65,9 @@ class Vetting {
     std::string_view VetHeader(std::string_view line, int number);
     std::string_view VetEntry(std::string_view line, int number);
     std::string_view Refuse(int number, std::string text, std::string hint = {}) {
-        out_.problems.push_back(
-            {Severity::kError, {std::string(file_), number}, {}, std::move(text), std::move(hint)});
+        if (out_.problems.size() < kMaxProblems)
+            out_.problems.push_back({Severity::kError, {std::string(file_), number}, {},
+                                     std::move(text), std::move(hint)});
         return {};
     }
 
@@ -106,7 +107,7 @@ std::string_view Vetting::VetHeader(std::string_view line, int number) {
         if (name.size() > kMaxNameBytes)
             return Refuse(number, Cat("section name of ", std::to_string(name.size()), " bytes"),
                           Cat("at most ", std::to_string(kMaxNameBytes), " are allowed"));
-        return Refuse(number, Cat(Quote(line), " is not a section header"),
+        return Refuse(number, Cat(Quote(line.substr(0, 60)), " is not a section header"),
                       "write a name in brackets, as in [Container]");
     }
     if (close == line.npos)

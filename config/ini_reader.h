@@ -19,6 +19,8 @@ namespace husk::config {
 inline constexpr size_t kMaxFileBytes = 64 << 10;
 inline constexpr size_t kMaxLineBytes = 4096;  // inih's buffer without line end and NUL
 inline constexpr size_t kMaxNameBytes = 49;    // inih cuts section and key names there
+// Nobody reads more, and each costs memory and a search for the nearest name.
+inline constexpr size_t kMaxProblems = 100;
 
 struct IniEntry {
     std::string section, key, value;

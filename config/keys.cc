@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <optional>
-#include <set>
 
 #include "base/text.h"
 
@@ -45,13 +44,28 @@ std::string UnknownSectionHint(Sections<Target> sections, std::string_view name)
     return Cat("the sections are ", Join(shown, ", "));
 }
 
+// Letters in the wrong order are two edits, which is far for a short word and yet the usual slip.
+std::optional<std::string_view> NearestName(std::string_view word,
+                                            const std::vector<std::string_view>& names) {
+    if (auto near = Nearest(word, names)) return near;
+    auto letters = [](std::string_view text) {
+        std::string sorted(text);
+        std::sort(sorted.begin(), sorted.end());
+        return sorted;
+    };
+    const std::string wanted = letters(word);
+    for (std::string_view name : names)
+        if (name.size() == word.size() && letters(name) == wanted) return name;
+    return std::nullopt;
+}
+
 // The nearest name of the own section, else of another one.
 template <typename Target>
 std::string UnknownKeyHint(Sections<Target> sections, const KeySection<Target>& own,
                            std::string_view key) {
-    if (auto near = Nearest(key, Names(own))) return Cat("did you mean ", Quote(*near), "?");
+    if (auto near = NearestName(key, Names(own))) return Cat("did you mean ", Quote(*near), "?");
     for (const auto& section : sections)
-        if (auto near = Nearest(key, Names(section)))
+        if (auto near = NearestName(key, Names(section)))
             return Cat("did you mean ", Quote(*near), " in [", section.name, "]?");
     return "husk.units(5) lists the keys; names that begin with X- are ignored";
 }
@@ -65,15 +79,19 @@ class Applying {
           problems_(problems) {}
 
     void ApplyFile(const IniFile& file) {
+        const size_t most = problems_.size() + kMaxProblems;
         for (const IniSection& header : file.sections)
-            if (!header.name.starts_with("X-") && !FindSection(sections_, header.name))
+            if (problems_.size() < most && !header.name.starts_with("X-") && !FindSection(sections_, header.name))
                 Report(header.line, {}, Cat("unknown section [", header.name, "]"),
                        UnknownSectionHint(sections_, header.name));
-        for (const IniEntry& entry : file.entries)
+        for (const IniEntry& entry : file.entries) {
+            if (problems_.size() >= most)
+                return Report(entry.line, {}, "too many problems: the rest is not looked at", {});
             // Keys of unknown sections have been spoken for by their header.
             if (const auto* section = FindSection(sections_, entry.section);
                 section != nullptr && !entry.key.starts_with("X-"))
                 ApplyEntry(*section, entry);
+        }
     }
 
   private:

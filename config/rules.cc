@@ -95,9 +95,9 @@ void Checks::Command() {
         Warning(key, Cat("variable ", Quote(name), " is empty: no Environment= sets it"),
                 Cat("write $$", name, " to leave it to the program"));
     const auto command = unit_.Command();
-    // A command that was given and misspelt has been spoken of.
+    // A command that was given and misspelt has been spoken of, and so have lines that are no keys.
     const bool tried = std::any_of(problems_.begin(), problems_.end(), [](const Problem& problem) {
-        return EditDistance(problem.key, "Exec") <= 2 || EditDistance(problem.key, "Entrypoint") <= 3;
+        return problem.key.empty() || EditDistance(problem.key, "Exec") <= 2 || EditDistance(problem.key, "Entrypoint") <= 3;
     });
     if (command.empty() && tried) return;
     if (command.empty() || command[0].empty())
@@ -209,7 +209,7 @@ void Checks::References() {
     const UnitSection& u = unit_.unit;
     auto own = [&](const std::vector<std::string>& names, std::string_view key) {
         if (std::find(names.begin(), names.end(), unit_.name) != names.end())
-            Error(key, "the unit names itself", "drop it");
+            Error(key, Cat("key ", Quote(key.substr(key.find('.') + 1)), ": the unit names itself"), "drop it");
     };
     own(u.after, "Unit.After");
     own(u.before, "Unit.Before");
@@ -217,7 +217,7 @@ void Checks::References() {
     own(u.requires_, "Unit.Requires");
     const NetworkMode& network = unit_.container.network;
     if (network.kind == NetworkMode::Kind::kContainer && network.unit == unit_.name)
-        Error("Container.Network", "the unit names itself", "name the unit whose network it shares");
+        Error("Container.Network", "key 'Network': the unit names itself", "name the unit whose network it shares");
 }
 
 }  // namespace

@@ -1,0 +1,151 @@
+// husk check: its output, its statuses, and the reference that it prints.
+#include "cli/check.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <rapidjson/document.h>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "config/reference.h"
+
+namespace husk::cli {
+namespace {
+
+struct Ran {
+    int status = 0;
+    std::string output;
+};
+
+class Check : public testing::Test {
+  protected:
+    void SetUp() override {
+        char name[] = "/tmp/husk-check-XXXXXX";
+        ASSERT_NE(::mkdtemp(name), nullptr);
+        root_ = name;
+    }
+    void TearDown() override { EXPECT_EQ(std::system(("rm -rf " + root_).c_str()), 0); }
+
+    void Write(std::string_view name, std::string_view text) {
+        ASSERT_TRUE(WriteFileAtomically(Cat(root_, "/", name), text));
+    }
+    // Standard output of the verb, or of standard error where the verb complains there.
+    Ran Run(std::vector<std::string> arguments, int stream = STDOUT_FILENO) {
+        arguments.insert(arguments.begin(), "check");
+        std::vector<char*> argv;
+        for (std::string& argument : arguments) argv.push_back(argument.data());
+        argv.push_back(nullptr);
+        const std::string file = root_ + "/.output";
+        OwnedFd saved(::dup(stream));
+        OwnedFd out(::open(file.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+        ::dup2(out.get(), stream);
+        Ran ran;
+        ran.status = CheckMain(static_cast<int>(arguments.size()), argv.data());
+        ::dup2(saved.get(), stream);
+        ran.output = ReadFile(file, 1 << 20).value();
+        for (size_t at; (at = ran.output.find(root_)) != ran.output.npos;) ran.output.erase(at, root_.size());
+        return ran;
+    }
+
+    std::string root_;
+};
+
+TEST_F(Check, GoodUnitsGiveASummaryAndZero) {
+    Write("web.container", "[Container]\nExec=/x\n");
+    Ran ran = Run({root_ + "/"});
+    EXPECT_EQ(ran.output, "1 unit, 0 refused, 0 errors, 0 warnings\n");
+    EXPECT_EQ(ran.status, 0);
+}
+
+TEST_F(Check, EveryProblemIsALineAndAnyErrorGivesOne) {
+    Write("a.container", "[Container]\nExec=/x\nMemroy=64M\n[Unit]\nAfter=zzz\n");
+    Write("b.container", "[Container]\nExec=/x\n");
+    Write("c.container", "[Service]\nType=forking\n");
+    Ran ran = Run({root_});
+    EXPECT_EQ(ran.output,
+              "/a.container:3: error: unknown key 'Memroy' in [Container] (did you mean 'Memory'?)\n"
+              "/a.container:5: warning: unit 'zzz' does not exist\n"
+              "/c.container: error: no command (give Exec= with the program and its arguments; images have none of their own)\n"
+              "/c.container:2: error: key 'Type': 'forking' is refused (run the program in the foreground and write Type=exec)\n"
+              "3 units, 2 refused, 3 errors, 1 warning\n");
+    EXPECT_EQ(ran.status, 1);
+}
+
+TEST_F(Check, WarningsAloneGiveZero) {
+    Write("a.container", "[Container]\nExec=/x\n[Unit]\nAfter=zzz\n");
+    EXPECT_EQ(Run({root_}).status, 0);
+    EXPECT_EQ(Run({root_ + "/a.container"}).status, 0);
+}
+
+TEST_F(Check, FilesAndSystemConfAreTaken) {
+    Write("a.container", "[Container]\nExec=/x\n");
+    Write("system.conf", "[System]\nHostnam=x\n");
+    Ran ran = Run({root_ + "/a.container", root_ + "/system.conf"});
+    EXPECT_EQ(ran.output, "/system.conf:2: error: unknown key 'Hostnam' in [System] (did you mean 'Hostname'?)\n1 unit, 0 refused, 1 error, 0 warnings\n");
+    EXPECT_EQ(ran.status, 1);
+}
+
+TEST_F(Check, AMissingPathIsAnErrorAndAnEmptyFolderAWarning) {
+    EXPECT_EQ(Run({root_ + "/gone"}).output, "/gone: error: does not exist\n0 units, 0 refused, 1 error, 0 warnings\n");
+    Ran ran = Run({root_});
+    EXPECT_EQ(ran.output, ": warning: holds no units (units are NAME.container)\n0 units, 0 refused, 0 errors, 1 warning\n");
+    EXPECT_EQ(ran.status, 0);
+}
+
+TEST_F(Check, JsonHasTheDocumentedShapeWhateverTheBytes) {
+    Write("a.container", "[Container]\nExec=/x\nUs\"r=1\nUser=\xff\xc3\xa4\n");
+    Ran ran = Run({"--json", root_});
+    EXPECT_EQ(ran.status, 1);
+    rapidjson::Document document;
+    document.Parse<rapidjson::kParseValidateEncodingFlag>(ran.output.c_str());
+    ASSERT_FALSE(document.HasParseError()) << ran.output;
+    EXPECT_EQ(document["version"].GetInt(), 1);
+    ASSERT_EQ(document["units"].Size(), 1u);
+    const auto& unit = document["units"][0];
+    EXPECT_STREQ(unit["name"].GetString(), "a");
+    EXPECT_TRUE(unit["refused"].GetBool());
+    ASSERT_EQ(unit["problems"].Size(), 2u);
+    const auto& problem = unit["problems"][1];
+    EXPECT_STREQ(problem["severity"].GetString(), "error");
+    EXPECT_STREQ(problem["file"].GetString(), "/a.container");
+    EXPECT_EQ(problem["line"].GetInt(), 4);
+    EXPECT_STREQ(problem["key"].GetString(), "User");
+    EXPECT_STREQ(problem["text"].GetString(), "key 'User': '\xef\xbf\xbd\xc3\xa4' is not a user or group");
+    EXPECT_STREQ(problem["hint"].GetString(), "a name or a number");
+    EXPECT_EQ(document["problems"].Size(), 0u);
+    EXPECT_EQ(document["summary"]["errors"].GetInt(), 2);
+}
+
+TEST_F(Check, WrongUsageIsTwoAndHelpIsZero) {
+    EXPECT_EQ(Run({"--nonsense"}, STDERR_FILENO).status, 2);
+    EXPECT_NE(Run({"--nonsense"}, STDERR_FILENO).output.find("unknown option '--nonsense'"), std::string::npos);
+    EXPECT_EQ(Run({""}, STDERR_FILENO).status, 2);
+    EXPECT_EQ(Run({"--reference"}, STDERR_FILENO).status, 2);
+    EXPECT_EQ(Run({"--reference", "html"}, STDERR_FILENO).status, 2);
+    Ran help = Run({"--help"});
+    EXPECT_EQ(help.status, 0);
+    EXPECT_TRUE(help.output.starts_with("usage: husk check"));
+}
+
+TEST_F(Check, TheReferenceIsPrinted) {
+    EXPECT_EQ(Run({"--reference=markdown"}).output, config::ReferenceMarkdown());
+    EXPECT_EQ(Run({"--reference", "man"}).output, config::ReferenceMan());
+}
+
+// When this fails: build/device/husk check --reference man >docs/husk.units.5 and the same with
+// markdown >docs/husk.units.5.md.
+TEST(Reference, TheCommittedPagesAreThoseOfTheTable) {
+    const std::string docs = std::string(HUSK_SOURCE_DIR) + "/docs/husk.units.5";
+    EXPECT_EQ(ReadFile(docs, 1 << 20).value_or(""), config::ReferenceMan());
+    EXPECT_EQ(ReadFile(docs + ".md", 1 << 20).value_or(""), config::ReferenceMarkdown());
+}
+
+}  // namespace
+}  // namespace husk::cli

@@ -1,0 +1,156 @@
+#include "config/values.h"
+
+#include <sys/resource.h>
+
+#include <gtest/gtest.h>
+
+#include "config/container_values.h"
+
+namespace husk::config {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+const HostFacts kHost{"host", "0123", "4567", "6.1.0"};
+const Specifiers kWeb{"web", kHost};
+
+template <typename T>
+std::string Says(const Value<T>& value) {
+    return value ? "good" : value.error().text + " (" + value.error().hint + ")";
+}
+
+TEST(Values, BooleansAreSystemds) {
+    for (const char* yes : {"1", "yes", "YES", "y", "true", "t", "on", "On"}) EXPECT_TRUE(ParseBoolean(yes).value_or(false)) << yes;
+    for (const char* no : {"0", "no", "n", "false", "f", "off", "OFF"}) EXPECT_FALSE(ParseBoolean(no).value_or(true)) << no;
+    EXPECT_EQ(Says(ParseBoolean("yeah")), "'yeah' is not a boolean ('yes' or 'no')");
+}
+
+TEST(Values, SpansAreSystemds) {
+    const std::pair<const char*, Duration> kGood[] = {
+        {"5", seconds(5)}, {"1min 30s", seconds(90)}, {"1min30s", seconds(90)}, {"2h", hours(2)},
+        {"1.5h", minutes(90)}, {"250ms", milliseconds(250)}, {"10us", microseconds(10)},
+        {"10 \xc2\xb5s", microseconds(10)}, {"1d 2hr 3 minutes", hours(26) + minutes(3)},
+        {"0.001", milliseconds(1)}, {"1w", hours(168)}, {"1min 30", seconds(90)}, {"0", seconds(0)},
+        {"infinity", kInfinite}, {"2 s", seconds(2)}, {"1M", seconds(2629800)},
+    };
+    for (auto [text, span] : kGood) EXPECT_EQ(ParseSpan(text).value_or(Duration(-1)), span) << text;
+    for (const char* bad : {"", " ", "-1", "x", "5 parsecs", "1..2", "1.", ".5", "5s infinity", "300y", "99999999999999999999", "1h-2m"})
+        EXPECT_FALSE(ParseSpan(bad)) << bad;
+    EXPECT_EQ(Says(ParseSpan("5 parsecs")), "'5 parsecs' has no known unit of time (seconds, or a span such as '500ms', '1min 30s' or 'infinity')");
+}
+
+TEST(Values, SizesAreBase1024) {
+    const std::pair<const char*, uint64_t> kGood[] = {
+        {"0", 0}, {"100", 100}, {"1K", 1024}, {"1k", 1024}, {"64M", 64 << 20}, {"1.5G", 3ull << 29},
+        {"2T", 2ull << 40}, {"5B", 5}, {"0.5K", 512}, {"7E", 7ull << 60},
+    };
+    for (auto [text, size] : kGood) EXPECT_EQ(ParseSize(text).value_or(1), size) << text;
+    for (const char* bad : {"", "K", "-1", "1KB", "1 K", "8E", "16E", "99999999999999999999", "1X", "0x10", "1.K"})
+        EXPECT_FALSE(ParseSize(bad)) << bad;
+    EXPECT_EQ(Says(ParseSize("12X")), "'12X' is not a size (bytes, or a size with K, M, G or T such as '64M')");
+}
+
+TEST(Values, SharesOfMemoryAreHundredthsOfAPercent) {
+    EXPECT_EQ(ParseMemoryLimit("33.33%")->value, 3333u);
+    EXPECT_EQ(ParseMemoryLimit("100%")->value, 10000u);
+    EXPECT_FALSE(ParseMemoryLimit("100.01%"));
+    EXPECT_FALSE(ParseMemoryLimit("0.001%"));
+    EXPECT_FALSE(ParseMemoryLimit("%"));
+    EXPECT_FALSE(ParseMemoryCeiling("0"));
+    EXPECT_TRUE(ParseMemoryLimit("0"));
+}
+
+TEST(Values, PathsAreAbsoluteAndNormalised) {
+    EXPECT_EQ(ParsePath("/a//b/./c/").value(), "/a/b/c");
+    EXPECT_EQ(ParsePath("//").value(), "/");
+    EXPECT_EQ(Says(ParsePath("a")), "'a' is not an absolute path (begin with '/')");
+    EXPECT_EQ(Says(ParsePath("/a/../b")), "'/a/../b' has a '..' (write the path without it)");
+    EXPECT_TRUE(ParsePath("/a/..b"));
+    EXPECT_FALSE(ParsePath("/" + std::string(256, 'x')));
+    EXPECT_TRUE(IsBelow("/proc/x", "/proc"));
+    EXPECT_FALSE(IsBelow("/process", "/proc"));
+}
+
+TEST(Values, UnitsAreNamedWithAndWithoutSuffix) {
+    EXPECT_EQ(ParseUnitReference("web").value(), "web");
+    EXPECT_EQ(ParseUnitReference("web.container").value(), "web");
+    EXPECT_EQ(ParseUnitReference("web.service").value(), "web");
+    EXPECT_EQ(ParseUnitReference("web@1.service").value(), "web@1");
+    EXPECT_FALSE(ParseUnitReference("network-online.target"));
+    EXPECT_FALSE(ParseUnitReference("../web"));
+    EXPECT_FALSE(ParseUnitReference(std::string(101, 'a')));
+}
+
+TEST(Values, VolumesHaveASourceADestinationAndOptions) {
+    Volume plain = ParseVolume("/data/%N:/srv/", kWeb).value();
+    EXPECT_EQ(plain.source, "/data/web");
+    EXPECT_EQ(plain.destination, "/srv");
+    EXPECT_TRUE(plain.no_suid && plain.no_dev && plain.idmap && !plain.no_exec && !plain.read_only);
+    EXPECT_EQ(ParseVolume("db.volume:/srv", kWeb)->source, "db");
+    EXPECT_TRUE(ParseVolume("db:/srv", kWeb)->named);
+    EXPECT_FALSE(ParseVolume("db:/srv:nosuid,suid", kWeb)->no_suid);
+    EXPECT_EQ(Says(ParseVolume("/data", kWeb)), "'/data' has no destination (SOURCE:DEST[:OPTION,...] with an absolute path or a volume's name as SOURCE)");
+    EXPECT_EQ(Says(ParseVolume("./x:/srv", kWeb)), "'./x' is neither an absolute path nor a volume's name (SOURCE:DEST[:OPTION,...] with an absolute path or a volume's name as SOURCE)");
+    EXPECT_EQ(Says(ParseVolume("/a:/proc/x", kWeb)), "destination '/proc/x' is in '/proc' (nothing can be mounted over the kernel's own files; choose another path)");
+    EXPECT_EQ(Says(ParseVolume("/a:/b:U", kWeb)), "volume option 'U' is refused (volumes are mapped to the container's ids, never chowned; leave it out)");
+    EXPECT_EQ(Says(ParseVolume("/a:/b:O", kWeb)), "volume option 'O' is not supported yet ()");
+    EXPECT_EQ(Says(ParseVolume("/a:/b:noexc", kWeb)), "volume option 'noexc' is not one of the values (did you mean 'noexec'?)");
+    for (const char* bad : {":", "::", "/a:", ":/b", "/a:/", "/a:/sys", "/a:/dev", "/a:/b:", "/a:/b:ro:rw", "/a/../b:/c", "/a:/%i%"})
+        EXPECT_FALSE(ParseVolume(bad, kWeb)) << bad;
+}
+
+TEST(Values, TmpfsTakesSizeAndMode) {
+    EXPECT_EQ(ParseTmpfs("/x", kWeb)->mode, 01777u);
+    EXPECT_EQ(ParseTmpfs("/x:size=1M,mode=0755,nosuid,nodev", kWeb)->mode, 0755u);
+    for (const char* bad : {"x", "/", "/proc", "/x:", "/x:size=0", "/x:mode=9", "/x:nr_inodes=5", "/x:ro,,rw"})
+        EXPECT_FALSE(ParseTmpfs(bad, kWeb)) << bad;
+}
+
+TEST(Values, NetworksAreNoneHostOrAnotherUnits) {
+    EXPECT_EQ(ParseNetwork("web.container")->unit, "web");
+    EXPECT_EQ(Says(ParseNetwork("container:web")), "'container:web' is not a network (write web.container)");
+    EXPECT_EQ(Says(ParseNetwork("macvlan:eth0")), "network 'macvlan:eth0' is not supported yet ('none', 'host', or NAME.container to share that unit's network)");
+    EXPECT_FALSE(ParseNetwork("web"));
+}
+
+TEST(Values, CapabilitiesAreTheKernels) {
+    EXPECT_EQ(ParseCapability("cap_sys_admin").value(), "CAP_SYS_ADMIN");
+    EXPECT_EQ(ParseCapability("CHECKPOINT_RESTORE").value(), "CAP_CHECKPOINT_RESTORE");
+    EXPECT_EQ(Says(ParseCapability("NET_ADMN")), "'NET_ADMN' is not a capability (did you mean 'CAP_NET_ADMIN'?)");
+}
+
+TEST(Values, ImagesAreFilesNotReferences) {
+    EXPECT_EQ(ParseImage("web").value(), "web");
+    EXPECT_EQ(ParseImage("/img//web.erofs").value(), "/img/web.erofs");
+    for (const char* bad : {"nginx:latest", "docker.io/nginx", "web.build", "web.image", "..", "/a/../b", "a@sha256", "-x"})
+        EXPECT_FALSE(ParseImage(bad)) << bad;
+}
+
+TEST(Values, LimitsAreSoftAndHard) {
+    EXPECT_EQ(ParseResourceLimit("5:infinity", LimitUnit::kCount)->hard, kUnlimited);
+    EXPECT_EQ(Says(ParseResourceLimit("5:4", LimitUnit::kCount)), "soft limit in '5:4' is over the hard limit (SOFT:HARD)");
+    EXPECT_EQ(ParseUlimit("nofile=1:-1")->second.hard, kUnlimited);
+    EXPECT_EQ(ParseUlimit("core=1M")->first, RLIMIT_CORE);
+    EXPECT_EQ(Says(ParseUlimit("nofle=1")), "'nofle' is not a limit (did you mean 'nofile'?)");
+    EXPECT_EQ(ParseResourceLimit("+5", LimitUnit::kNice)->soft, 15u);
+    EXPECT_EQ(ParseResourceLimit("-20", LimitUnit::kNice)->soft, 40u);
+    EXPECT_FALSE(ParseResourceLimit("host", LimitUnit::kCount));
+}
+
+TEST(Values, NumbersKeepTheirBounds) {
+    EXPECT_EQ(ParseRange("+5", -10, 10).value(), 5);
+    for (const char* bad : {"", "+", "+-5", "--5", "11", "-11", "5x", " 5", "1e1"}) EXPECT_FALSE(ParseRange(bad, -10, 10)) << bad;
+    EXPECT_EQ(Says(ParseRange("11", -10, 10)), "'11' is out of range (a whole number from -10 to 10)");
+}
+
+TEST(Values, CpuListsAreChecked) {
+    EXPECT_EQ(ParseCpuList("0-3, 5").value(), "0-3,5");
+    for (const char* bad : {"a", "1-", "-1", "3-1", "1-2-3", "9000", "0-99999999999999999999"}) EXPECT_FALSE(ParseCpuList(bad)) << bad;
+}
+
+}  // namespace
+}  // namespace husk::config
