@@ -43,6 +43,15 @@ constexpr int kLastSignal = 64;
 
 }  // namespace
 
+std::string Concatenate(std::initializer_list<std::string_view> parts) {
+    size_t size = 0;
+    for (auto part : parts) size += part.size();
+    std::string text;
+    text.reserve(size);
+    for (auto part : parts) text.append(part);
+    return text;
+}
+
 std::string Quote(std::string_view text) {
     std::string quoted = "'";
     for (char c : text) {

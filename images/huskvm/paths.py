@@ -37,6 +37,6 @@ def progress(message: str) -> None:
 @contextlib.contextmanager
 def build_lock():
     """Two runs at once must not build the same file; the second waits and finds it built."""
-    with open(images_dir() / ".lock", "w") as handle:
+    with open(build_dir() / ".lock", "w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
