@@ -35,16 +35,22 @@ constexpr char kUsage[] =
     "\n"
     "Checks unit files as the supervisor reads them and prints every problem.\n"
     "\n"
-    "PATH is a folder of units, a NAME.container file, or a system.conf. Several folders are a search path: a file in a\n"
-    "later one replaces an earlier one of the same name. Without PATH the device's own folders and\n"
+    "PATH is a folder of units, a NAME.container file, or a system.conf. Several folders are a "
+    "search path: a file in a\n"
+    "later one replaces an earlier one of the same name. Without PATH the device's own folders "
+    "and\n"
     "/etc/husk/system.conf are checked.\n"
     "\n"
     "  --json                    prints one JSON object:\n"
     "                            {\"version\": 1,\n"
-    "                             \"units\": [{\"name\", \"path\", \"refused\", \"problems\": [PROBLEM...]}...],\n"
-    "                             \"problems\": [PROBLEM...],   (of folders, system.conf and stray files)\n"
-    "                             \"summary\": {\"units\", \"refused\", \"errors\", \"warnings\"}}\n"
-    "                            PROBLEM is {\"severity\": \"error\"|\"warning\", \"file\", \"line\", \"key\", \"text\", \"hint\"};\n"
+    "                             \"units\": [{\"name\", \"path\", \"refused\", \"problems\": "
+    "[PROBLEM...]}...],\n"
+    "                             \"problems\": [PROBLEM...],   (of folders, system.conf and stray "
+    "files)\n"
+    "                             \"summary\": {\"units\", \"refused\", \"errors\", "
+    "\"warnings\"}}\n"
+    "                            PROBLEM is {\"severity\": \"error\"|\"warning\", \"file\", "
+    "\"line\", \"key\", \"text\", \"hint\"};\n"
     "                            line 0 is the file as a whole, key and hint may be empty\n"
     "  --reference man|markdown  prints the reference of all keys\n"
     "  --help                    prints this\n"
@@ -95,7 +101,7 @@ Checked CheckPaths(const std::vector<std::string>& paths) {
     }
     std::vector<std::string> folders, files;
     for (const std::string& path : paths) {
-        struct stat info{};
+        struct stat info {};
         const bool exists = ::stat(path.c_str(), &info) == 0;
         if (!exists && ::lstat(path.c_str(), &info) != 0)
             checked.problems.push_back({Severity::kError, {path, 0}, {}, "does not exist", {}});
@@ -113,7 +119,10 @@ Checked CheckPaths(const std::vector<std::string>& paths) {
     if (!folders.empty()) {
         LoadedFolder loaded = config::LoadUnits(folders);
         if (loaded.units.empty() && loaded.problems.empty())
-            loaded.problems.push_back({Severity::kWarning, {folders.back(), 0}, {}, "holds no units",
+            loaded.problems.push_back({Severity::kWarning,
+                                       {folders.back(), 0},
+                                       {},
+                                       "holds no units",
                                        "units are NAME.container"});
         Add(checked, std::move(loaded));
     }
@@ -155,13 +164,19 @@ using Writer = rapidjson::Writer<rapidjson::StringBuffer>;
 // The length of the UTF-8 character at the front of `text`, 0 where there is none.
 size_t Utf8Length(std::string_view text) {
     const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-    const size_t length = byte(0) < 0x80 ? 1 : byte(0) < 0xc2 ? 0 : byte(0) < 0xe0 ? 2
-                          : byte(0) < 0xf0 ? 3 : byte(0) < 0xf5 ? 4 : 0;
+    const size_t length = byte(0) < 0x80   ? 1
+                          : byte(0) < 0xc2 ? 0
+                          : byte(0) < 0xe0 ? 2
+                          : byte(0) < 0xf0 ? 3
+                          : byte(0) < 0xf5 ? 4
+                                           : 0;
     if (length > text.size()) return 0;
     for (size_t i = 1; i < length; ++i)
         if ((byte(i) & 0xc0) != 0x80) return 0;
-    if (length == 3 && ((byte(0) == 0xe0 && byte(1) < 0xa0) || (byte(0) == 0xed && byte(1) > 0x9f))) return 0;
-    if (length == 4 && ((byte(0) == 0xf0 && byte(1) < 0x90) || (byte(0) == 0xf4 && byte(1) > 0x8f))) return 0;
+    if (length == 3 && ((byte(0) == 0xe0 && byte(1) < 0xa0) || (byte(0) == 0xed && byte(1) > 0x9f)))
+        return 0;
+    if (length == 4 && ((byte(0) == 0xf0 && byte(1) < 0x90) || (byte(0) == 0xf4 && byte(1) > 0x8f)))
+        return 0;
     return length;
 }
 
@@ -215,8 +230,9 @@ std::string JsonReport(const Checked& checked, const Counts& counts) {
     PutProblems(writer, checked.problems);
     writer.Key("summary");
     writer.StartObject();
-    for (auto [name, count] : {std::pair("units", counts.units), std::pair("refused", counts.refused),
-                               std::pair("errors", counts.errors), std::pair("warnings", counts.warnings)}) {
+    for (auto [name, count] :
+         {std::pair("units", counts.units), std::pair("refused", counts.refused),
+          std::pair("errors", counts.errors), std::pair("warnings", counts.warnings)}) {
         writer.Key(name);
         writer.Uint64(count);
     }
@@ -254,7 +270,8 @@ int CheckMain(int argc, char** argv) {
     if (!options.reference.empty()) {
         if (options.reference != "man" && options.reference != "markdown")
             return Usage(Cat("unknown format ", Quote(options.reference), ": man or markdown"));
-        Say(STDOUT_FILENO, options.reference == "man" ? config::ReferenceMan() : config::ReferenceMarkdown());
+        Say(STDOUT_FILENO,
+            options.reference == "man" ? config::ReferenceMan() : config::ReferenceMarkdown());
         return 0;
     }
     const Checked checked = CheckPaths(options.paths);

@@ -25,7 +25,8 @@ Outcome CheckDestination(std::string_view path) {
             return Bad(Cat("destination ", Quote(path), " is in ", Quote(kernel)),
                        "nothing can be mounted over the kernel's own files; choose another path");
     if (path == "/dev")
-        return Bad("destination '/dev' would hide the container's devices", "choose a path below it");
+        return Bad("destination '/dev' would hide the container's devices",
+                   "choose a path below it");
     return {};
 }
 
@@ -34,47 +35,122 @@ bool IsVolumeName(std::string_view name) {
 }
 
 constexpr char kNoSelinux[] = "there are no SELinux labels here; leave it out";
-constexpr char kNeverChowned[] = "volumes are mapped to the container's ids, never chowned; leave it out";
+constexpr char kNeverChowned[] =
+    "volumes are mapped to the container's ids, never chowned; leave it out";
 constexpr char kNotYet[] = "not supported yet";
 
-enum VolumeOption { kReadOnly, kReadWrite, kIdmap, kNoIdmap, kExec, kNoExec, kSuid, kNoSuid, kDev,
-                    kNoDev, kRecursive, kNotRecursive, kPrivate };
+enum VolumeOption {
+    kReadOnly,
+    kReadWrite,
+    kIdmap,
+    kNoIdmap,
+    kExec,
+    kNoExec,
+    kSuid,
+    kNoSuid,
+    kDev,
+    kNoDev,
+    kRecursive,
+    kNotRecursive,
+    kPrivate
+};
 
 constexpr Choice kVolumeOptions[] = {
-    {"ro", kReadOnly}, {"rw", kReadWrite}, {"idmap", kIdmap}, {"noidmap", kNoIdmap},
-    {"exec", kExec}, {"noexec", kNoExec}, {"suid", kSuid}, {"nosuid", kNoSuid},
-    {"dev", kDev}, {"nodev", kNoDev}, {"rbind", kRecursive}, {"bind", kNotRecursive},
-    {"private", kPrivate}, {"rprivate", kPrivate},
-    {"z", 0, kNoSelinux}, {"Z", 0, kNoSelinux}, {"U", 0, kNeverChowned}, {"O", 0, kNotYet},
-    {"shared", 0, kNotYet}, {"rshared", 0, kNotYet}, {"slave", 0, kNotYet}, {"rslave", 0, kNotYet},
-    {"copy", 0, kNotYet}, {"nocopy", 0, kNotYet},
+    {"ro", kReadOnly},      {"rw", kReadWrite},      {"idmap", kIdmap},
+    {"noidmap", kNoIdmap},  {"exec", kExec},         {"noexec", kNoExec},
+    {"suid", kSuid},        {"nosuid", kNoSuid},     {"dev", kDev},
+    {"nodev", kNoDev},      {"rbind", kRecursive},   {"bind", kNotRecursive},
+    {"private", kPrivate},  {"rprivate", kPrivate},  {"z", 0, kNoSelinux},
+    {"Z", 0, kNoSelinux},   {"U", 0, kNeverChowned}, {"O", 0, kNotYet},
+    {"shared", 0, kNotYet}, {"rshared", 0, kNotYet}, {"slave", 0, kNotYet},
+    {"rslave", 0, kNotYet}, {"copy", 0, kNotYet},    {"nocopy", 0, kNotYet},
 };
 
 void Apply(VolumeOption option, Volume& volume) {
     switch (option) {
-        case kReadOnly: volume.read_only = true; return;
-        case kReadWrite: volume.read_only = false; return;
-        case kIdmap: volume.idmap = true; return;
-        case kNoIdmap: volume.idmap = false; return;
-        case kExec: volume.no_exec = false; return;
-        case kNoExec: volume.no_exec = true; return;
-        case kSuid: volume.no_suid = false; return;
-        case kNoSuid: volume.no_suid = true; return;
-        case kDev: volume.no_dev = false; return;
-        case kNoDev: volume.no_dev = true; return;
-        case kRecursive: volume.recursive = true; return;
-        case kNotRecursive: volume.recursive = false; return;
-        case kPrivate: return;  // as every mount here is
+        case kReadOnly:
+            volume.read_only = true;
+            return;
+        case kReadWrite:
+            volume.read_only = false;
+            return;
+        case kIdmap:
+            volume.idmap = true;
+            return;
+        case kNoIdmap:
+            volume.idmap = false;
+            return;
+        case kExec:
+            volume.no_exec = false;
+            return;
+        case kNoExec:
+            volume.no_exec = true;
+            return;
+        case kSuid:
+            volume.no_suid = false;
+            return;
+        case kNoSuid:
+            volume.no_suid = true;
+            return;
+        case kDev:
+            volume.no_dev = false;
+            return;
+        case kNoDev:
+            volume.no_dev = true;
+            return;
+        case kRecursive:
+            volume.recursive = true;
+            return;
+        case kNotRecursive:
+            volume.recursive = false;
+            return;
+        case kPrivate:
+            return;  // as every mount here is
     }
 }
 
 constexpr std::string_view kCapabilities[] = {
-    "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID",
-    "SETPCAP", "LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW",
-    "IPC_LOCK", "IPC_OWNER", "SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT",
-    "SYS_ADMIN", "SYS_BOOT", "SYS_NICE", "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD",
-    "LEASE", "AUDIT_WRITE", "AUDIT_CONTROL", "SETFCAP", "MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG",
-    "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF", "CHECKPOINT_RESTORE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "DAC_READ_SEARCH",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "SETGID",
+    "SETUID",
+    "SETPCAP",
+    "LINUX_IMMUTABLE",
+    "NET_BIND_SERVICE",
+    "NET_BROADCAST",
+    "NET_ADMIN",
+    "NET_RAW",
+    "IPC_LOCK",
+    "IPC_OWNER",
+    "SYS_MODULE",
+    "SYS_RAWIO",
+    "SYS_CHROOT",
+    "SYS_PTRACE",
+    "SYS_PACCT",
+    "SYS_ADMIN",
+    "SYS_BOOT",
+    "SYS_NICE",
+    "SYS_RESOURCE",
+    "SYS_TIME",
+    "SYS_TTY_CONFIG",
+    "MKNOD",
+    "LEASE",
+    "AUDIT_WRITE",
+    "AUDIT_CONTROL",
+    "SETFCAP",
+    "MAC_OVERRIDE",
+    "MAC_ADMIN",
+    "SYSLOG",
+    "WAKE_ALARM",
+    "BLOCK_SUSPEND",
+    "AUDIT_READ",
+    "PERFMON",
+    "BPF",
+    "CHECKPOINT_RESTORE",
 };
 static_assert(std::size(kCapabilities) == 41);
 
@@ -96,11 +172,13 @@ Value<std::string> ParseImage(std::string_view text) {
 }
 
 Value<Volume> ParseVolume(std::string_view text, const Specifiers& specifiers) {
-    constexpr char kHint[] = "SOURCE:DEST[:OPTION,...] with an absolute path or a volume's name as SOURCE";
+    constexpr char kHint[] =
+        "SOURCE:DEST[:OPTION,...] with an absolute path or a volume's name as SOURCE";
     const auto parts = Split(text, ':');
     if (parts.size() < 2 || parts.size() > 3)
-        return Bad(Cat(Quote(text), parts.size() < 2 ? " has no destination" : " has too many parts"),
-                   kHint);
+        return Bad(
+            Cat(Quote(text), parts.size() < 2 ? " has no destination" : " has too many parts"),
+            kHint);
     Volume volume;
     auto source = ExpandSpecifiers(parts[0], specifiers);
     if (!source) return std::unexpected(std::move(source).error());
@@ -112,7 +190,8 @@ Value<Volume> ParseVolume(std::string_view text, const Specifiers& specifiers) {
         std::string_view name = *source;
         if (name.ends_with(".volume")) name.remove_suffix(std::string_view(".volume").size());
         if (!IsVolumeName(name))
-            return Bad(Cat(Quote(*source), " is neither an absolute path nor a volume's name"), kHint);
+            return Bad(Cat(Quote(*source), " is neither an absolute path nor a volume's name"),
+                       kHint);
         volume.source = name;
         volume.named = true;
     }
@@ -124,7 +203,8 @@ Value<Volume> ParseVolume(std::string_view text, const Specifiers& specifiers) {
         for (std::string_view word : Split(parts[2], ',')) {
             auto option = ParseChoice(word, kVolumeOptions);
             if (!option)
-                return Bad(Cat("volume option ", option.error().text), std::move(option.error().hint));
+                return Bad(Cat("volume option ", option.error().text),
+                           std::move(option.error().hint));
             Apply(static_cast<VolumeOption>(*option), volume);
         }
     return volume;
@@ -188,7 +268,8 @@ Value<NetworkMode> ParseNetwork(std::string_view text) {
     if (text.starts_with("container:"))
         return Bad(Cat(Quote(text), " is not a network"),
                    Cat("write ", text.substr(10), ".container"));
-    for (std::string_view known : {"macvlan:", "ipvlan:", "bridge", "pasta", "slirp4netns", "private", "ns:"})
+    for (std::string_view known :
+         {"macvlan:", "ipvlan:", "bridge", "pasta", "slirp4netns", "private", "ns:"})
         if (text.starts_with(known))
             return Bad(Cat("network ", Quote(text), " is not supported yet"), kHint);
     if (text.ends_with(".network"))
@@ -205,8 +286,10 @@ Value<std::string> ParseCapability(std::string_view text) {
     std::vector<std::string_view> known(std::begin(kCapabilities), std::end(kCapabilities));
     if (std::find(known.begin(), known.end(), bare) != known.end()) return Cat("CAP_", bare);
     if (auto near = Nearest(bare, known))
-        return Bad(Cat(Quote(text), " is not a capability"), Cat("did you mean 'CAP_", *near, "'?"));
-    return Bad(Cat(Quote(text), " is not a capability"), "a name of capabilities(7), as in CAP_NET_RAW");
+        return Bad(Cat(Quote(text), " is not a capability"),
+                   Cat("did you mean 'CAP_", *near, "'?"));
+    return Bad(Cat(Quote(text), " is not a capability"),
+               "a name of capabilities(7), as in CAP_NET_RAW");
 }
 
 Value<ExitStatusSet> ParseExitStatus(std::string_view text) {
@@ -215,9 +298,9 @@ Value<ExitStatusSet> ParseExitStatus(std::string_view text) {
         int code;
     };
     static constexpr Named kNames[] = {
-        {"SUCCESS", 0}, {"FAILURE", 1}, {"USAGE", 64}, {"DATAERR", 65}, {"NOINPUT", 66},
-        {"NOUSER", 67}, {"NOHOST", 68}, {"UNAVAILABLE", 69}, {"SOFTWARE", 70}, {"OSERR", 71},
-        {"OSFILE", 72}, {"CANTCREAT", 73}, {"IOERR", 74}, {"TEMPFAIL", 75}, {"PROTOCOL", 76},
+        {"SUCCESS", 0}, {"FAILURE", 1},    {"USAGE", 64},       {"DATAERR", 65},  {"NOINPUT", 66},
+        {"NOUSER", 67}, {"NOHOST", 68},    {"UNAVAILABLE", 69}, {"SOFTWARE", 70}, {"OSERR", 71},
+        {"OSFILE", 72}, {"CANTCREAT", 73}, {"IOERR", 74},       {"TEMPFAIL", 75}, {"PROTOCOL", 76},
         {"NOPERM", 77}, {"CONFIG", 78},
     };
     ExitStatusSet set;

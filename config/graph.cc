@@ -33,9 +33,10 @@ class Graph {
 
   private:
     std::optional<size_t> Find(std::string_view name) const {
-        auto found = std::lower_bound(
-            units_.begin(), units_.end(), name,
-            [](const LoadedUnit& unit, std::string_view wanted) { return unit.unit.name < wanted; });
+        auto found = std::lower_bound(units_.begin(), units_.end(), name,
+                                      [](const LoadedUnit& unit, std::string_view wanted) {
+                                          return unit.unit.name < wanted;
+                                      });
         if (found == units_.end() || found->unit.name != name) return std::nullopt;
         return static_cast<size_t>(found - units_.begin());
     }
@@ -84,13 +85,16 @@ void Graph::Resolve(size_t unit, const std::vector<std::string>& names, std::str
 void Graph::Build() {
     for (size_t i = 0; i < units_.size(); ++i) {
         const Unit& unit = units_[i].unit;
-        Resolve(i, unit.unit.after, "Unit.After", Severity::kWarning,
-                [&](size_t to) { after_[i].push_back({to, i, "Unit.After"}); });
-        Resolve(i, unit.unit.before, "Unit.Before", Severity::kWarning,
-                [&](size_t to) { after_[to].push_back({i, i, "Unit.Before"}); });
+        Resolve(i, unit.unit.after, "Unit.After", Severity::kWarning, [&](size_t to) {
+            after_[i].push_back({to, i, "Unit.After"});
+        });
+        Resolve(i, unit.unit.before, "Unit.Before", Severity::kWarning, [&](size_t to) {
+            after_[to].push_back({i, i, "Unit.Before"});
+        });
         Resolve(i, unit.unit.wants, "Unit.Wants", Severity::kWarning, [](size_t) {});
-        Resolve(i, unit.unit.requires_, "Unit.Requires", Severity::kError,
-                [&](size_t to) { requires_[i].push_back({to, i, "Unit.Requires"}); });
+        Resolve(i, unit.unit.requires_, "Unit.Requires", Severity::kError, [&](size_t to) {
+            requires_[i].push_back({to, i, "Unit.Requires"});
+        });
         if (unit.container.network.kind != Kind::kContainer) continue;
         Resolve(i, {unit.container.network.unit}, "Container.Network", Severity::kError,
                 [&](size_t to) {
@@ -135,8 +139,10 @@ std::vector<std::vector<size_t>> Graph::Components(
             const size_t node = path.back().node;
             if (path.back().next_edge < edges[node].size()) {
                 const size_t to = edges[node][path.back().next_edge++].to;
-                if (index[to] == kUnseen) enter(to);
-                else if (open[to]) low[node] = std::min(low[node], index[to]);
+                if (index[to] == kUnseen)
+                    enter(to);
+                else if (open[to])
+                    low[node] = std::min(low[node], index[to]);
                 continue;
             }
             path.pop_back();
@@ -159,8 +165,9 @@ std::string Graph::CycleText(const std::vector<Edge>& cycle, size_t first, std::
         const Edge& edge = cycle[(first + i) % cycle.size()];
         const Location at = PlaceOf(units_[edge.owner].unit, edge.key);
         if (i > 0) text += ", ";
-        text += Cat(Quote(units_[from.to].unit.name), " ", verb, " ",
-                    Quote(units_[edge.to].unit.name), " (", at.file, ":", std::to_string(at.line), ")");
+        text +=
+            Cat(Quote(units_[from.to].unit.name), " ", verb, " ", Quote(units_[edge.to].unit.name),
+                " (", at.file, ":", std::to_string(at.line), ")");
     }
     if (cycle.size() > kMostShown)
         text += Cat(", and ", std::to_string(cycle.size() - kMostShown), " more");
@@ -186,9 +193,11 @@ void Graph::RefuseCycles(const std::vector<std::vector<Edge>>& edges, std::strin
         const size_t begin = seen_at[node];
         const std::vector<Edge> cycle(walk.begin() + static_cast<ptrdiff_t>(begin), walk.end());
         for (size_t member : members) {
-            // Begin with the unit that the message is about, where it is in the cycle that is shown.
+            // Begin with the unit that the message is about, where it is in the cycle that is
+            // shown.
             auto seen = seen_at.find(member);
-            const size_t first = seen != seen_at.end() && seen->second >= begin ? seen->second - begin : 0;
+            const size_t first =
+                seen != seen_at.end() && seen->second >= begin ? seen->second - begin : 0;
             const auto own = std::find_if(edges[member].begin(), edges[member].end(),
                                           [&](const Edge& edge) { return is_member(edge.to); });
             // An edge of Before= is owned by the other end; then the file as a whole is the place.
@@ -212,7 +221,8 @@ void Graph::RefuseRequirers() {
         for (const Edge& edge : required_by[refused]) {
             const bool was = units_[edge.to].refused;
             Report(edge.to, Severity::kError, edge.key,
-                   Cat("unit ", Quote(units_[refused].unit.name), ", which this one needs, is refused"),
+                   Cat("unit ", Quote(units_[refused].unit.name),
+                       ", which this one needs, is refused"),
                    Cat("mend ", units_[refused].unit.path));
             if (!was) work.push_back(edge.to);
         }

@@ -1,7 +1,8 @@
 #include "config/ini_reader.h"
 
-#include <algorithm>
 #include <cstring>
+
+#include <algorithm>
 
 extern "C" {
 #include <ini.h>
@@ -66,8 +67,11 @@ class Vetting {
     std::string_view VetEntry(std::string_view line, int number);
     std::string_view Refuse(int number, std::string text, std::string hint = {}) {
         if (out_.problems.size() < kMaxProblems)
-            out_.problems.push_back({Severity::kError, {std::string(file_), number}, {},
-                                     std::move(text), std::move(hint)});
+            out_.problems.push_back({Severity::kError,
+                                     {std::string(file_), number},
+                                     {},
+                                     std::move(text),
+                                     std::move(hint)});
         return {};
     }
 
@@ -145,8 +149,11 @@ std::string_view Vetting::VetEntry(std::string_view line, int number) {
 IniFile ReadIni(std::string_view file, std::string_view text) {
     IniFile out;
     if (text.size() > kMaxFileBytes) {
-        out.problems.push_back({Severity::kError, {std::string(file), 0}, {},
-                                Cat("file over ", std::to_string(kMaxFileBytes >> 10), " KiB"), {}});
+        out.problems.push_back({Severity::kError,
+                                {std::string(file), 0},
+                                {},
+                                Cat("file over ", std::to_string(kMaxFileBytes >> 10), " KiB"),
+                                {}});
         return out;
     }
     if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
@@ -163,8 +170,11 @@ IniFile ReadIni(std::string_view file, std::string_view text) {
         feed.text += '\n';
     }
     if (int line = ::ini_parse_stream(NextLine, &feed, TakeEntry, &feed); line != 0)
-        out.problems.push_back(
-            {Severity::kError, {std::string(file), std::max(line, 0)}, {}, "line cannot be read", {}});
+        out.problems.push_back({Severity::kError,
+                                {std::string(file), std::max(line, 0)},
+                                {},
+                                "line cannot be read",
+                                {}});
     return out;
 }
 

@@ -1,9 +1,9 @@
 // The wall around inih: from bytes to entries with line numbers.
 //
-// inih cuts long lines and names without a word, stops at a NUL and takes ':' for '='. So every line
-// is looked at here first; what inih could misread is a problem and reaches it as an empty line, which
-// keeps the numbers right. inih then splits what is left. All problems of a file are found, not only
-// the first.
+// inih cuts long lines and names without a word, stops at a NUL and takes ':' for '='. So every
+// line is looked at here first; what inih could misread is a problem and reaches it as an empty
+// line, which keeps the numbers right. inih then splits what is left. All problems of a file are
+// found, not only the first.
 #pragma once
 
 #include <cstddef>

@@ -18,8 +18,10 @@ namespace husk::config {
 // Calls a value parser, with the specifiers where it asks for them.
 template <auto Parse, typename Target>
 auto Parsed(std::string_view text, const KeyInput<Target>& input) {
-    if constexpr (std::is_invocable_v<decltype(Parse), std::string_view>) return Parse(text);
-    else return Parse(text, input.specifiers);
+    if constexpr (std::is_invocable_v<decltype(Parse), std::string_view>)
+        return Parse(text);
+    else
+        return Parse(text, input.specifiers);
 }
 
 // A value into one member; a member of an optional type takes the plain value.

@@ -75,13 +75,17 @@ class Applying {
   public:
     Applying(Target& target, Sections<Target> sections, const Specifiers& specifiers,
              std::string_view file_name, Problems& problems)
-        : target_(target), sections_(sections), specifiers_(specifiers), file_name_(file_name),
+        : target_(target),
+          sections_(sections),
+          specifiers_(specifiers),
+          file_name_(file_name),
           problems_(problems) {}
 
     void ApplyFile(const IniFile& file) {
         const size_t most = problems_.size() + kMaxProblems;
         for (const IniSection& header : file.sections)
-            if (problems_.size() < most && !header.name.starts_with("X-") && !FindSection(sections_, header.name))
+            if (problems_.size() < most && !header.name.starts_with("X-") &&
+                !FindSection(sections_, header.name))
                 Report(header.line, {}, Cat("unknown section [", header.name, "]"),
                        UnknownSectionHint(sections_, header.name));
         for (const IniEntry& entry : file.entries) {
@@ -96,8 +100,11 @@ class Applying {
 
   private:
     void Report(int line, std::string_view key, std::string text, std::string hint) {
-        problems_.push_back({Severity::kError, {std::string(file_name_), line}, std::string(key),
-                             std::move(text), std::move(hint)});
+        problems_.push_back({Severity::kError,
+                             {std::string(file_name_), line},
+                             std::string(key),
+                             std::move(text),
+                             std::move(hint)});
     }
 
     void ApplyEntry(const KeySection<Target>& section, const IniEntry& entry) {
@@ -118,8 +125,10 @@ class Applying {
                           std::move(outcome.error().hint));
         if constexpr (requires { target_.given; }) {
             const std::string name = Cat(section.name, ".", entry.key);
-            if (entry.value.empty()) target_.given.erase(name);
-            else target_.given.insert_or_assign(name, at);
+            if (entry.value.empty())
+                target_.given.erase(name);
+            else
+                target_.given.insert_or_assign(name, at);
         }
     }
 
@@ -146,35 +155,64 @@ class Applying {
 
 const char* TypeText(ValueType type) {
     switch (type) {
-        case ValueType::kBoolean: return "boolean";
-        case ValueType::kText: return "text";
-        case ValueType::kWords: return "words";
-        case ValueType::kPath: return "path";
-        case ValueType::kPathList: return "list of paths";
-        case ValueType::kUnits: return "list of units";
-        case ValueType::kSpan: return "time";
-        case ValueType::kSize: return "size";
-        case ValueType::kMemory: return "size, percent or infinity";
-        case ValueType::kNumber: return "number";
-        case ValueType::kSignal: return "signal";
-        case ValueType::kSignals: return "list of signals";
-        case ValueType::kStatus: return "list of exit statuses";
-        case ValueType::kLimit: return "LIMIT or SOFT:HARD";
-        case ValueType::kChoice: return "word";
-        case ValueType::kMode: return "octal mode";
-        case ValueType::kAssignments: return "list of NAME=VALUE";
-        case ValueType::kName: return "name";
-        case ValueType::kCapabilities: return "list of capabilities";
-        case ValueType::kPercent: return "percent";
-        case ValueType::kVolume: return "list of SOURCE:DEST[:OPTION,...]";
-        case ValueType::kTmpfs: return "list of DEST[:OPTION,...]";
-        case ValueType::kImage: return "name or path";
-        case ValueType::kNetwork: return "network";
-        case ValueType::kUlimit: return "list of NAME=SOFT[:HARD]";
-        case ValueType::kCpus: return "list of numbers and ranges";
-        case ValueType::kUris: return "list of URIs";
-        case ValueType::kNames: return "list of names";
-        case ValueType::kOther: return "";
+        case ValueType::kBoolean:
+            return "boolean";
+        case ValueType::kText:
+            return "text";
+        case ValueType::kWords:
+            return "words";
+        case ValueType::kPath:
+            return "path";
+        case ValueType::kPathList:
+            return "list of paths";
+        case ValueType::kUnits:
+            return "list of units";
+        case ValueType::kSpan:
+            return "time";
+        case ValueType::kSize:
+            return "size";
+        case ValueType::kMemory:
+            return "size, percent or infinity";
+        case ValueType::kNumber:
+            return "number";
+        case ValueType::kSignal:
+            return "signal";
+        case ValueType::kSignals:
+            return "list of signals";
+        case ValueType::kStatus:
+            return "list of exit statuses";
+        case ValueType::kLimit:
+            return "LIMIT or SOFT:HARD";
+        case ValueType::kChoice:
+            return "word";
+        case ValueType::kMode:
+            return "octal mode";
+        case ValueType::kAssignments:
+            return "list of NAME=VALUE";
+        case ValueType::kName:
+            return "name";
+        case ValueType::kCapabilities:
+            return "list of capabilities";
+        case ValueType::kPercent:
+            return "percent";
+        case ValueType::kVolume:
+            return "list of SOURCE:DEST[:OPTION,...]";
+        case ValueType::kTmpfs:
+            return "list of DEST[:OPTION,...]";
+        case ValueType::kImage:
+            return "name or path";
+        case ValueType::kNetwork:
+            return "network";
+        case ValueType::kUlimit:
+            return "list of NAME=SOFT[:HARD]";
+        case ValueType::kCpus:
+            return "list of numbers and ranges";
+        case ValueType::kUris:
+            return "list of URIs";
+        case ValueType::kNames:
+            return "list of names";
+        case ValueType::kOther:
+            return "";
     }
     return "";
 }

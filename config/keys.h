@@ -17,7 +17,8 @@
 
 namespace husk::config {
 
-// What a parser of a row is given. An empty text resets: a list to nothing, the rest to the default.
+// What a parser of a row is given. An empty text resets: a list to nothing, the rest to the
+// default.
 template <typename Target>
 struct KeyInput {
     std::string_view text;
@@ -28,9 +29,35 @@ struct KeyInput {
 
 // How a value is written, as the reference shows it.
 enum class ValueType : uint8_t {
-    kBoolean, kText, kWords, kPath, kPathList, kUnits, kSpan, kSize, kMemory, kNumber, kSignal,
-    kSignals, kStatus, kLimit, kChoice, kMode, kAssignments, kName, kCapabilities, kPercent,
-    kVolume, kTmpfs, kImage, kNetwork, kUlimit, kCpus, kUris, kNames, kOther,
+    kBoolean,
+    kText,
+    kWords,
+    kPath,
+    kPathList,
+    kUnits,
+    kSpan,
+    kSize,
+    kMemory,
+    kNumber,
+    kSignal,
+    kSignals,
+    kStatus,
+    kLimit,
+    kChoice,
+    kMode,
+    kAssignments,
+    kName,
+    kCapabilities,
+    kPercent,
+    kVolume,
+    kTmpfs,
+    kImage,
+    kNetwork,
+    kUlimit,
+    kCpus,
+    kUris,
+    kNames,
+    kOther,
 };
 const char* TypeText(ValueType type);
 // Whether repeating the key adds to its list.

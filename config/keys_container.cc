@@ -20,7 +20,8 @@ Outcome AppendEnvironment(Unit& unit, const UnitInput& input) {
     auto assignments = ParseAssignments(input.text, input.specifiers);
     if (!assignments) return std::unexpected(std::move(assignments).error());
     for (std::string& assignment : *assignments) {
-        const std::string_view name = std::string_view(assignment).substr(0, assignment.find('=') + 1);
+        const std::string_view name =
+            std::string_view(assignment).substr(0, assignment.find('=') + 1);
         std::erase_if(environment, [&](const std::string& old) { return old.starts_with(name); });
         environment.push_back(std::move(assignment));
     }
@@ -42,7 +43,8 @@ Outcome SetRootfs(Unit& unit, const UnitInput& input) {
     auto path = Expanded<ParsePath>(text, input.specifiers);
     if (!path) return std::unexpected(std::move(path).error());
     if (*path == "/")
-        return Bad("'/' is the device's own root", "name a directory that holds a root file system");
+        return Bad("'/' is the device's own root",
+                   "name a directory that holds a root file system");
     unit.container.rootfs = std::move(*path);
     return {};
 }
@@ -102,7 +104,8 @@ constexpr Choice kOverlays[] = {
 
 Value<OverlayMode> ParseOverlay(std::string_view text) {
     if (text.ends_with(".volume"))
-        return Bad(Cat("overlay on ", Quote(text), " is not supported yet"), "'none' or 'volatile'");
+        return Bad(Cat("overlay on ", Quote(text), " is not supported yet"),
+                   "'none' or 'volatile'");
     auto choice = ParseChoice(text, kOverlays);
     if (!choice) return std::unexpected(std::move(choice).error());
     return static_cast<OverlayMode>(*choice);
@@ -128,54 +131,72 @@ constexpr auto kAppend = &Append<&Unit::container, Member, Parse>;
 
 constexpr char kNoEngine[] = "there is no Podman here; every setting has a key of its own";
 constexpr char kNoPull[] = "nothing is pulled from a registry; Image= names a file on the device";
-constexpr char kNoSelinux[] = "husk confines by namespaces, capabilities and seccomp, not by SELinux labels";
+constexpr char kNoSelinux[] =
+    "husk confines by namespaces, capabilities and seccomp, not by SELinux labels";
 
 constexpr UnitKey kKeys[] = {
     // the root
-    {"Image", T::kImage, "", "The root: an erofs or squashfs file, mounted read-only, never unpacked.",
+    {"Image", T::kImage, "",
+     "The root: an erofs or squashfs file, mounted read-only, never unpacked.",
      kSet<&C::image, Expanded<ParseImage>>},
     {"ImageVerity", T::kText, "", "(own) The dm-verity root hash of the image."},
-    {"Rootfs", T::kPath, "", "The root: a directory; PATH:O gives a volatile overlay. Without Image= "
-     "and Rootfs= the root is a skeleton: put programs in with Volume=.", SetRootfs},
-    {"ReadOnly", T::kBoolean, "yes", "The root cannot be written to.", kSet<&C::read_only, ParseBoolean>},
+    {"Rootfs", T::kPath, "",
+     "The root: a directory; PATH:O gives a volatile overlay. Without Image= "
+     "and Rootfs= the root is a skeleton: put programs in with Volume=.",
+     SetRootfs},
+    {"ReadOnly", T::kBoolean, "yes", "The root cannot be written to.",
+     kSet<&C::read_only, ParseBoolean>},
     {"ReadOnlyTmpfs", T::kBoolean, "yes", "A tmpfs on /tmp, /run and /var/tmp of a read-only root.",
      kSet<&C::read_only_tmpfs, ParseBoolean>},
-    {"Overlay", T::kChoice, "none", "(own) none, or volatile: a writable root whose changes go when it stops.",
+    {"Overlay", T::kChoice, "none",
+     "(own) none, or volatile: a writable root whose changes go when it stops.",
      kSet<&C::overlay, ParseOverlay>},
     // the command
-    {"Entrypoint", T::kWords, "", "Words before those of Exec=.", kSet<&C::entrypoint, ParseCommand>},
-    {"Exec", T::kWords, "", "The command; its first word is looked up in the container. $NAME and "
-     "${NAME} are replaced from Environment=; $$ is a dollar sign.", kSet<&C::exec, ParseCommand>},
-    {"WorkingDir", T::kPath, "/", "The working directory.", kSet<&C::working_dir, Expanded<ParsePath>>},
+    {"Entrypoint", T::kWords, "", "Words before those of Exec=.",
+     kSet<&C::entrypoint, ParseCommand>},
+    {"Exec", T::kWords, "",
+     "The command; its first word is looked up in the container. $NAME and "
+     "${NAME} are replaced from Environment=; $$ is a dollar sign.",
+     kSet<&C::exec, ParseCommand>},
+    {"WorkingDir", T::kPath, "/", "The working directory.",
+     kSet<&C::working_dir, Expanded<ParsePath>>},
     {"Environment", T::kAssignments, "", "The environment; quote an assignment that holds blanks.",
      AppendEnvironment},
     {"EnvironmentFile", T::kPath, "", "A file of assignments."},
     {"EnvironmentHost", T::kBoolean, "no", "Passes husk's own environment on."},
-    {"User", T::kName, "0", "The user, by the container's own passwd.", kSet<&C::user, Expanded<ParseUserName>>},
+    {"User", T::kName, "0", "The user, by the container's own passwd.",
+     kSet<&C::user, Expanded<ParseUserName>>},
     {"Group", T::kName, "the user's, or 0", "The group, by the container's own group file.",
      kSet<&C::group, Expanded<ParseUserName>>},
-    {"GroupAdd", T::kNames, "", "Further groups.", kAppend<&C::group_add, EachWord<ParseAddedGroup>>},
-    {"HostName", T::kName, "the unit's name", "The host name inside.", kSet<&C::host_name, Expanded<ParseHostName>>},
+    {"GroupAdd", T::kNames, "", "Further groups.",
+     kAppend<&C::group_add, EachWord<ParseAddedGroup>>},
+    {"HostName", T::kName, "the unit's name", "The host name inside.",
+     kSet<&C::host_name, Expanded<ParseHostName>>},
     {"Timezone", T::kText, "", "The time zone inside."},
     {"RunInit", T::kBoolean, "no", "A reaper as process 1 of the container."},
     // files
-    {"Volume", T::kVolume, "", "A directory or file of the device, or a named volume. Options: ro, rw, "
+    {"Volume", T::kVolume, "",
+     "A directory or file of the device, or a named volume. Options: ro, rw, "
      "[no]exec, [no]suid, [no]dev, [no]idmap, bind, rbind. Without options: rw,nosuid,nodev,idmap.",
      kAppend<&C::volumes, ParseVolume>},
     {"Mount", T::kText, "", "A mount in Podman's long form."},
-    {"Tmpfs", T::kTmpfs, "", "A tmpfs. Options: size=, mode=, ro, rw, [no]exec; nosuid and nodev hold always.",
+    {"Tmpfs", T::kTmpfs, "",
+     "A tmpfs. Options: size=, mode=, ro, rw, [no]exec; nosuid and nodev hold always.",
      kAppend<&C::tmpfs, ParseTmpfs>},
     {"ShmSize", T::kSize, "64M", "The size of /dev/shm.", kSet<&C::shm_size, ParsePositiveSize>},
-    {"Mask", T::kPathList, "", "Paths hidden besides the usual ones, separated by ':'.", kAppend<&C::mask, ParseMask>},
+    {"Mask", T::kPathList, "", "Paths hidden besides the usual ones, separated by ':'.",
+     kAppend<&C::mask, ParseMask>},
     {"Unmask", T::kPathList, "", "Paths not hidden after all, separated by ':'; ALL for every one.",
      kAppend<&C::unmask, ParseUnmask>},
     {"Sysctl", T::kAssignments, "", "Kernel parameters of the container's namespaces."},
     {"AddDevice", T::kText, "", "A device node."},
     {"Secret", T::kText, "", "A secret as a file."},
     // rights
-    {"AddCapability", T::kCapabilities, "", "Capabilities to keep; without this key there are none.",
+    {"AddCapability", T::kCapabilities, "",
+     "Capabilities to keep; without this key there are none.",
      kAppend<&C::add_capability, EachWord<ParseAddedCapability>>},
-    {"DropCapability", T::kCapabilities, "", "Capabilities to take away again; 'all' for every one.",
+    {"DropCapability", T::kCapabilities, "",
+     "Capabilities to take away again; 'all' for every one.",
      kAppend<&C::drop_capability, EachWord<ParseDroppedCapability>>},
     {"NoNewPrivileges", T::kBoolean, "yes", "Nothing that is executed gains rights.",
      kSet<&C::no_new_privileges, ParseBoolean>},
@@ -191,15 +212,18 @@ constexpr UnitKey kKeys[] = {
      SetChoice<&Unit::container, &C::user_ns, kUserNamespaces>},
     {"UIDMap", T::kText, "", "An explicit map of user ids."},
     {"GIDMap", T::kText, "", "An explicit map of group ids."},
-    {"PrivatePIDs", T::kBoolean, "yes", "no: sees the device's processes.", kSet<&C::private_pids, ParseBoolean>},
+    {"PrivatePIDs", T::kBoolean, "yes", "no: sees the device's processes.",
+     kSet<&C::private_pids, ParseBoolean>},
     {"PrivateIPC", T::kBoolean, "yes", "no: shares the device's System V and POSIX IPC.",
      kSet<&C::private_ipc, ParseBoolean>},
     {"PrivateMounts", T::kBoolean, "yes", "no: shares the device's mounts."},
     {"ProtectHostname", T::kBoolean, "yes", "no: shares the device's host name."},
     {"TimeOffset", T::kSpan, "", "(own) Shifts the monotonic and boot clocks."},
     // network
-    {"Network", T::kNetwork, "none", "none, host, or NAME.container: that unit's network, which is then "
-     "required and started first.", kSet<&C::network, Expanded<ParseNetwork>>},
+    {"Network", T::kNetwork, "none",
+     "none, host, or NAME.container: that unit's network, which is then "
+     "required and started first.",
+     kSet<&C::network, Expanded<ParseNetwork>>},
     {"IP", T::kText, "", "The address on a network."},
     {"IP6", T::kText, "", "The IPv6 address on a network."},
     {"PublishPort", T::kText, "", "A port of the device that leads into the container."},
@@ -234,7 +258,8 @@ constexpr UnitKey kKeys[] = {
     {"HealthStartupSuccess", T::kNumber, "1", "Successful startup checks that are needed."},
     {"HealthStartupTimeout", T::kSpan, "30s", "How long a startup check may take."},
     {"HealthOnFailure", T::kChoice, "none", "What to do when it becomes unhealthy."},
-    {"Notify", T::kChoice, "no", "yes: sd_notify from inside; healthy: after the first good check."},
+    {"Notify", T::kChoice, "no",
+     "yes: sd_notify from inside; healthy: after the first good check."},
     // names and logs
     {"ContainerName", T::kName, "", "A name for people."},
     {"Label", T::kAssignments, "", "Labels."},

@@ -80,7 +80,8 @@ Outcome AddStatuses(Unit& unit, const UnitInput& input) {
 Value<Duration> ParseQuotaPeriod(std::string_view text) {
     auto period = ParseSpan(text);
     if (period && (*period < std::chrono::milliseconds(1) || *period > std::chrono::seconds(1)))
-        return Bad(Cat(Quote(text), " is out of range"), "1ms to 1s, which is what the kernel takes");
+        return Bad(Cat(Quote(text), " is out of range"),
+                   "1ms to 1s, which is what the kernel takes");
     return period;
 }
 
@@ -102,7 +103,8 @@ Value<int> ParseBetween(std::string_view text) {
 
 Value<unsigned> ParseUmask(std::string_view text) {
     auto mode = ParseFileMode(text);
-    if (mode && *mode > 0777) return Bad(Cat(Quote(text), " is not a umask"), "octal, at most 0777");
+    if (mode && *mode > 0777)
+        return Bad(Cat(Quote(text), " is not a umask"), "octal, at most 0777");
     return mode;
 }
 
@@ -129,8 +131,10 @@ constexpr auto kSetChoice = &SetChoice<&Unit::service, Member, Choices>;
 
 constexpr UnitKey kKeys[] = {
     // life
-    {"Type", T::kChoice, "exec", "exec: started when the program runs; simple: when its process "
-     "exists; oneshot: when it has ended well.", kSetChoice<&S::type, kTypes>},
+    {"Type", T::kChoice, "exec",
+     "exec: started when the program runs; simple: when its process "
+     "exists; oneshot: when it has ended well.",
+     kSetChoice<&S::type, kTypes>},
     {"ExecCondition", T::kWords, "", "A command that decides whether the unit starts."},
     {"ExecStartPre", T::kWords, "", "A command before the start."},
     {"ExecStart", T::kOther, "", "", nullptr, "write Exec= in [Container]"},
@@ -138,12 +142,16 @@ constexpr UnitKey kKeys[] = {
     {"ExecReload", T::kWords, "", "A command that reloads."},
     {"ExecStop", T::kWords, "", "A command that stops."},
     {"ExecStopPost", T::kWords, "", "A command after the end."},
-    {"Restart", T::kChoice, "on-failure", "no, on-success, on-failure, on-abnormal, on-abort or always. "
-     "Never after a stop that was asked for.", kSetChoice<&S::restart, kRestarts>},
+    {"Restart", T::kChoice, "on-failure",
+     "no, on-success, on-failure, on-abnormal, on-abort or always. "
+     "Never after a stop that was asked for.",
+     kSetChoice<&S::restart, kRestarts>},
     {"RestartSec", T::kSpan, "100ms", "The delay before the first restart.",
      kSet<&S::restart_sec, ParseFiniteSpan>},
-    {"RestartSteps", T::kNumber, "8", "Restarts over which the delay grows to RestartMaxDelaySec=; "
-     "0 keeps it constant.", kSet<&S::restart_steps, ParseRestartSteps>},
+    {"RestartSteps", T::kNumber, "8",
+     "Restarts over which the delay grows to RestartMaxDelaySec=; "
+     "0 keeps it constant.",
+     kSet<&S::restart_steps, ParseRestartSteps>},
     {"RestartMaxDelaySec", T::kSpan, "30s", "The longest delay; needs RestartSteps=.",
      kSet<&S::restart_max_delay, ParseFiniteSpan>},
     {"RestartMode", T::kChoice, "normal", "What others see of a restart."},
@@ -151,20 +159,23 @@ constexpr UnitKey kKeys[] = {
      AddStatuses<&S::restart_prevent>},
     {"RestartForceExitStatus", T::kStatus, "", "Statuses after which it is restarted in any case.",
      AddStatuses<&S::restart_force>},
-    {"SuccessExitStatus", T::kStatus, "", "Statuses that are successes besides 0, HUP, INT, TERM and PIPE.",
-     AddStatuses<&S::success>},
+    {"SuccessExitStatus", T::kStatus, "",
+     "Statuses that are successes besides 0, HUP, INT, TERM and PIPE.", AddStatuses<&S::success>},
     {"RemainAfterExit", T::kBoolean, "no", "Counts as active after it has ended well.",
      kSet<&S::remain_after_exit, ParseBoolean>},
     {"TimeoutStartSec", T::kSpan, "10s", "How long a start may take; 0 or infinity: for ever.",
      kSet<&S::timeout_start, ParseTimeout>},
-    {"TimeoutStopSec", T::kSpan, "10s", "Time between the stop signal and SIGKILL; 0 or infinity: for ever.",
+    {"TimeoutStopSec", T::kSpan, "10s",
+     "Time between the stop signal and SIGKILL; 0 or infinity: for ever.",
      kSet<&S::timeout_stop, ParseTimeout>},
     {"TimeoutAbortSec", T::kSpan, "TimeoutStopSec=", "The same after the watchdog."},
     {"RuntimeMaxSec", T::kSpan, "infinity", "How long it may run."},
-    {"KillMode", T::kChoice, "control-group", "control-group: every process gets the stop signal; mixed: "
+    {"KillMode", T::kChoice, "control-group",
+     "control-group: every process gets the stop signal; mixed: "
      "the main one gets it, the rest SIGKILL; process: the main one alone.",
      kSetChoice<&S::kill_mode, kKillModes>},
-    {"KillSignal", T::kSignal, "SIGTERM", "The stop signal.", kSet<&S::kill_signal, ParseSignalValue>},
+    {"KillSignal", T::kSignal, "SIGTERM", "The stop signal.",
+     kSet<&S::kill_signal, ParseSignalValue>},
     {"RestartKillSignal", T::kSignal, "KillSignal=", "The stop signal of a restart."},
     {"FinalKillSignal", T::kSignal, "SIGKILL", "The signal after the stop timeout."},
     {"SendSIGKILL", T::kBoolean, "yes", "no: waits for ever after the stop signal.",
@@ -175,8 +186,10 @@ constexpr UnitKey kKeys[] = {
     {"NotifyAccess", T::kChoice, "main", "Whose notifications count."},
     {"NotifyFd", T::kNumber, "", "(own) A newline on this descriptor means ready."},
     // resources
-    {"MemoryMin", T::kMemory, "0", "Memory that is never reclaimed.", kSet<&S::memory_min, ParseMemoryLimit>},
-    {"MemoryLow", T::kMemory, "0", "Memory that is reclaimed last.", kSet<&S::memory_low, ParseMemoryLimit>},
+    {"MemoryMin", T::kMemory, "0", "Memory that is never reclaimed.",
+     kSet<&S::memory_min, ParseMemoryLimit>},
+    {"MemoryLow", T::kMemory, "0", "Memory that is reclaimed last.",
+     kSet<&S::memory_low, ParseMemoryLimit>},
     {"MemoryHigh", T::kMemory, "infinity", "Memory above which it is slowed down.",
      kSet<&S::memory_high, ParseMemoryCeiling>},
     {"MemoryMax", T::kMemory, "infinity", "Memory that it cannot exceed.",
@@ -184,7 +197,8 @@ constexpr UnitKey kKeys[] = {
     {"MemorySwapMax", T::kMemory, "infinity", "Swap that it cannot exceed.",
      kSet<&S::memory_swap_max, ParseMemoryLimit>},
     {"MemoryZSwapMax", T::kMemory, "infinity", "Compressed swap that it cannot exceed."},
-    {"OOMPolicy", T::kChoice, "kill", "kill: out of memory ends the whole container; continue: one process.",
+    {"OOMPolicy", T::kChoice, "kill",
+     "kill: out of memory ends the whole container; continue: one process.",
      kSetChoice<&S::oom_policy, kOomPolicies>},
     {"CPUQuota", T::kPercent, "", "CPU time that it cannot exceed; 100% is one CPU.",
      kSet<&S::cpu_quota_percent, ParseCpuQuota>},
@@ -211,13 +225,17 @@ constexpr UnitKey kKeys[] = {
     {"LimitFSIZE", T::kLimit, "", "Size of files.", SetLimit<RLIMIT_FSIZE, L::kBytes>},
     {"LimitLOCKS", T::kLimit, "", "File locks.", SetLimit<RLIMIT_LOCKS, L::kCount>},
     {"LimitMEMLOCK", T::kLimit, "", "Locked memory.", SetLimit<RLIMIT_MEMLOCK, L::kBytes>},
-    {"LimitMSGQUEUE", T::kLimit, "", "Bytes in message queues.", SetLimit<RLIMIT_MSGQUEUE, L::kBytes>},
-    {"LimitNICE", T::kLimit, "", "Nice level that may be reached.", SetLimit<RLIMIT_NICE, L::kNice>},
+    {"LimitMSGQUEUE", T::kLimit, "", "Bytes in message queues.",
+     SetLimit<RLIMIT_MSGQUEUE, L::kBytes>},
+    {"LimitNICE", T::kLimit, "", "Nice level that may be reached.",
+     SetLimit<RLIMIT_NICE, L::kNice>},
     {"LimitNOFILE", T::kLimit, "", "Open files.", SetLimit<RLIMIT_NOFILE, L::kCount>},
     {"LimitNPROC", T::kLimit, "", "Processes of the user.", SetLimit<RLIMIT_NPROC, L::kCount>},
-    {"LimitRSS", T::kLimit, "", "Resident memory; the kernel ignores it.", SetLimit<RLIMIT_RSS, L::kBytes>},
+    {"LimitRSS", T::kLimit, "", "Resident memory; the kernel ignores it.",
+     SetLimit<RLIMIT_RSS, L::kBytes>},
     {"LimitRTPRIO", T::kLimit, "", "Real-time priority.", SetLimit<RLIMIT_RTPRIO, L::kCount>},
-    {"LimitRTTIME", T::kLimit, "", "Real-time CPU time without a sleep.", SetLimit<RLIMIT_RTTIME, L::kMicroseconds>},
+    {"LimitRTTIME", T::kLimit, "", "Real-time CPU time without a sleep.",
+     SetLimit<RLIMIT_RTTIME, L::kMicroseconds>},
     {"LimitSIGPENDING", T::kLimit, "", "Queued signals.", SetLimit<RLIMIT_SIGPENDING, L::kCount>},
     {"LimitSTACK", T::kLimit, "", "Stack.", SetLimit<RLIMIT_STACK, L::kBytes>},
     {"Nice", T::kNumber, "0", "Nice level, -20 to 19.", kSet<&S::nice, ParseBetween<-20, 19>>},
@@ -236,8 +254,10 @@ constexpr UnitKey kKeys[] = {
     {"LogsDirectoryMode", T::kMode, "0755", "Their mode."},
     {"RuntimeDirectory", T::kNames, "", "Folders until the next boot."},
     {"RuntimeDirectoryMode", T::kMode, "0755", "Their mode."},
-    {"StandardOutput", T::kChoice, "log", "log, null or console.", kSetChoice<&S::standard_output, kOutputs>},
-    {"StandardError", T::kChoice, "log", "log, null or console.", kSetChoice<&S::standard_error, kOutputs>},
+    {"StandardOutput", T::kChoice, "log", "log, null or console.",
+     kSetChoice<&S::standard_output, kOutputs>},
+    {"StandardError", T::kChoice, "log", "log, null or console.",
+     kSetChoice<&S::standard_error, kOutputs>},
     {"LogRateLimitIntervalSec", T::kSpan, "", "The time in which LogRateLimitBurst= counts."},
     {"LogRateLimitBurst", T::kNumber, "", "Lines that are kept within the interval."},
     {"SyslogIdentifier", T::kName, "", "The name before each line."},

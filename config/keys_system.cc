@@ -45,7 +45,8 @@ Value<std::string> ParseSysctl(std::string_view text) {
     const std::string_view name = Trim(text.substr(0, equals));
     if (equals == text.npos || name.empty() || name.find("..") != name.npos || name[0] == '/' ||
         name[0] == '.')
-        return Bad(Cat(Quote(text), " is not a kernel parameter"), "NAME=VALUE, as in vm.swappiness=10");
+        return Bad(Cat(Quote(text), " is not a kernel parameter"),
+                   "NAME=VALUE, as in vm.swappiness=10");
     return Cat(name, "=", Trim(text.substr(equals + 1)));
 }
 
@@ -60,7 +61,8 @@ Value<std::string> ParseStateDevice(std::string_view text) {
 Value<std::string> ParseFilesystem(std::string_view text) {
     for (std::string_view known : {"ext4", "btrfs", "f2fs", "xfs", "tmpfs"})
         if (text == known) return std::string(text);
-    return Bad(Cat(Quote(text), " is not a file system for state"), "ext4, btrfs, f2fs, xfs or tmpfs");
+    return Bad(Cat(Quote(text), " is not a file system for state"),
+               "ext4, btrfs, f2fs, xfs or tmpfs");
 }
 
 Value<uint64_t> ParseDefaultTasks(std::string_view text) {
@@ -82,7 +84,8 @@ constexpr SystemKey kSystem[] = {
     {"Hostname", T::kName, "", "The device's host name.", SetSystem<&C::hostname, ParseHostName>},
     {"KernelModules", T::kNames, "", "Modules to load at boot.",
      AppendSystem<&C::kernel_modules, EachWord<ParseModule>>},
-    {"Sysctl", T::kAssignments, "", "Kernel parameters to set at boot; quote one that holds blanks.",
+    {"Sysctl", T::kAssignments, "",
+     "Kernel parameters to set at boot; quote one that holds blanks.",
      AppendSystem<&C::sysctl, EachWord<ParseSysctl>>},
     {"Console", T::kText, "", "The console for people."},
     {"StateDevice", T::kPath, "", "The block device for state: a path in /dev, or LABEL=NAME.",
@@ -96,9 +99,11 @@ constexpr SystemKey kManager[] = {
     {"RuntimeWatchdogSec", T::kSpan, "30s", "The hardware watchdog's time."},
     {"RebootWatchdogSec", T::kSpan, "", "The hardware watchdog's time during a reboot."},
     {"CrashAction", T::kChoice, "reboot", "What to do when init crashes."},
-    {"DefaultTimeoutStartSec", T::kSpan, "10s", "For units without TimeoutStartSec=; 0 or infinity: for ever.",
+    {"DefaultTimeoutStartSec", T::kSpan, "10s",
+     "For units without TimeoutStartSec=; 0 or infinity: for ever.",
      SetSystem<&C::default_timeout_start, ParseTimeout>},
-    {"DefaultTimeoutStopSec", T::kSpan, "10s", "For units without TimeoutStopSec=; 0 or infinity: for ever.",
+    {"DefaultTimeoutStopSec", T::kSpan, "10s",
+     "For units without TimeoutStopSec=; 0 or infinity: for ever.",
      SetSystem<&C::default_timeout_stop, ParseTimeout>},
     {"DefaultMemoryMax", T::kMemory, "infinity", "For units without MemoryMax=.",
      SetSystem<&C::default_memory_max, ParseMemoryCeiling>},
@@ -106,7 +111,8 @@ constexpr SystemKey kManager[] = {
      SetSystem<&C::default_tasks_max, ParseDefaultTasks>},
     {"LogBufferSize", T::kSize, "256K", "Log kept in memory for each unit, 4K to 64M.",
      SetSystem<&C::log_buffer_size, ParseLogBuffer>},
-    {"CtrlAltDelBurstAction", T::kChoice, "", "What to do when Ctrl-Alt-Del is hit seven times in 2 s."},
+    {"CtrlAltDelBurstAction", T::kChoice, "",
+     "What to do when Ctrl-Alt-Del is hit seven times in 2 s."},
 };
 
 constexpr SystemKey kNetwork[] = {

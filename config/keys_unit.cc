@@ -7,7 +7,8 @@ namespace {
 Value<std::string> ParseUri(std::string_view text) {
     for (std::string_view scheme : {"https://", "http://", "file:", "info:", "man:"})
         if (text.starts_with(scheme)) return std::string(text);
-    return Bad(Cat(Quote(text), " is not a URI"), "begins with https://, http://, file:, info: or man:");
+    return Bad(Cat(Quote(text), " is not a URI"),
+               "begins with https://, http://, file:, info: or man:");
 }
 
 template <auto Member>
@@ -36,7 +37,8 @@ constexpr UnitKey kUnitKeys[] = {
     {"Wants", T::kUnits, "", "Starts these too; their failure is no matter.",
      kUnitList<&UnitSection::wants>},
     {"Requires", T::kUnits, "",
-     "Starts these too; does not start where one of them cannot. Says nothing of the order: add After=.",
+     "Starts these too; does not start where one of them cannot. Says nothing of the order: add "
+     "After=.",
      kUnitList<&UnitSection::requires_>},
     {"BindsTo", T::kUnits, "", "As Requires=, and stops when one of these stops."},
     {"PartOf", T::kUnits, "", "Stops and restarts with these."},
@@ -44,7 +46,8 @@ constexpr UnitKey kUnitKeys[] = {
     {"OnFailure", T::kUnits, "", "Started when this one fails."},
     {"OnSuccess", T::kUnits, "", "Started when this one ends well."},
     {"ConditionPathExists", T::kPath, "", "Skipped where the path is missing; '!' negates."},
-    {"ConditionKernelCommandLine", T::kText, "", "Skipped without the word on the kernel's command line."},
+    {"ConditionKernelCommandLine", T::kText, "",
+     "Skipped without the word on the kernel's command line."},
     {"ConditionArchitecture", T::kText, "", "Skipped on other processors."},
     {"ConditionFirstBoot", T::kBoolean, "", "Skipped but on the first boot."},
     {"AssertPathExists", T::kPath, "", "Fails where the path is missing."},
@@ -54,7 +57,8 @@ constexpr UnitKey kUnitKeys[] = {
     {"FailureAction", T::kChoice, "none", "What to do when the unit fails."},
     {"SuccessAction", T::kChoice, "none", "What to do when the unit ends well."},
     {"JobTimeoutSec", T::kSpan, "infinity", "How long a start may wait for others."},
-    {"Critical", T::kBoolean, "no", "(own) The hardware watchdog is not fed while the unit is failed."},
+    {"Critical", T::kBoolean, "no",
+     "(own) The hardware watchdog is not fed while the unit is failed."},
 };
 
 constexpr UnitKey kInstallKeys[] = {

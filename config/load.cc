@@ -29,7 +29,8 @@ HostFacts ReadHostFacts() {
         facts.host_name = names.nodename;
         facts.kernel_release = names.release;
     }
-    if (auto id = ReadFile("/etc/machine-id", 128)) facts.machine_id = id->substr(0, id->find('\n'));
+    if (auto id = ReadFile("/etc/machine-id", 128))
+        facts.machine_id = id->substr(0, id->find('\n'));
     if (auto id = ReadFile("/proc/sys/kernel/random/boot_id", 128)) {
         facts.boot_id = id->substr(0, id->find('\n'));
         std::erase(facts.boot_id, '-');  // as systemd prints it
@@ -45,7 +46,8 @@ struct Found {
 // NAME@ARG takes the drop-ins of NAME@ too.
 std::string TemplateOf(std::string_view name) {
     const size_t at = name.find('@');
-    return at == name.npos || at + 1 == name.size() ? std::string() : std::string(name.substr(0, at + 1));
+    return at == name.npos || at + 1 == name.size() ? std::string()
+                                                    : std::string(name.substr(0, at + 1));
 }
 
 // In the order in which a person reads: the main file, then drop-ins, from top to bottom.
@@ -67,14 +69,16 @@ class Loader {
     LoadedFolder Finish(bool neighbours_exist);
 
   private:
-    void Report(Severity severity, const std::string& path, std::string text, std::string hint = {}) {
+    void Report(Severity severity, const std::string& path, std::string text,
+                std::string hint = {}) {
         AddProblem(out_.problems, severity, {path, 0}, {}, std::move(text), std::move(hint));
     }
     void TakeDropIns(const std::string& unit, const std::string& folder);
     void TakeStranger(const std::string& folder, const std::string& name);
     void LoadOne(const std::string& name, const Found& found);
     void Merge(LoadedUnit& unit, const std::string& path, bool main);
-    std::string WhyAbsent(std::string_view name, std::string_view asking_path, bool neighbours) const;
+    std::string WhyAbsent(std::string_view name, std::string_view asking_path,
+                          bool neighbours) const;
 
     HostFacts host_;
     std::map<std::string, Found, std::less<>> found_;
@@ -109,8 +113,7 @@ void Loader::TakeDropIns(const std::string& unit, const std::string& folder) {
 void Loader::TakeFolder(const std::string& folder) {
     auto names = ListDirectory(folder);
     if (!names) {
-        if (names.error().code() != ENOENT)
-            Report(Severity::kError, folder, names.error().text());
+        if (names.error().code() != ENOENT) Report(Severity::kError, folder, names.error().text());
         return;
     }
     for (const std::string& name : *names) {
@@ -125,8 +128,10 @@ void Loader::TakeFolder(const std::string& folder) {
         if (!IsUnitName(unit))
             Report(Severity::kError, path, Cat(Quote(unit), " is not a unit name"),
                    "letters, digits and . _ - @ :, at most 100 bytes");
-        else if (drop_ins) TakeDropIns(unit, path);
-        else found_[unit].path = path;
+        else if (drop_ins)
+            TakeDropIns(unit, path);
+        else
+            found_[unit].path = path;
     }
 }
 
@@ -161,7 +166,9 @@ void Loader::Merge(LoadedUnit& unit, const std::string& path, bool main) {
         case UnitFile::Kind::kMissing:
             AddProblem(unit.problems, Severity::kError, {path, 0}, {}, "does not exist");
             return;
-        case UnitFile::Kind::kBad: unit.problems.push_back(std::move(file.problem)); return;
+        case UnitFile::Kind::kBad:
+            unit.problems.push_back(std::move(file.problem));
+            return;
     }
 }
 
@@ -174,7 +181,8 @@ void Loader::LoadOne(const std::string& name, const Found& found) {
         return;
     }
     if (name.ends_with('@'))
-        return Report(Severity::kWarning, found.path, "templates are not supported yet: it is skipped",
+        return Report(Severity::kWarning, found.path,
+                      "templates are not supported yet: it is skipped",
                       Cat("make a link to it: ", name, "ARG", kSuffix));
     LoadedUnit unit;
     unit.unit.name = name;
@@ -196,8 +204,8 @@ std::string Loader::WhyAbsent(std::string_view name, std::string_view asking_pat
                               bool neighbours) const {
     if (masked_.find(name) != masked_.end()) return "is masked";
     const size_t slash = asking_path.rfind('/');
-    const std::string beside = Cat(asking_path.substr(0, slash == asking_path.npos ? 0 : slash + 1),
-                                   name, kSuffix);
+    const std::string beside =
+        Cat(asking_path.substr(0, slash == asking_path.npos ? 0 : slash + 1), name, kSuffix);
     if (neighbours && ::access(beside.c_str(), F_OK) == 0) return {};
     return "does not exist";
 }
@@ -206,8 +214,8 @@ LoadedFolder Loader::Finish(bool neighbours_exist) {
     if (found_.size() > kMaxUnits) {
         auto first = std::next(found_.begin(), kMaxUnits);
         Report(Severity::kError, first->second.path,
-               Cat("unit ", Quote(first->first), " and all after it are not loaded: ",
-                   std::to_string(found_.size()), " units"),
+               Cat("unit ", Quote(first->first),
+                   " and all after it are not loaded: ", std::to_string(found_.size()), " units"),
                Cat("at most ", std::to_string(kMaxUnits)));
         found_.erase(first, found_.end());
     }

@@ -24,24 +24,40 @@ void AddFormat(std::vector<Block>& page) {
     auto text = [&](const char* t) { page.push_back({kText, t}); };
     auto item = [&](const char* term, const char* t) { page.push_back({Kind::kItem, t, term}); };
     page.push_back({Kind::kHeading, "Description"});
-    text("A unit is a file NAME.container that husk runs as a container. The sections [Unit], [Service] and "
-         "[Install] take systemd's names and meanings, [Container] takes those of Podman's Quadlet; the few names "
-         "of husk's own are marked (own). A unit with any error is refused as a whole, with file, line and key; "
-         "the others run. 'husk check' says on the build host what the device would say.");
+    text(
+        "A unit is a file NAME.container that husk runs as a container. The sections [Unit], "
+        "[Service] and "
+        "[Install] take systemd's names and meanings, [Container] takes those of Podman's Quadlet; "
+        "the few names "
+        "of husk's own are marked (own). A unit with any error is refused as a whole, with file, "
+        "line and key; "
+        "the others run. 'husk check' says on the build host what the device would say.");
     page.push_back({Kind::kCode,
                     "[Unit]\nDescription=Web server\nAfter=broker\n\n[Container]\nImage=web\n"
-                    "Exec=/usr/sbin/nginx -g 'daemon off;'\nVolume=site:/srv:ro\n\n[Service]\nMemoryMax=64M\n"});
+                    "Exec=/usr/sbin/nginx -g 'daemon "
+                    "off;'\nVolume=site:/srv:ro\n\n[Service]\nMemoryMax=64M\n"});
     page.push_back({Kind::kHeading, "Files"});
-    text("Units are read from /usr/lib/husk/units, /etc/husk/units and /run/husk/units. A file of a later folder "
-         "replaces one of the same name; a link to /dev/null masks it. NAME.container.d/*.conf of all folders are "
-         "merged after the unit, by file name. NAME@.container is not started itself; a link NAME@ARG.container to "
-         "it is a unit, and takes NAME@.container.d too. Names are letters, digits and . _ - @ :, at most 100 bytes.");
-    text("A file holds sections, keys and values: [Section], then KEY=VALUE, one a line, at most 4096 bytes a line "
-         "and 64 KiB a file. Lines that begin with # or ; are comments. There are no comments behind a value, and "
-         "lines cannot be continued: a backslash at the end of a line is an error. Sections and keys that begin "
-         "with X- are ignored; any other unknown one is an error.");
-    text("A list key may be repeated, and an empty assignment empties the list. Of other keys the last one wins, "
-         "and an empty assignment brings the default back.");
+    text(
+        "Units are read from /usr/lib/husk/units, /etc/husk/units and /run/husk/units. A file of a "
+        "later folder "
+        "replaces one of the same name; a link to /dev/null masks it. NAME.container.d/*.conf of "
+        "all folders are "
+        "merged after the unit, by file name. NAME@.container is not started itself; a link "
+        "NAME@ARG.container to "
+        "it is a unit, and takes NAME@.container.d too. Names are letters, digits and . _ - @ :, "
+        "at most 100 bytes.");
+    text(
+        "A file holds sections, keys and values: [Section], then KEY=VALUE, one a line, at most "
+        "4096 bytes a line "
+        "and 64 KiB a file. Lines that begin with # or ; are comments. There are no comments "
+        "behind a value, and "
+        "lines cannot be continued: a backslash at the end of a line is an error. Sections and "
+        "keys that begin "
+        "with X- are ignored; any other unknown one is an error.");
+    text(
+        "A list key may be repeated, and an empty assignment empties the list. Of other keys the "
+        "last one wins, "
+        "and an empty assignment brings the default back.");
     page.push_back({Kind::kHeading, "Values"});
     item("boolean", "yes, true, on, 1, or no, false, off, 0.");
     item("time", "Seconds, or a span such as 500ms, 1min 30s, 2h; infinity where it makes sense.");
@@ -49,8 +65,10 @@ void AddFormat(std::vector<Block>& page) {
     item("percent", "Of memory: of the device's physical memory. Of CPU time: 100% is one CPU.");
     item("signal", "A name with or without SIG, or a number.");
     item("path", "Absolute, without '..'.");
-    item("words", "Separated by blanks. Quotes ('...' or \"...\") hold words together. Escapes: \\n \\t \\r \\a \\b "
-                  "\\f \\v \\\\ \\\" \\' \\s (blank) \\xHH \\NNN \\uHHHH \\UHHHHHHHH.");
+    item("words",
+         "Separated by blanks. Quotes ('...' or \"...\") hold words together. Escapes: \\n \\t \\r "
+         "\\a \\b "
+         "\\f \\v \\\\ \\\" \\' \\s (blank) \\xHH \\NNN \\uHHHH \\UHHHHHHHH.");
     item("unit", "NAME, NAME.container or NAME.service; all mean the same unit.");
     page.push_back({Kind::kHeading, "Specifiers"});
     text("In text, words, paths and names; an unknown one is an error.");
@@ -60,9 +78,12 @@ void AddFormat(std::vector<Block>& page) {
     item("%t, %S, %C, %L, %E", "/run, /var/lib, /var/cache, /var/log, /etc.");
     item("%%", "A percent sign.");
     page.push_back({Kind::kHeading, "Variables"});
-    text("In Entrypoint= and Exec= only: ${NAME} is replaced by the value that Environment= gives, $NAME as a word of "
-         "its own is replaced by the words of that value, $$ is a dollar sign. A variable that no Environment= sets "
-         "is empty, with a warning.");
+    text(
+        "In Entrypoint= and Exec= only: ${NAME} is replaced by the value that Environment= gives, "
+        "$NAME as a word of "
+        "its own is replaced by the words of that value, $$ is a dollar sign. A variable that no "
+        "Environment= sets "
+        "is empty, with a warning.");
 }
 
 template <typename Target>
@@ -108,8 +129,10 @@ std::vector<Block> Page() {
     AddFormat(page);
     AddKeys(page, UnitSections());
     page.push_back({Kind::kHeading, "system.conf"});
-    page.push_back({kText, "/etc/husk/system.conf has the same format and its own sections: [System], [Network] and "
-                           "[Manager]. A key that is wrong keeps its default, and is reported."});
+    page.push_back(
+        {kText,
+         "/etc/husk/system.conf has the same format and its own sections: [System], [Network] and "
+         "[Manager]. A key that is wrong keeps its default, and is reported."});
     AddKeys(page, SystemSections());
     return page;
 }
@@ -120,9 +143,12 @@ std::string Roff(std::string_view text) {
     bool line_start = true;
     for (char c : text) {
         if (line_start && (c == '.' || c == '\'')) out += "\\&";
-        if (c == '\\') out += "\\e";
-        else if (c == '-') out += "\\-";
-        else out += c;
+        if (c == '\\')
+            out += "\\e";
+        else if (c == '-')
+            out += "\\-";
+        else
+            out += c;
         line_start = c == '\n';
     }
     return out;
@@ -151,7 +177,8 @@ std::string Escaped(std::string_view text) {
 std::string ReferenceMan() {
     std::string out =
         ".\\\" Generated by 'husk check --reference man' from config/keys_*.cc; edit those.\n"
-        ".TH HUSK.UNITS 5 \"\" husk \"File formats\"\n.SH NAME\nhusk.units \\- unit files of husk\n";
+        ".TH HUSK.UNITS 5 \"\" husk \"File formats\"\n.SH NAME\nhusk.units \\- unit files of "
+        "husk\n";
     for (const Block& block : Page()) switch (block.kind) {
             case Kind::kHeading: {
                 // A section name is a name, not a title.
@@ -159,27 +186,44 @@ std::string ReferenceMan() {
                 out += Cat(".SH ", Roff(name ? block.text : Upper(block.text)), "\n");
                 break;
             }
-            case Kind::kParagraph: out += Cat(".PP\n", Roff(block.text), "\n"); break;
-            case Kind::kItem: out += Cat(".TP\n.B ", Roff(block.term), "\n", Roff(block.text), "\n"); break;
-            case Kind::kCode: out += Cat(".PP\n.EX\n", Roff(block.text), ".EE\n"); break;
+            case Kind::kParagraph:
+                out += Cat(".PP\n", Roff(block.text), "\n");
+                break;
+            case Kind::kItem:
+                out += Cat(".TP\n.B ", Roff(block.term), "\n", Roff(block.text), "\n");
+                break;
+            case Kind::kCode:
+                out += Cat(".PP\n.EX\n", Roff(block.text), ".EE\n");
+                break;
         }
-    out += ".SH SEE ALSO\n.BR systemd.unit (5),\n.BR systemd.service (5),\n.BR podman\\-systemd.unit (5)\n";
+    out +=
+        ".SH SEE ALSO\n.BR systemd.unit (5),\n.BR systemd.service (5),\n.BR podman\\-systemd.unit "
+        "(5)\n";
     return out;
 }
 
 std::string ReferenceMarkdown() {
     std::string out =
-        "<!-- Generated by 'husk check --reference markdown' from config/keys_*.cc; edit those. -->\n"
+        "<!-- Generated by 'husk check --reference markdown' from config/keys_*.cc; edit those. "
+        "-->\n"
         "# husk.units: unit files of husk\n";
     bool in_list = false;
     for (const Block& block : Page()) {
         if (!in_list || block.kind != Kind::kItem) out += '\n';
         in_list = block.kind == Kind::kItem;
         switch (block.kind) {
-            case Kind::kHeading: out += Cat("## ", Escaped(block.text), "\n"); break;
-            case Kind::kParagraph: out += Cat(Escaped(block.text), "\n"); break;
-            case Kind::kItem: out += Cat("- `", block.term, "` ", Escaped(block.text), "\n"); break;
-            case Kind::kCode: out += Cat("```ini\n", block.text, "```\n"); break;
+            case Kind::kHeading:
+                out += Cat("## ", Escaped(block.text), "\n");
+                break;
+            case Kind::kParagraph:
+                out += Cat(Escaped(block.text), "\n");
+                break;
+            case Kind::kItem:
+                out += Cat("- `", block.term, "` ", Escaped(block.text), "\n");
+                break;
+            case Kind::kCode:
+                out += Cat("```ini\n", block.text, "```\n");
+                break;
         }
     }
     return out;

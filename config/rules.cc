@@ -55,9 +55,10 @@ void Checks::Twins() {
     };
     auto both = [&](std::string_view one, std::string_view other) {
         const Location at = PlaceOf(unit_, other);
-        Error(one, Cat("key ", Quote(one.substr(one.find('.') + 1)), " is the same as ",
-                       Quote(other.substr(other.find('.') + 1)), " of [Service], given at ", at.file,
-                       ":", std::to_string(at.line)),
+        Error(one,
+              Cat("key ", Quote(one.substr(one.find('.') + 1)), " is the same as ",
+                  Quote(other.substr(other.find('.') + 1)), " of [Service], given at ", at.file,
+                  ":", std::to_string(at.line)),
               "give one of them");
     };
     for (const auto& [one, other] : kTwins)
@@ -68,19 +69,25 @@ void Checks::Twins() {
 }
 
 void Checks::Root() {
-    const ContainerSection& c = unit_.container;
+    ContainerSection& c = unit_.container;
     if (!c.image.empty() && !c.rootfs.empty())
-        Error("Container.Rootfs", "keys 'Image' and 'Rootfs' are both given", "a container has one root");
+        Error("Container.Rootfs", "keys 'Image' and 'Rootfs' are both given",
+              "a container has one root");
     if (c.rootfs_overlay && Given("Container.Overlay"))
-        Error("Container.Overlay", "key 'Overlay' and the :O of 'Rootfs' say the same", "give one of them");
+        Error("Container.Overlay", "key 'Overlay' and the :O of 'Rootfs' say the same",
+              "give one of them");
     const bool overlay = c.overlay == OverlayMode::kVolatile || c.rootfs_overlay;
     if (overlay && c.image.empty() && c.rootfs.empty())
         Error("Container.Overlay", "an overlay needs a root below it", "give Image= or Rootfs=");
     if (!c.read_only && !c.image.empty() && !overlay)
         Error("Container.ReadOnly", "an image cannot be written to",
-              "add Overlay=volatile for a root whose changes go when it stops, or a Volume= for what stays");
+              "add Overlay=volatile for a root whose changes go when it stops, or a Volume= for "
+              "what stays");
     if (overlay && c.read_only && Given("Container.ReadOnly"))
-        Error("Container.ReadOnly", "a read-only root needs no overlay", "drop Overlay= or ReadOnly=yes");
+        Error("Container.ReadOnly", "a read-only root needs no overlay",
+              "drop Overlay= or ReadOnly=yes");
+    // What an overlay is for; the default is not to stand in its way.
+    if (overlay) c.read_only = false;
 }
 
 void Checks::Command() {
@@ -97,16 +104,19 @@ void Checks::Command() {
     const auto command = unit_.Command();
     // A command that was given and misspelt has been spoken of, and so have lines that are no keys.
     const bool tried = std::any_of(problems_.begin(), problems_.end(), [](const Problem& problem) {
-        return problem.key.empty() || EditDistance(problem.key, "Exec") <= 2 || EditDistance(problem.key, "Entrypoint") <= 3;
+        return problem.key.empty() || EditDistance(problem.key, "Exec") <= 2 ||
+               EditDistance(problem.key, "Entrypoint") <= 3;
     });
     if (command.empty() && tried) return;
     if (command.empty() || command[0].empty())
-        return Error(Given("Container.Exec") ? "Container.Exec" : "Container.Image",
-                     "no command", "give Exec= with the program and its arguments; images have none of their own");
+        return Error(
+            Given("Container.Exec") ? "Container.Exec" : "Container.Image", "no command",
+            "give Exec= with the program and its arguments; images have none of their own");
     // As the kernel takes it: execve(2) fails with E2BIG somewhere above this.
     size_t bytes = 0;
     for (const std::string& word : command) bytes += word.size() + 1;
-    if (bytes > 128 << 10) Error(key, Cat("command of ", std::to_string(bytes), " bytes"), "at most 131072");
+    if (bytes > 128 << 10)
+        Error(key, Cat("command of ", std::to_string(bytes), " bytes"), "at most 131072");
     if (command[0].back() == '/')
         Error(key, Cat("command ", Quote(command[0]), " is a directory"), "name a program");
 }
@@ -116,11 +126,13 @@ void Checks::Files() {
     for (const Volume& volume : unit_.container.volumes)
         if (!seen.insert(volume.destination).second)
             AddProblem(problems_, Severity::kError, volume.at, "Volume",
-                       Cat("destination ", Quote(volume.destination), " is mounted twice"), "drop one of them");
+                       Cat("destination ", Quote(volume.destination), " is mounted twice"),
+                       "drop one of them");
     for (const TmpfsMount& tmpfs : unit_.container.tmpfs)
         if (!seen.insert(tmpfs.destination).second)
             AddProblem(problems_, Severity::kError, tmpfs.at, "Tmpfs",
-                       Cat("destination ", Quote(tmpfs.destination), " is mounted twice"), "drop one of them");
+                       Cat("destination ", Quote(tmpfs.destination), " is mounted twice"),
+                       "drop one of them");
 }
 
 void Checks::Rights() {
@@ -128,7 +140,8 @@ void Checks::Rights() {
     for (const std::string& capability : c.drop_capability)
         if (std::find(c.add_capability.begin(), c.add_capability.end(), capability) !=
             c.add_capability.end())
-            Error("Container.DropCapability", Cat("capability ", Quote(capability), " is added and dropped"),
+            Error("Container.DropCapability",
+                  Cat("capability ", Quote(capability), " is added and dropped"),
                   "drop one of the two");
     // Podman adds to what DropCapability=all leaves, in whatever order the two stand.
     auto one_each = [](std::vector<std::string>& list) {
@@ -143,20 +156,23 @@ void Checks::Restarts() {
     ServiceSection& s = unit_.service;
     const bool steps = Given("Service.RestartSteps"), most = Given("Service.RestartMaxDelaySec");
     if (most && !steps)
-        Error("Service.RestartMaxDelaySec", "key 'RestartMaxDelaySec' is given without 'RestartSteps'",
+        Error("Service.RestartMaxDelaySec",
+              "key 'RestartMaxDelaySec' is given without 'RestartSteps'",
               "add RestartSteps=, the number of restarts over which the delay grows");
     if (steps && !most && s.restart_steps > 0)
         Error("Service.RestartSteps", "key 'RestartSteps' is given without 'RestartMaxDelaySec'",
               "add RestartMaxDelaySec=, the delay to grow to");
     if (most && s.restart_max_delay < s.restart_sec)
-        Error("Service.RestartMaxDelaySec", "the longest delay is shorter than the first, RestartSec=",
+        Error("Service.RestartMaxDelaySec",
+              "the longest delay is shorter than the first, RestartSec=",
               Cat("at least ", FormatDuration(s.restart_sec)));
     // A long RestartSec= alone stays what it says: the default cap must not cut it.
     if (!most) s.restart_max_delay = std::max(s.restart_max_delay, s.restart_sec);
     const bool restarts_on_success =
         s.restart == RestartPolicy::kAlways || s.restart == RestartPolicy::kOnSuccess;
     if (s.type == ServiceType::kOneshot && restarts_on_success)
-        Error("Service.Restart", "a oneshot unit that ends well has done its work and is not restarted",
+        Error("Service.Restart",
+              "a oneshot unit that ends well has done its work and is not restarted",
               "Restart=no or on-failure, or another Type=");
     for (int code : s.restart_prevent.codes)
         if (std::find(s.restart_force.codes.begin(), s.restart_force.codes.end(), code) !=
@@ -183,12 +199,14 @@ void Checks::Stops() {
 void Checks::Ordered(std::string_view smaller_key, const MemoryLimit& smaller,
                      std::string_view larger_key, const MemoryLimit& larger) {
     using Kind = MemoryLimit::Kind;
-    if (smaller.kind == Kind::kUnset || larger.kind == Kind::kUnset || larger.kind == Kind::kInfinity)
+    if (smaller.kind == Kind::kUnset || larger.kind == Kind::kUnset ||
+        larger.kind == Kind::kInfinity)
         return;
     if (smaller.kind != larger.kind && smaller.kind != Kind::kInfinity) return;
     if (smaller.kind == Kind::kInfinity || smaller.value > larger.value)
-        Error(smaller_key, Cat("key ", Quote(smaller_key.substr(smaller_key.find('.') + 1)),
-                               " is larger than ", Quote(larger_key.substr(larger_key.find('.') + 1))),
+        Error(smaller_key,
+              Cat("key ", Quote(smaller_key.substr(smaller_key.find('.') + 1)), " is larger than ",
+                  Quote(larger_key.substr(larger_key.find('.') + 1))),
               "MemoryMin <= MemoryLow <= MemoryHigh <= MemoryMax");
 }
 
@@ -202,14 +220,16 @@ void Checks::Resources() {
         Ordered("Service.MemoryHigh", s.memory_high, most, s.memory_max);
     Ordered("Service.MemoryMin", s.memory_min, "Service.MemoryLow", s.memory_low);
     if (Given("Service.CPUQuotaPeriodSec") && !s.cpu_quota_percent)
-        Warning("Service.CPUQuotaPeriodSec", "key 'CPUQuotaPeriodSec' does nothing without 'CPUQuota'");
+        Warning("Service.CPUQuotaPeriodSec",
+                "key 'CPUQuotaPeriodSec' does nothing without 'CPUQuota'");
 }
 
 void Checks::References() {
     const UnitSection& u = unit_.unit;
     auto own = [&](const std::vector<std::string>& names, std::string_view key) {
         if (std::find(names.begin(), names.end(), unit_.name) != names.end())
-            Error(key, Cat("key ", Quote(key.substr(key.find('.') + 1)), ": the unit names itself"), "drop it");
+            Error(key, Cat("key ", Quote(key.substr(key.find('.') + 1)), ": the unit names itself"),
+                  "drop it");
     };
     own(u.after, "Unit.After");
     own(u.before, "Unit.Before");
@@ -217,7 +237,8 @@ void Checks::References() {
     own(u.requires_, "Unit.Requires");
     const NetworkMode& network = unit_.container.network;
     if (network.kind == NetworkMode::Kind::kContainer && network.unit == unit_.name)
-        Error("Container.Network", "key 'Network': the unit names itself", "name the unit whose network it shares");
+        Error("Container.Network", "key 'Network': the unit names itself",
+              "name the unit whose network it shares");
 }
 
 }  // namespace
@@ -229,7 +250,8 @@ Location PlaceOf(const Unit& unit, std::string_view key) {
 
 void AddProblem(Problems& problems, Severity severity, Location at, std::string_view key,
                 std::string text, std::string hint) {
-    problems.push_back({severity, std::move(at), std::string(key), std::move(text), std::move(hint)});
+    problems.push_back(
+        {severity, std::move(at), std::string(key), std::move(text), std::move(hint)});
 }
 
 void FinishUnit(Unit& unit, Problems& problems) {

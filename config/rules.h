@@ -19,9 +19,9 @@ void FinishUnit(Unit& unit, Problems& problems);
 // one that exists elsewhere (husk check FILE, whose neighbours are not loaded).
 using AbsentUnit = std::function<std::string(std::string_view name, std::string_view asking_path)>;
 
-// Names in After=, Before=, Wants=, Requires= and Network=; cycles. Adds what Network=NAME.container
-// implies. Refuses units with errors, and those that require a refused unit. `units` is sorted by
-// name. Pure but for `absent`.
+// Names in After=, Before=, Wants=, Requires= and Network=; cycles. Adds what
+// Network=NAME.container implies. Refuses units with errors, and those that require a refused unit.
+// `units` is sorted by name. Pure but for `absent`.
 void CheckAcrossUnits(std::vector<LoadedUnit>& units, const AbsentUnit& absent);
 
 // Where a key was given last; the file as a whole where it was not. `key` is "Section.Key".

@@ -12,7 +12,8 @@ namespace husk::config {
 namespace {
 
 UnitFile BadFile(const std::string& path, std::string text, std::string hint = {}) {
-    return {UnitFile::Kind::kBad, {},
+    return {UnitFile::Kind::kBad,
+            {},
             {Severity::kError, {path, 0}, {}, std::move(text), std::move(hint)}};
 }
 
@@ -23,7 +24,7 @@ std::string Reason(const Error& error) {
 }
 
 bool IsLink(const std::string& path) {
-    struct stat info{};
+    struct stat info {};
     return ::lstat(path.c_str(), &info) == 0 && S_ISLNK(info.st_mode);
 }
 
@@ -38,7 +39,7 @@ UnitFile ReadUnitFile(const std::string& path) {
         if (missing) return {UnitFile::Kind::kMissing, {}, {}};
         return BadFile(path, Cat("cannot be opened: ", Reason(fd.error())));
     }
-    struct stat info{};
+    struct stat info {};
     if (::fstat(fd->get(), &info) != 0) return BadFile(path, "cannot be looked at");
     if (S_ISCHR(info.st_mode) && info.st_rdev == makedev(1, 3))
         return {UnitFile::Kind::kMask, {}, {}};

@@ -9,8 +9,8 @@ namespace husk::config {
 
 struct UnitFile {
     enum class Kind { kText, kMask, kMissing, kBad } kind = Kind::kBad;
-    std::string text;   // kText
-    Problem problem;    // kBad
+    std::string text;  // kText
+    Problem problem;   // kBad
 };
 
 // A link to /dev/null is a mask. At most kMaxFileBytes + 1 bytes are read of anything.

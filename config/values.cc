@@ -1,7 +1,8 @@
 #include "config/values.h"
 
-#include <algorithm>
 #include <cmath>
+
+#include <algorithm>
 
 #include "base/text.h"
 
@@ -101,7 +102,8 @@ Value<int> ParseChoice(std::string_view text, std::span<const Choice> choices) {
             if (choice.refusal == nullptr) return choice.value;
             constexpr std::string_view kLater = "not supported yet";
             const std::string_view reason = choice.refusal;
-            if (!reason.starts_with(kLater)) return Bad(Cat(Quote(text), " is refused"), choice.refusal);
+            if (!reason.starts_with(kLater))
+                return Bad(Cat(Quote(text), " is refused"), choice.refusal);
             return Bad(Cat(Quote(text), " is ", kLater),
                        std::string(reason.substr(std::min(reason.size(), kLater.size() + 2))));
         }
@@ -110,7 +112,8 @@ Value<int> ParseChoice(std::string_view text, std::span<const Choice> choices) {
         taken.push_back(Quote(choice.name));
     }
     if (auto near = Nearest(text, names))
-        return Bad(Cat(Quote(text), " is not one of the values"), Cat("did you mean ", Quote(*near), "?"));
+        return Bad(Cat(Quote(text), " is not one of the values"),
+                   Cat("did you mean ", Quote(*near), "?"));
     return Bad(Cat(Quote(text), " is not one of the values"), Cat("one of ", Join(taken, ", ")));
 }
 
@@ -234,15 +237,16 @@ Value<int64_t> ParseRange(std::string_view text, int64_t least, int64_t most) {
     if (number && (text == digits || *number >= 0) && *number >= least && *number <= most)
         return *number;
     return Bad(Cat(Quote(text), number ? " is out of range" : " is not a number"),
-               most == INT64_MAX
-                   ? Cat("a whole number, at least ", std::to_string(least))
-                   : Cat("a whole number from ", std::to_string(least), " to ", std::to_string(most)));
+               most == INT64_MAX ? Cat("a whole number, at least ", std::to_string(least))
+                                 : Cat("a whole number from ", std::to_string(least), " to ",
+                                       std::to_string(most)));
 }
 
 Value<unsigned> ParseFileMode(std::string_view text) {
     unsigned mode = 0;
-    const bool octal = !text.empty() && text.size() <= 5 &&
-                       std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '7'; });
+    const bool octal =
+        !text.empty() && text.size() <= 5 &&
+        std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '7'; });
     if (octal)
         for (char c : text) mode = mode * 8 + static_cast<unsigned>(c - '0');
     if (!octal || mode > 07777)
@@ -294,8 +298,9 @@ Value<std::string> ParseHostName(std::string_view text) {
     bool good = text.size() <= 64;
     for (std::string_view label : Split(text, '.'))
         good = good && !label.empty() && label.front() != '-' && label.back() != '-' &&
-               std::all_of(label.begin(), label.end(),
-                           [](char c) { return IsLetter(c) || IsDigit(c) || c == '-' || c == '_'; });
+               std::all_of(label.begin(), label.end(), [](char c) {
+                   return IsLetter(c) || IsDigit(c) || c == '-' || c == '_';
+               });
     if (!good)
         return Bad(Cat(Quote(text), " is not a host name"),
                    "letters, digits and '-', labels separated by '.', at most 64 bytes");
@@ -313,15 +318,16 @@ bool IsUnitName(std::string_view name) {
 
 Value<std::string> ParseUnitReference(std::string_view text) {
     std::string_view name = text;
-    for (std::string_view suffix : {".target", ".socket", ".timer", ".mount", ".path", ".device",
-                                    ".slice", ".network", ".volume", ".pod", ".image", ".build",
-                                    ".kube"})
+    for (std::string_view suffix :
+         {".target", ".socket", ".timer", ".mount", ".path", ".device", ".slice", ".network",
+          ".volume", ".pod", ".image", ".build", ".kube"})
         if (name.ends_with(suffix))
-            return Bad(Cat(Quote(text), " cannot be named here"),
-                       suffix == ".target"
-                           ? "there are no targets: file systems and the device's network are there "
-                             "before units start; leave it out"
-                           : "name a unit: NAME.container or NAME");
+            return Bad(
+                Cat(Quote(text), " cannot be named here"),
+                suffix == ".target"
+                    ? "there are no targets: file systems and the device's network are there "
+                      "before units start; leave it out"
+                    : "name a unit: NAME.container or NAME");
     for (std::string_view suffix : {".container", ".service"})
         if (name.ends_with(suffix)) {
             name.remove_suffix(suffix.size());

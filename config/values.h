@@ -31,10 +31,10 @@ inline std::unexpected<BadValue> Bad(std::string text, std::string hint = {}) {
 }
 
 // Returns the BadValue of an expression from the enclosing function.
-#define HUSK_TRY_VALUE(expression)                                       \
-    do {                                                                 \
-        if (auto husk_value = (expression); !husk_value) [[unlikely]]    \
-            return std::unexpected(std::move(husk_value).error());       \
+#define HUSK_TRY_VALUE(expression)                                    \
+    do {                                                              \
+        if (auto husk_value = (expression); !husk_value) [[unlikely]] \
+            return std::unexpected(std::move(husk_value).error());    \
     } while (false)
 
 // One word of a fixed set. A word with a refusal is known but not taken; the refusal says why.

@@ -71,20 +71,24 @@ Outcome TakeEscape(std::string_view& text, std::string& out) {
         text.remove_prefix(1);
         code = TakeDigits(text, letter == 'x' ? 2 : letter == 'u' ? 4 : 8, 16);
         if (!code || *code > 0x10ffff || (*code >= 0xd800 && *code < 0xe000))
-            return Bad(Cat("escape ", shown, " is not followed by the digits of a character"), kHint);
+            return Bad(Cat("escape ", shown, " is not followed by the digits of a character"),
+                       kHint);
     } else {
         return Bad(Cat("unknown escape ", shown), kHint);
     }
     if (*code == 0) return Bad("escape makes a NUL byte", "no program can be given one");
-    if (letter == 'u' || letter == 'U') AppendUtf8(out, *code);
-    else out += static_cast<char>(*code);
+    if (letter == 'u' || letter == 'U')
+        AppendUtf8(out, *code);
+    else
+        out += static_cast<char>(*code);
     return {};
 }
 
 bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
 std::string Unescaped(std::string_view text) {
-    // systemd's unit_name_path_unescape: '-' is '/', \xNN a byte. Unit names hold no backslash here.
+    // systemd's unit_name_path_unescape: '-' is '/', \xNN a byte. Unit names hold no backslash
+    // here.
     std::string out(text);
     std::replace(out.begin(), out.end(), '-', '/');
     return out;
@@ -126,8 +130,9 @@ Value<std::vector<std::string>> SplitQuoted(std::string_view text) {
         }
     }
     if (quote != 0)
-        return Bad(Cat("quote ", std::string(1, quote), " is not closed"),
-                   Cat("close it, or write \\", std::string(1, quote), " for the character itself"));
+        return Bad(
+            Cat("quote ", std::string(1, quote), " is not closed"),
+            Cat("close it, or write \\", std::string(1, quote), " for the character itself"));
     if (in_word) words.push_back(std::move(word));
     return words;
 }
@@ -145,29 +150,61 @@ Value<std::string> ExpandSpecifiers(std::string_view text, const Specifiers& spe
         const std::string_view specifier = text.substr(percent, 2);
         text.remove_prefix(percent + specifier.size());
         auto known = [&](std::string_view fact) -> Outcome {
-            if (fact.empty()) return Bad(Cat("specifier '", specifier, "' is not known on this device"));
+            if (fact.empty())
+                return Bad(Cat("specifier '", specifier, "' is not known on this device"));
             out += fact;
             return {};
         };
         switch (specifier.size() == 2 ? specifier[1] : 0) {
-            case '%': out += '%'; break;
-            case 'n': out += Cat(unit, ".container"); break;
-            case 'N': out += unit; break;
-            case 'p': out += prefix; break;
-            case 'i': out += instance; break;
-            case 'I': out += Unescaped(instance); break;
-            case 'H': HUSK_TRY_VALUE(known(specifiers.host.host_name)); break;
-            case 'm': HUSK_TRY_VALUE(known(specifiers.host.machine_id)); break;
-            case 'b': HUSK_TRY_VALUE(known(specifiers.host.boot_id)); break;
-            case 'v': HUSK_TRY_VALUE(known(specifiers.host.kernel_release)); break;
-            case 't': out += "/run"; break;
-            case 'S': out += "/var/lib"; break;
-            case 'C': out += "/var/cache"; break;
-            case 'L': out += "/var/log"; break;
-            case 'E': out += "/etc"; break;
+            case '%':
+                out += '%';
+                break;
+            case 'n':
+                out += Cat(unit, ".container");
+                break;
+            case 'N':
+                out += unit;
+                break;
+            case 'p':
+                out += prefix;
+                break;
+            case 'i':
+                out += instance;
+                break;
+            case 'I':
+                out += Unescaped(instance);
+                break;
+            case 'H':
+                HUSK_TRY_VALUE(known(specifiers.host.host_name));
+                break;
+            case 'm':
+                HUSK_TRY_VALUE(known(specifiers.host.machine_id));
+                break;
+            case 'b':
+                HUSK_TRY_VALUE(known(specifiers.host.boot_id));
+                break;
+            case 'v':
+                HUSK_TRY_VALUE(known(specifiers.host.kernel_release));
+                break;
+            case 't':
+                out += "/run";
+                break;
+            case 'S':
+                out += "/var/lib";
+                break;
+            case 'C':
+                out += "/var/cache";
+                break;
+            case 'L':
+                out += "/var/log";
+                break;
+            case 'E':
+                out += "/etc";
+                break;
             default:
-                return Bad(Cat("unknown specifier ", Quote(specifier)),
-                           "%n %N %p %i %I %H %m %b %v %t %S %C %L %E; for a percent sign write %%");
+                return Bad(
+                    Cat("unknown specifier ", Quote(specifier)),
+                    "%n %N %p %i %I %H %m %b %v %t %S %C %L %E; for a percent sign write %%");
         }
     }
     return out;
@@ -188,9 +225,9 @@ bool IsVariableName(std::string_view name) {
     auto letter = [](char c) {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
     };
-    return !name.empty() && letter(name[0]) &&
-           std::all_of(name.begin(), name.end(),
-                       [&](char c) { return letter(c) || (c >= '0' && c <= '9'); });
+    return !name.empty() && letter(name[0]) && std::all_of(name.begin(), name.end(), [&](char c) {
+        return letter(c) || (c >= '0' && c <= '9');
+    });
 }
 
 Value<std::vector<std::string>> ParseAssignments(std::string_view text,
@@ -200,8 +237,9 @@ Value<std::vector<std::string>> ParseAssignments(std::string_view text,
     for (const std::string& word : *words) {
         const size_t equals = word.find('=');
         if (equals == word.npos)
-            return Bad(Cat(Quote(word), " has no '='"),
-                       "NAME=VALUE; quote the whole of it where the value has blanks: \"NAME=a b\"");
+            return Bad(
+                Cat(Quote(word), " has no '='"),
+                "NAME=VALUE; quote the whole of it where the value has blanks: \"NAME=a b\"");
         if (!IsVariableName(std::string_view(word).substr(0, equals)))
             return Bad(Cat(Quote(word.substr(0, equals)), " cannot name a variable"),
                        "letters, digits and '_', not beginning with a digit");

@@ -1,5 +1,5 @@
-// Unit files of arbitrary bytes: the reader alone, then a whole unit. Beyond "no crash" it holds what
-// the wall around inih promises: every entry stands on the line that it says, whole.
+// Unit files of arbitrary bytes: the reader alone, then a whole unit. Beyond "no crash" it holds
+// what the wall around inih promises: every entry stands on the line that it says, whole.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

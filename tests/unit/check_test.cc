@@ -1,16 +1,14 @@
 // husk check: its output, its statuses, and the reference that it prints.
 #include "cli/check.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <cstdlib>
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <rapidjson/document.h>
+#include <unistd.h>
 
 #include <string>
 #include <vector>
-
-#include <gtest/gtest.h>
-#include <rapidjson/document.h>
 
 #include "base/file.h"
 #include "base/text.h"
@@ -50,7 +48,8 @@ class Check : public testing::Test {
         ran.status = CheckMain(static_cast<int>(arguments.size()), argv.data());
         ::dup2(saved.get(), stream);
         ran.output = ReadFile(file, 1 << 20).value();
-        for (size_t at; (at = ran.output.find(root_)) != ran.output.npos;) ran.output.erase(at, root_.size());
+        for (size_t at; (at = ran.output.find(root_)) != ran.output.npos;)
+            ran.output.erase(at, root_.size());
         return ran;
     }
 
@@ -69,12 +68,15 @@ TEST_F(Check, EveryProblemIsALineAndAnyErrorGivesOne) {
     Write("b.container", "[Container]\nExec=/x\n");
     Write("c.container", "[Service]\nType=forking\n");
     Ran ran = Run({root_});
-    EXPECT_EQ(ran.output,
-              "/a.container:3: error: unknown key 'Memroy' in [Container] (did you mean 'Memory'?)\n"
-              "/a.container:5: warning: unit 'zzz' does not exist\n"
-              "/c.container: error: no command (give Exec= with the program and its arguments; images have none of their own)\n"
-              "/c.container:2: error: key 'Type': 'forking' is refused (run the program in the foreground and write Type=exec)\n"
-              "3 units, 2 refused, 3 errors, 1 warning\n");
+    EXPECT_EQ(
+        ran.output,
+        "/a.container:3: error: unknown key 'Memroy' in [Container] (did you mean 'Memory'?)\n"
+        "/a.container:5: warning: unit 'zzz' does not exist\n"
+        "/c.container: error: no command (give Exec= with the program and its arguments; images "
+        "have none of their own)\n"
+        "/c.container:2: error: key 'Type': 'forking' is refused (run the program in the "
+        "foreground and write Type=exec)\n"
+        "3 units, 2 refused, 3 errors, 1 warning\n");
     EXPECT_EQ(ran.status, 1);
 }
 
@@ -88,14 +90,19 @@ TEST_F(Check, FilesAndSystemConfAreTaken) {
     Write("a.container", "[Container]\nExec=/x\n");
     Write("system.conf", "[System]\nHostnam=x\n");
     Ran ran = Run({root_ + "/a.container", root_ + "/system.conf"});
-    EXPECT_EQ(ran.output, "/system.conf:2: error: unknown key 'Hostnam' in [System] (did you mean 'Hostname'?)\n1 unit, 0 refused, 1 error, 0 warnings\n");
+    EXPECT_EQ(ran.output,
+              "/system.conf:2: error: unknown key 'Hostnam' in [System] (did you mean "
+              "'Hostname'?)\n1 unit, 0 refused, 1 error, 0 warnings\n");
     EXPECT_EQ(ran.status, 1);
 }
 
 TEST_F(Check, AMissingPathIsAnErrorAndAnEmptyFolderAWarning) {
-    EXPECT_EQ(Run({root_ + "/gone"}).output, "/gone: error: does not exist\n0 units, 0 refused, 1 error, 0 warnings\n");
+    EXPECT_EQ(Run({root_ + "/gone"}).output,
+              "/gone: error: does not exist\n0 units, 0 refused, 1 error, 0 warnings\n");
     Ran ran = Run({root_});
-    EXPECT_EQ(ran.output, ": warning: holds no units (units are NAME.container)\n0 units, 0 refused, 0 errors, 1 warning\n");
+    EXPECT_EQ(ran.output,
+              ": warning: holds no units (units are NAME.container)\n0 units, 0 refused, 0 errors, "
+              "1 warning\n");
     EXPECT_EQ(ran.status, 0);
 }
 
@@ -117,7 +124,8 @@ TEST_F(Check, JsonHasTheDocumentedShapeWhateverTheBytes) {
     EXPECT_STREQ(problem["file"].GetString(), "/a.container");
     EXPECT_EQ(problem["line"].GetInt(), 4);
     EXPECT_STREQ(problem["key"].GetString(), "User");
-    EXPECT_STREQ(problem["text"].GetString(), "key 'User': '\xef\xbf\xbd\xc3\xa4' is not a user or group");
+    EXPECT_STREQ(problem["text"].GetString(),
+                 "key 'User': '\xef\xbf\xbd\xc3\xa4' is not a user or group");
     EXPECT_STREQ(problem["hint"].GetString(), "a name or a number");
     EXPECT_EQ(document["problems"].Size(), 0u);
     EXPECT_EQ(document["summary"]["errors"].GetInt(), 2);
@@ -125,7 +133,8 @@ TEST_F(Check, JsonHasTheDocumentedShapeWhateverTheBytes) {
 
 TEST_F(Check, WrongUsageIsTwoAndHelpIsZero) {
     EXPECT_EQ(Run({"--nonsense"}, STDERR_FILENO).status, 2);
-    EXPECT_NE(Run({"--nonsense"}, STDERR_FILENO).output.find("unknown option '--nonsense'"), std::string::npos);
+    EXPECT_NE(Run({"--nonsense"}, STDERR_FILENO).output.find("unknown option '--nonsense'"),
+              std::string::npos);
     EXPECT_EQ(Run({""}, STDERR_FILENO).status, 2);
     EXPECT_EQ(Run({"--reference"}, STDERR_FILENO).status, 2);
     EXPECT_EQ(Run({"--reference", "html"}, STDERR_FILENO).status, 2);

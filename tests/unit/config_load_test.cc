@@ -1,18 +1,15 @@
 // Folders: precedence, masks, drop-ins, what is no unit, and checks across units.
-#include "config/load.h"
-
+#include <cstdlib>
+#include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <cstdlib>
 
 #include <algorithm>
 #include <string>
 
-#include <gtest/gtest.h>
-
 #include "base/file.h"
 #include "base/text.h"
+#include "config/load.h"
 
 namespace husk::config {
 namespace {
@@ -44,7 +41,8 @@ class ConfigLoad : public testing::Test {
         auto add = [&](const Problems& problems) {
             for (const Problem& problem : problems) {
                 std::string line = Describe(problem);
-                for (size_t at; (at = line.find(root_ + "/")) != line.npos;) line.erase(at, root_.size() + 1);
+                for (size_t at; (at = line.find(root_ + "/")) != line.npos;)
+                    line.erase(at, root_.size() + 1);
                 out += line + "\n";
             }
         };
@@ -115,7 +113,8 @@ TEST_F(ConfigLoad, ABadDropInRefusesItsUnitAndIsNamed) {
     Write("a/lost.container.d/x.conf", "[Container]\nUser=1\n");
     EXPECT_EQ(Say(Load()),
               "a/lost.container.d/x.conf: warning: drop-in of unit 'lost', which does not exist\n"
-              "a/web.container.d/x.conf:2: error: unknown key 'Usr' in [Container] (did you mean 'User'?)\n");
+              "a/web.container.d/x.conf:2: error: unknown key 'Usr' in [Container] (did you mean "
+              "'User'?)\n");
 }
 
 TEST_F(ConfigLoad, AnInstanceIsALinkToItsTemplate) {
@@ -123,7 +122,9 @@ TEST_F(ConfigLoad, AnInstanceIsALinkToItsTemplate) {
     ASSERT_EQ(::symlink("web@.container", Path("a/web@one.container").c_str()), 0);
     Write("a/web@.container.d/x.conf", "[Container]\nUser=%i\n");
     LoadedFolder loaded = Load();
-    EXPECT_EQ(Say(loaded), "a/web@.container: warning: templates are not supported yet: it is skipped (make a link to it: web@ARG.container)\n");
+    EXPECT_EQ(Say(loaded),
+              "a/web@.container: warning: templates are not supported yet: it is skipped (make a "
+              "link to it: web@ARG.container)\n");
     EXPECT_EQ(Get(loaded, "web@one").Command(), (std::vector<std::string>{"/x", "web", "one"}));
     EXPECT_EQ(Get(loaded, "web@one").container.user, "one");
 }
@@ -138,7 +139,8 @@ TEST_F(ConfigLoad, WhatIsNoPlainFileIsRefusedAndNothingHangs) {
     LoadedFolder loaded = Load();
     EXPECT_EQ(Names(loaded, true), "big dir fifo link loop zero ");
     EXPECT_EQ(Say(loaded),
-              "a/big.container: error: file over 64 KiB (unit files are small; was something else given this name?)\n"
+              "a/big.container: error: file over 64 KiB (unit files are small; was something else "
+              "given this name?)\n"
               "a/dir.container: error: is a directory (drop-ins go to NAME.container.d)\n"
               "a/fifo.container: error: is not a plain file\n"
               "a/link.container: error: link to a file that does not exist\n"
@@ -147,14 +149,19 @@ TEST_F(ConfigLoad, WhatIsNoPlainFileIsRefusedAndNothingHangs) {
 }
 
 TEST_F(ConfigLoad, FileNamesThatAreNoUnitsAreSaid) {
-    for (const char* name : {"a/two words.container", "a/-x.container", "a/w.conatiner", "a/net.network", "a/README.md",
-                             "a/.hidden.container", "a/web.container~", "a/\x1b[31m.container", "a/.container"})
+    for (const char* name : {"a/two words.container", "a/-x.container", "a/w.conatiner",
+                             "a/net.network", "a/README.md", "a/.hidden.container",
+                             "a/web.container~", "a/\x1b[31m.container", "a/.container"})
         Write(name, "x");
     EXPECT_EQ(Say(Load()),
-              "a/\\x1b[31m.container: error: '\\x1b[31m' is not a unit name (letters, digits and . _ - @ :, at most 100 bytes)\n"
-              "a/-x.container: error: '-x' is not a unit name (letters, digits and . _ - @ :, at most 100 bytes)\n"
-              "a/net.network: warning: '.network' files are not supported (it is ignored; units are NAME.container)\n"
-              "a/two words.container: error: 'two words' is not a unit name (letters, digits and . _ - @ :, at most 100 bytes)\n"
+              "a/\\x1b[31m.container: error: '\\x1b[31m' is not a unit name (letters, digits and . "
+              "_ - @ :, at most 100 bytes)\n"
+              "a/-x.container: error: '-x' is not a unit name (letters, digits and . _ - @ :, at "
+              "most 100 bytes)\n"
+              "a/net.network: warning: '.network' files are not supported (it is ignored; units "
+              "are NAME.container)\n"
+              "a/two words.container: error: 'two words' is not a unit name (letters, digits and . "
+              "_ - @ :, at most 100 bytes)\n"
               "a/w.conatiner: warning: is not a unit file (did you mean 'w.container'?)\n");
 }
 
@@ -185,7 +192,9 @@ TEST_F(ConfigLoad, WhatRequiresARefusedUnitIsRefused) {
     Unit("a/d", "[Unit]\nAfter=a\nWants=a\n");
     LoadedFolder loaded = Load();
     EXPECT_EQ(Names(loaded, true), "a b c ");
-    EXPECT_NE(Say(loaded).find("a/c.container:3: error: unit 'b', which this one needs, is refused (mend a/b.container)\n"), std::string::npos);
+    EXPECT_NE(Say(loaded).find("a/c.container:3: error: unit 'b', which this one needs, is refused "
+                               "(mend a/b.container)\n"),
+              std::string::npos);
 }
 
 TEST_F(ConfigLoad, ASharedNetworkImpliesRequirementAndOrder) {
@@ -203,10 +212,15 @@ TEST_F(ConfigLoad, ACycleNamesItsMembersAndPlaces) {
     Unit("a/x", "[Unit]\nAfter=a\n");
     LoadedFolder loaded = Load();
     EXPECT_EQ(Names(loaded, true), "a b c ");
-    EXPECT_EQ(Say(loaded),
-              "a/a.container:4: error: ordering cycle: 'a' after 'b' (a/a.container:4), 'b' after 'c' (a/b.container:4), 'c' after 'a' (a/c.container:5) (drop one of these After= or Before=)\n"
-              "a/b.container:4: error: ordering cycle: 'b' after 'c' (a/b.container:4), 'c' after 'a' (a/c.container:5), 'a' after 'b' (a/a.container:4) (drop one of these After= or Before=)\n"
-              "a/c.container:5: error: ordering cycle: 'c' after 'a' (a/c.container:5), 'a' after 'b' (a/a.container:4), 'b' after 'c' (a/b.container:4) (drop one of these After= or Before=)\n");
+    EXPECT_EQ(
+        Say(loaded),
+        "a/a.container:4: error: ordering cycle: 'a' after 'b' (a/a.container:4), 'b' after 'c' "
+        "(a/b.container:4), 'c' after 'a' (a/c.container:5) (drop one of these After= or Before=)\n"
+        "a/b.container:4: error: ordering cycle: 'b' after 'c' (a/b.container:4), 'c' after 'a' "
+        "(a/c.container:5), 'a' after 'b' (a/a.container:4) (drop one of these After= or Before=)\n"
+        "a/c.container:5: error: ordering cycle: 'c' after 'a' (a/c.container:5), 'a' after 'b' "
+        "(a/a.container:4), 'b' after 'c' (a/b.container:4) (drop one of these After= or "
+        "Before=)\n");
 }
 
 TEST_F(ConfigLoad, BeforeAndRequiresMakeCyclesOfTheirOwnKind) {
@@ -219,20 +233,29 @@ TEST_F(ConfigLoad, BeforeAndRequiresMakeCyclesOfTheirOwnKind) {
     Unit("a/f", "[Unit]\nAfter=e\n");
     LoadedFolder loaded = Load();
     EXPECT_EQ(Names(loaded, true), "a b c d ");
-    EXPECT_NE(Say(loaded).find("requirement cycle: 'c' requires 'd' (a/c.container:4), 'd' requires 'c' (a/d.container:4)"), std::string::npos);
-    EXPECT_NE(Say(loaded).find("a/b.container: error: ordering cycle: 'b' after 'a' (a/a.container:4), 'a' after 'b' (a/a.container:5)"), std::string::npos);
+    EXPECT_NE(Say(loaded).find("requirement cycle: 'c' requires 'd' (a/c.container:4), 'd' "
+                               "requires 'c' (a/d.container:4)"),
+              std::string::npos);
+    EXPECT_NE(Say(loaded).find("a/b.container: error: ordering cycle: 'b' after 'a' "
+                               "(a/a.container:4), 'a' after 'b' (a/a.container:5)"),
+              std::string::npos);
 }
 
 TEST_F(ConfigLoad, AChainAndARingOfThousandsNeitherOverflowNorHang) {
     constexpr int kCount = 3000;
     for (int i = 0; i < kCount; ++i) {
-        Unit(Cat("a/chain", std::to_string(i)), Cat("[Unit]\nAfter=chain", std::to_string(i + 1), "\nRequires=chain", std::to_string(i + 1), "\n"));
-        Unit(Cat("b/ring", std::to_string(i)), Cat("[Unit]\nAfter=ring", std::to_string((i + 1) % kCount), "\n"));
+        Unit(Cat("a/chain", std::to_string(i)),
+             Cat("[Unit]\nAfter=chain", std::to_string(i + 1), "\nRequires=chain",
+                 std::to_string(i + 1), "\n"));
+        Unit(Cat("b/ring", std::to_string(i)),
+             Cat("[Unit]\nAfter=ring", std::to_string((i + 1) % kCount), "\n"));
     }
     Unit(Cat("a/chain", std::to_string(kCount)));
     LoadedFolder loaded = Load();
     EXPECT_EQ(loaded.units.size(), 2u * kCount + 1);
-    EXPECT_EQ(std::count_if(loaded.units.begin(), loaded.units.end(), [](const LoadedUnit& u) { return u.refused; }), kCount);
+    EXPECT_EQ(std::count_if(loaded.units.begin(), loaded.units.end(),
+                            [](const LoadedUnit& u) { return u.refused; }),
+              kCount);
     EXPECT_NE(Say(loaded).find(", and 2992 more"), std::string::npos);
 }
 
@@ -241,7 +264,8 @@ TEST_F(ConfigLoad, SingleFilesTakeTheirDropInsAndKnowTheirNeighbours) {
     Unit("a/db");
     Write("a/web.container.d/x.conf", "[Container]\nUser=7\n");
     Write("a/notes.txt", "");
-    LoadedFolder loaded = LoadUnitFiles({Path("a/web.container"), Path("a/notes.txt"), Path("a/gone.container")});
+    LoadedFolder loaded =
+        LoadUnitFiles({Path("a/web.container"), Path("a/notes.txt"), Path("a/gone.container")});
     EXPECT_EQ(Say(loaded),
               "a/notes.txt: error: is not a unit file (units are NAME.container)\n"
               "a/gone.container: error: does not exist\n");
@@ -250,14 +274,17 @@ TEST_F(ConfigLoad, SingleFilesTakeTheirDropInsAndKnowTheirNeighbours) {
 
 TEST_F(ConfigLoad, SystemConfigFillsItsTableAndAMissingFileGivesDefaults) {
     Write("system.conf",
-          "[System]\nHostname=box\nKernelModules=overlay erofs\nSysctl=vm.swappiness=10 'kernel.printk=4 4 1 7'\n"
+          "[System]\nHostname=box\nKernelModules=overlay erofs\nSysctl=vm.swappiness=10 "
+          "'kernel.printk=4 4 1 7'\n"
           "StateDevice=LABEL=state\nStateFilesystem=f2fs\n"
-          "[Manager]\nDefaultMemoryMax=25%\nDefaultTasksMax=infinity\nDefaultTimeoutStopSec=3\nDefaultTimeoutStartSec=0\nLogBufferSize=1M\n");
+          "[Manager]\nDefaultMemoryMax=25%\nDefaultTasksMax=infinity\nDefaultTimeoutStopSec="
+          "3\nDefaultTimeoutStartSec=0\nLogBufferSize=1M\n");
     LoadedSystemConfig loaded = LoadSystemConfig(Path("system.conf"));
     EXPECT_TRUE(loaded.problems.empty());
     EXPECT_EQ(loaded.config.hostname, "box");
     EXPECT_EQ(loaded.config.kernel_modules, (std::vector<std::string>{"overlay", "erofs"}));
-    EXPECT_EQ(loaded.config.sysctl, (std::vector<std::string>{"vm.swappiness=10", "kernel.printk=4 4 1 7"}));
+    EXPECT_EQ(loaded.config.sysctl,
+              (std::vector<std::string>{"vm.swappiness=10", "kernel.printk=4 4 1 7"}));
     EXPECT_EQ(loaded.config.state_device, "LABEL=state");
     EXPECT_EQ(loaded.config.state_filesystem, "f2fs");
     EXPECT_EQ(loaded.config.default_memory_max.value, 2500u);
@@ -269,10 +296,13 @@ TEST_F(ConfigLoad, SystemConfigFillsItsTableAndAMissingFileGivesDefaults) {
 }
 
 TEST_F(ConfigLoad, ABadSystemConfigIsSaidAndTheRestHolds) {
-    Write("system.conf", "[System]\nHostname=-\nConsole=x\nMemoryMax=1\n[Manager]\nLogBufferSize=1\nDefaultTasksMax=7\n[Container]\n");
+    Write("system.conf",
+          "[System]\nHostname=-\nConsole=x\nMemoryMax=1\n[Manager]\nLogBufferSize="
+          "1\nDefaultTasksMax=7\n[Container]\n");
     LoadedSystemConfig loaded = LoadSystemConfig(Path("system.conf"));
     std::string said;
-    for (const Problem& problem : loaded.problems) said += Cat(std::to_string(problem.at.line), ": ", problem.text, "\n");
+    for (const Problem& problem : loaded.problems)
+        said += Cat(std::to_string(problem.at.line), ": ", problem.text, "\n");
     EXPECT_EQ(said,
               "8: unknown section [Container]\n"
               "2: key 'Hostname': '-' is not a host name\n"

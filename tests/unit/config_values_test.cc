@@ -1,10 +1,8 @@
-#include "config/values.h"
-
+#include <gtest/gtest.h>
 #include <sys/resource.h>
 
-#include <gtest/gtest.h>
-
 #include "config/container_values.h"
+#include "config/values.h"
 
 namespace husk::config {
 namespace {
@@ -24,34 +22,53 @@ std::string Says(const Value<T>& value) {
 }
 
 TEST(Values, BooleansAreSystemds) {
-    for (const char* yes : {"1", "yes", "YES", "y", "true", "t", "on", "On"}) EXPECT_TRUE(ParseBoolean(yes).value_or(false)) << yes;
-    for (const char* no : {"0", "no", "n", "false", "f", "off", "OFF"}) EXPECT_FALSE(ParseBoolean(no).value_or(true)) << no;
+    for (const char* yes : {"1", "yes", "YES", "y", "true", "t", "on", "On"})
+        EXPECT_TRUE(ParseBoolean(yes).value_or(false)) << yes;
+    for (const char* no : {"0", "no", "n", "false", "f", "off", "OFF"})
+        EXPECT_FALSE(ParseBoolean(no).value_or(true)) << no;
     EXPECT_EQ(Says(ParseBoolean("yeah")), "'yeah' is not a boolean ('yes' or 'no')");
 }
 
 TEST(Values, SpansAreSystemds) {
     const std::pair<const char*, Duration> kGood[] = {
-        {"5", seconds(5)}, {"1min 30s", seconds(90)}, {"1min30s", seconds(90)}, {"2h", hours(2)},
-        {"1.5h", minutes(90)}, {"250ms", milliseconds(250)}, {"10us", microseconds(10)},
-        {"10 \xc2\xb5s", microseconds(10)}, {"1d 2hr 3 minutes", hours(26) + minutes(3)},
-        {"0.001", milliseconds(1)}, {"1w", hours(168)}, {"1min 30", seconds(90)}, {"0", seconds(0)},
-        {"infinity", kInfinite}, {"2 s", seconds(2)}, {"1M", seconds(2629800)},
+        {"5", seconds(5)},
+        {"1min 30s", seconds(90)},
+        {"1min30s", seconds(90)},
+        {"2h", hours(2)},
+        {"1.5h", minutes(90)},
+        {"250ms", milliseconds(250)},
+        {"10us", microseconds(10)},
+        {"10 \xc2\xb5s", microseconds(10)},
+        {"1d 2hr 3 minutes", hours(26) + minutes(3)},
+        {"0.001", milliseconds(1)},
+        {"1w", hours(168)},
+        {"1min 30", seconds(90)},
+        {"0", seconds(0)},
+        {"infinity", kInfinite},
+        {"2 s", seconds(2)},
+        {"1M", seconds(2629800)},
     };
     for (auto [text, span] : kGood) EXPECT_EQ(ParseSpan(text).value_or(Duration(-1)), span) << text;
-    for (const char* bad : {"", " ", "-1", "x", "5 parsecs", "1..2", "1.", ".5", "5s infinity", "300y", "99999999999999999999", "1h-2m"})
+    for (const char* bad : {"", " ", "-1", "x", "5 parsecs", "1..2", "1.", ".5", "5s infinity",
+                            "300y", "99999999999999999999", "1h-2m"})
         EXPECT_FALSE(ParseSpan(bad)) << bad;
-    EXPECT_EQ(Says(ParseSpan("5 parsecs")), "'5 parsecs' has no known unit of time (seconds, or a span such as '500ms', '1min 30s' or 'infinity')");
+    EXPECT_EQ(Says(ParseSpan("5 parsecs")),
+              "'5 parsecs' has no known unit of time (seconds, or a span such as '500ms', '1min "
+              "30s' or 'infinity')");
 }
 
 TEST(Values, SizesAreBase1024) {
     const std::pair<const char*, uint64_t> kGood[] = {
-        {"0", 0}, {"100", 100}, {"1K", 1024}, {"1k", 1024}, {"64M", 64 << 20}, {"1.5G", 3ull << 29},
-        {"2T", 2ull << 40}, {"5B", 5}, {"0.5K", 512}, {"7E", 7ull << 60},
+        {"0", 0},          {"100", 100},         {"1K", 1024},       {"1k", 1024},
+        {"64M", 64 << 20}, {"1.5G", 3ull << 29}, {"2T", 2ull << 40}, {"5B", 5},
+        {"0.5K", 512},     {"7E", 7ull << 60},
     };
     for (auto [text, size] : kGood) EXPECT_EQ(ParseSize(text).value_or(1), size) << text;
-    for (const char* bad : {"", "K", "-1", "1KB", "1 K", "8E", "16E", "99999999999999999999", "1X", "0x10", "1.K"})
+    for (const char* bad :
+         {"", "K", "-1", "1KB", "1 K", "8E", "16E", "99999999999999999999", "1X", "0x10", "1.K"})
         EXPECT_FALSE(ParseSize(bad)) << bad;
-    EXPECT_EQ(Says(ParseSize("12X")), "'12X' is not a size (bytes, or a size with K, M, G or T such as '64M')");
+    EXPECT_EQ(Says(ParseSize("12X")),
+              "'12X' is not a size (bytes, or a size with K, M, G or T such as '64M')");
 }
 
 TEST(Values, SharesOfMemoryAreHundredthsOfAPercent) {
@@ -93,46 +110,63 @@ TEST(Values, VolumesHaveASourceADestinationAndOptions) {
     EXPECT_EQ(ParseVolume("db.volume:/srv", kWeb)->source, "db");
     EXPECT_TRUE(ParseVolume("db:/srv", kWeb)->named);
     EXPECT_FALSE(ParseVolume("db:/srv:nosuid,suid", kWeb)->no_suid);
-    EXPECT_EQ(Says(ParseVolume("/data", kWeb)), "'/data' has no destination (SOURCE:DEST[:OPTION,...] with an absolute path or a volume's name as SOURCE)");
-    EXPECT_EQ(Says(ParseVolume("./x:/srv", kWeb)), "'./x' is neither an absolute path nor a volume's name (SOURCE:DEST[:OPTION,...] with an absolute path or a volume's name as SOURCE)");
-    EXPECT_EQ(Says(ParseVolume("/a:/proc/x", kWeb)), "destination '/proc/x' is in '/proc' (nothing can be mounted over the kernel's own files; choose another path)");
-    EXPECT_EQ(Says(ParseVolume("/a:/b:U", kWeb)), "volume option 'U' is refused (volumes are mapped to the container's ids, never chowned; leave it out)");
+    EXPECT_EQ(Says(ParseVolume("/data", kWeb)),
+              "'/data' has no destination (SOURCE:DEST[:OPTION,...] with an absolute path or a "
+              "volume's name as SOURCE)");
+    EXPECT_EQ(Says(ParseVolume("./x:/srv", kWeb)),
+              "'./x' is neither an absolute path nor a volume's name (SOURCE:DEST[:OPTION,...] "
+              "with an absolute path or a volume's name as SOURCE)");
+    EXPECT_EQ(Says(ParseVolume("/a:/proc/x", kWeb)),
+              "destination '/proc/x' is in '/proc' (nothing can be mounted over the kernel's own "
+              "files; choose another path)");
+    EXPECT_EQ(Says(ParseVolume("/a:/b:U", kWeb)),
+              "volume option 'U' is refused (volumes are mapped to the container's ids, never "
+              "chowned; leave it out)");
     EXPECT_EQ(Says(ParseVolume("/a:/b:O", kWeb)), "volume option 'O' is not supported yet ()");
-    EXPECT_EQ(Says(ParseVolume("/a:/b:noexc", kWeb)), "volume option 'noexc' is not one of the values (did you mean 'noexec'?)");
-    for (const char* bad : {":", "::", "/a:", ":/b", "/a:/", "/a:/sys", "/a:/dev", "/a:/b:", "/a:/b:ro:rw", "/a/../b:/c", "/a:/%i%"})
+    EXPECT_EQ(Says(ParseVolume("/a:/b:noexc", kWeb)),
+              "volume option 'noexc' is not one of the values (did you mean 'noexec'?)");
+    for (const char* bad : {":", "::", "/a:", ":/b", "/a:/", "/a:/sys", "/a:/dev",
+                            "/a:/b:", "/a:/b:ro:rw", "/a/../b:/c", "/a:/%i%"})
         EXPECT_FALSE(ParseVolume(bad, kWeb)) << bad;
 }
 
 TEST(Values, TmpfsTakesSizeAndMode) {
     EXPECT_EQ(ParseTmpfs("/x", kWeb)->mode, 01777u);
     EXPECT_EQ(ParseTmpfs("/x:size=1M,mode=0755,nosuid,nodev", kWeb)->mode, 0755u);
-    for (const char* bad : {"x", "/", "/proc", "/x:", "/x:size=0", "/x:mode=9", "/x:nr_inodes=5", "/x:ro,,rw"})
+    for (const char* bad :
+         {"x", "/", "/proc", "/x:", "/x:size=0", "/x:mode=9", "/x:nr_inodes=5", "/x:ro,,rw"})
         EXPECT_FALSE(ParseTmpfs(bad, kWeb)) << bad;
 }
 
 TEST(Values, NetworksAreNoneHostOrAnotherUnits) {
     EXPECT_EQ(ParseNetwork("web.container")->unit, "web");
-    EXPECT_EQ(Says(ParseNetwork("container:web")), "'container:web' is not a network (write web.container)");
-    EXPECT_EQ(Says(ParseNetwork("macvlan:eth0")), "network 'macvlan:eth0' is not supported yet ('none', 'host', or NAME.container to share that unit's network)");
+    EXPECT_EQ(Says(ParseNetwork("container:web")),
+              "'container:web' is not a network (write web.container)");
+    EXPECT_EQ(Says(ParseNetwork("macvlan:eth0")),
+              "network 'macvlan:eth0' is not supported yet ('none', 'host', or NAME.container to "
+              "share that unit's network)");
     EXPECT_FALSE(ParseNetwork("web"));
 }
 
 TEST(Values, CapabilitiesAreTheKernels) {
     EXPECT_EQ(ParseCapability("cap_sys_admin").value(), "CAP_SYS_ADMIN");
     EXPECT_EQ(ParseCapability("CHECKPOINT_RESTORE").value(), "CAP_CHECKPOINT_RESTORE");
-    EXPECT_EQ(Says(ParseCapability("NET_ADMN")), "'NET_ADMN' is not a capability (did you mean 'CAP_NET_ADMIN'?)");
+    EXPECT_EQ(Says(ParseCapability("NET_ADMN")),
+              "'NET_ADMN' is not a capability (did you mean 'CAP_NET_ADMIN'?)");
 }
 
 TEST(Values, ImagesAreFilesNotReferences) {
     EXPECT_EQ(ParseImage("web").value(), "web");
     EXPECT_EQ(ParseImage("/img//web.erofs").value(), "/img/web.erofs");
-    for (const char* bad : {"nginx:latest", "docker.io/nginx", "web.build", "web.image", "..", "/a/../b", "a@sha256", "-x"})
+    for (const char* bad : {"nginx:latest", "docker.io/nginx", "web.build", "web.image", "..",
+                            "/a/../b", "a@sha256", "-x"})
         EXPECT_FALSE(ParseImage(bad)) << bad;
 }
 
 TEST(Values, LimitsAreSoftAndHard) {
     EXPECT_EQ(ParseResourceLimit("5:infinity", LimitUnit::kCount)->hard, kUnlimited);
-    EXPECT_EQ(Says(ParseResourceLimit("5:4", LimitUnit::kCount)), "soft limit in '5:4' is over the hard limit (SOFT:HARD)");
+    EXPECT_EQ(Says(ParseResourceLimit("5:4", LimitUnit::kCount)),
+              "soft limit in '5:4' is over the hard limit (SOFT:HARD)");
     EXPECT_EQ(ParseUlimit("nofile=1:-1")->second.hard, kUnlimited);
     EXPECT_EQ(ParseUlimit("core=1M")->first, RLIMIT_CORE);
     EXPECT_EQ(Says(ParseUlimit("nofle=1")), "'nofle' is not a limit (did you mean 'nofile'?)");
@@ -143,13 +177,16 @@ TEST(Values, LimitsAreSoftAndHard) {
 
 TEST(Values, NumbersKeepTheirBounds) {
     EXPECT_EQ(ParseRange("+5", -10, 10).value(), 5);
-    for (const char* bad : {"", "+", "+-5", "--5", "11", "-11", "5x", " 5", "1e1"}) EXPECT_FALSE(ParseRange(bad, -10, 10)) << bad;
-    EXPECT_EQ(Says(ParseRange("11", -10, 10)), "'11' is out of range (a whole number from -10 to 10)");
+    for (const char* bad : {"", "+", "+-5", "--5", "11", "-11", "5x", " 5", "1e1"})
+        EXPECT_FALSE(ParseRange(bad, -10, 10)) << bad;
+    EXPECT_EQ(Says(ParseRange("11", -10, 10)),
+              "'11' is out of range (a whole number from -10 to 10)");
 }
 
 TEST(Values, CpuListsAreChecked) {
     EXPECT_EQ(ParseCpuList("0-3, 5").value(), "0-3,5");
-    for (const char* bad : {"a", "1-", "-1", "3-1", "1-2-3", "9000", "0-99999999999999999999"}) EXPECT_FALSE(ParseCpuList(bad)) << bad;
+    for (const char* bad : {"a", "1-", "-1", "3-1", "1-2-3", "9000", "0-99999999999999999999"})
+        EXPECT_FALSE(ParseCpuList(bad)) << bad;
 }
 
 }  // namespace

@@ -1,9 +1,9 @@
-#include "config/words.h"
+#include <gtest/gtest.h>
 
 #include <string>
 #include <vector>
 
-#include <gtest/gtest.h>
+#include "config/words.h"
 
 namespace husk::config {
 namespace {
@@ -25,12 +25,14 @@ TEST(Words, SplitsAtBlanksAndQuotesHoldTogether) {
 // Examples of systemd.service(5) and systemd.syntax(7).
 TEST(Words, TakesCEscapes) {
     EXPECT_EQ(SplitQuoted("a\\nb\\t\\s\\\\").value(), (Words{"a\nb\t \\"}));
-    EXPECT_EQ(SplitQuoted("\\x41\\102\\u00e4\\U0001f600").value(), (Words{"AB\xc3\xa4\xf0\x9f\x98\x80"}));
+    EXPECT_EQ(SplitQuoted("\\x41\\102\\u00e4\\U0001f600").value(),
+              (Words{"AB\xc3\xa4\xf0\x9f\x98\x80"}));
     EXPECT_EQ(SplitQuoted("\"a\\\"b\" 'c\\'d'").value(), (Words{"a\"b", "c'd"}));
     EXPECT_EQ(SplitQuoted("a\\ b").error().text, "unknown escape '\\ '");
     EXPECT_EQ(SplitQuoted("\\d").error().text, "unknown escape '\\d'");
     EXPECT_EQ(SplitQuoted("\\x00").error().text, "escape makes a NUL byte");
-    for (const char* bad : {"\\x4", "\\xg0", "\\08", "\\400", "\\ud800", "\\U00110000", "\\u12", "\\"})
+    for (const char* bad :
+         {"\\x4", "\\xg0", "\\08", "\\400", "\\ud800", "\\U00110000", "\\u12", "\\"})
         EXPECT_FALSE(SplitQuoted(bad)) << bad;
 }
 
@@ -40,13 +42,16 @@ TEST(Words, AnOpenQuoteIsAnError) {
 }
 
 TEST(Words, SpecifiersExpandAndUnknownOnesAreErrors) {
-    EXPECT_EQ(ExpandSpecifiers("%n %N %p %i %I %%", kInstance).value(), "web@a-b.container web@a-b web a-b a/b %");
+    EXPECT_EQ(ExpandSpecifiers("%n %N %p %i %I %%", kInstance).value(),
+              "web@a-b.container web@a-b web a-b a/b %");
     EXPECT_EQ(ExpandSpecifiers("%H %m %b %v", kInstance).value(), "box mid bid 6.1.0-9");
-    EXPECT_EQ(ExpandSpecifiers("%t%S%C%L%E", kInstance).value(), "/run/var/lib/var/cache/var/log/etc");
+    EXPECT_EQ(ExpandSpecifiers("%t%S%C%L%E", kInstance).value(),
+              "/run/var/lib/var/cache/var/log/etc");
     EXPECT_EQ(ExpandSpecifiers("%p%i", Specifiers{"plain", kHost}).value(), "plain");
     EXPECT_EQ(ExpandSpecifiers("50%", kInstance).error().text, "unknown specifier '%'");
     EXPECT_EQ(ExpandSpecifiers("%z", kInstance).error().text, "unknown specifier '%z'");
-    EXPECT_EQ(ExpandSpecifiers("%m", Specifiers{"x", HostFacts{}}).error().text, "specifier '%m' is not known on this device");
+    EXPECT_EQ(ExpandSpecifiers("%m", Specifiers{"x", HostFacts{}}).error().text,
+              "specifier '%m' is not known on this device");
 }
 
 TEST(Words, AnExpansionNeverSplits) {
@@ -69,11 +74,13 @@ TEST(Words, VariablesExpandAsSystemdsDo) {
         Words missing;
         return ExpandVariables(command, environment, missing);
     };
-    EXPECT_EQ(expand({"echo", "$ONE", "$TWO", "${TWO}"}), (Words{"echo", "one", "two", "two", "two two"}));
+    EXPECT_EQ(expand({"echo", "$ONE", "$TWO", "${TWO}"}),
+              (Words{"echo", "one", "two", "two", "two two"}));
     EXPECT_EQ(expand({"$QUOTED"}), (Words{"a b", "c"}));
     EXPECT_EQ(expand({"$EMPTY", "${EMPTY}"}), (Words{""}));
     EXPECT_EQ(expand({"a${ONE}b${ONE}"}), (Words{"aonebone"}));
-    EXPECT_EQ(expand({"a$ONE", "$$ONE", "$", "${", "${1}", "100$"}), (Words{"a$ONE", "$ONE", "$", "${", "${1}", "100$"}));
+    EXPECT_EQ(expand({"a$ONE", "$$ONE", "$", "${", "${1}", "100$"}),
+              (Words{"a$ONE", "$ONE", "$", "${", "${1}", "100$"}));
 }
 
 TEST(Words, VariablesThatNothingSetsAreEmptyAndNamed) {
