@@ -4,7 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from .paths import DEMO, REPO, HarnessError, build_dir, build_lock, images_dir, progress
+from .paths import DEMO, REPO, HarnessError, build_dir, image_lock, images_dir, program_lock, progress
 
 _done: set[str] = set()
 
@@ -32,13 +32,17 @@ def device() -> Path:
     folder = build_dir() / "device"
     if "device" in _done:
         return folder
-    with build_lock():
+    with program_lock():
         toolchain()
         if not (folder / "husk").exists():
             progress("building husk (first time) …")
         if not (folder / "build.ninja").exists():
             _run(["cmake", "--preset", "device", "-B", str(folder)], "configuring husk")
-        _run(["cmake", "--build", str(folder)], "building husk")
+        try:
+            _run(["cmake", "--build", str(folder)], "building husk")
+        except HarnessError:
+            # A build by hand in the same folder may have been at work: once more, and that counts.
+            _run(["cmake", "--build", str(folder)], "building husk")
     _done.add("device")
     return folder
 
@@ -55,7 +59,7 @@ def heartbeat() -> Path:
     """The demo's small static program, by the device's compiler."""
     source, target = DEMO / "heartbeat.cc", images_dir() / "heartbeat"
     toolchain()
-    with build_lock():
+    with image_lock():
         if not target.exists() or target.stat().st_mtime < source.stat().st_mtime:
             compiler = build_dir() / "toolchain" / os.environ.get("ARCH", "x86_64") / "bin/husk-c++"
             fresh = target.with_suffix(".new")

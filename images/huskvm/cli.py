@@ -72,7 +72,7 @@ def options_of(args) -> Options:
 def interactive(options: Options) -> int:
     if sys.stdin.isatty():
         size = os.get_terminal_size(sys.stdin.fileno())
-        options.terminal = (size.columns, size.lines)
+        options.terminal = (size.columns or 80, size.lines or 24)
         if os.environ.get("TERM", "").replace("-", "").isalnum():
             options.append = f"{options.append} TERM={os.environ['TERM']}".strip()
     with machine(options) as guest:

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from .paths import HarnessError, build_lock, images_dir
+from .paths import HarnessError, image_lock, images_dir
 
 FREE_BYTES = 256 << 20  # room for volumes
 KEPT_TEMPLATES = 8
@@ -87,7 +87,7 @@ def _template(images: dict[str, Path]) -> Path:
     key = hashlib.sha256(repr((sums, FREE_BYTES)).encode()).hexdigest()[:16]
     folder = images_dir() / "disk"
     template = folder / f"{key}.ext4"
-    with build_lock():
+    with image_lock():
         if template.exists():
             os.utime(template)
         else:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from . import kernel
 from .cpio import Archive
-from .paths import HarnessError, build_lock, images_dir
+from .paths import HarnessError, image_lock, images_dir
 
 AGENT = "/usr/lib/husk/agent"
 UNITS = "/etc/husk/units"
@@ -25,7 +25,7 @@ usleep vi watch wc wget which xargs xxd yes zcat""".split()
 PROFILE = """\
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 export HOME=/root
-export PS1='\\h:\\w\\$ '
+export PS1='husk:\\w\\$ '
 {stty}cd /root
 cat <<'END'
 
@@ -53,7 +53,7 @@ class Guest:
     units: Path | None = None
     demo: dict[str, Path] = field(default_factory=dict)  # the demo's own programs: guest path -> file
     files: list[tuple[Path, str]] = field(default_factory=list)  # host file or folder -> guest path
-    terminal: tuple[int, int] | None = None  # columns and rows of the person's terminal
+    terminal: tuple[int, int] = (80, 24)  # a serial line does not know; unset, the shell asks at every prompt
 
 
 def build(guest: Guest, target: Path) -> None:
@@ -113,7 +113,7 @@ def _add_shell(archive: Archive, guest: Guest) -> None:
     archive.file("bin/busybox", busybox().read_bytes(), 0o755)
     for applet in APPLETS:
         archive.link(f"bin/{applet}", "busybox")
-    stty = f"stty cols {guest.terminal[0]} rows {guest.terminal[1]} 2>/dev/null\n" if guest.terminal else ""
+    stty = f"stty cols {guest.terminal[0]} rows {guest.terminal[1]} 2>/dev/null\n"
     archive.file("etc/profile", PROFILE.format(stty=stty, units=UNITS).encode())
 
 
@@ -121,7 +121,7 @@ def _modules_part(image: kernel.Kernel, wanted: list[str]) -> bytes:
     """Finding and decompressing modules takes a second, so the result is kept."""
     identity = repr((image.version, str(image.modules), wanted, image.modules and image.modules.stat().st_mtime_ns))
     kept = images_dir() / "modules" / f"{hashlib.sha256(identity.encode()).hexdigest()[:16]}.cpio"
-    with build_lock():
+    with image_lock():
         if not kept.exists():
             archive = Archive()
             for path, data in kernel.pruned(image, wanted).items():

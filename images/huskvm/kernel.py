@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import elf, packages
-from .paths import HarnessError, build_lock, images_dir, progress
+from .paths import HarnessError, image_lock, images_dir, progress
 
 # Meta package, the suites to try in order, and the package behind the meta package.
 DEBIAN = {
@@ -185,7 +185,7 @@ def get(name: str = DEFAULT) -> Kernel:
 def _debian(name: str) -> Kernel:
     folder = images_dir() / "kernel" / name
     if not (folder / "vmlinuz").exists():
-        with build_lock():
+        with image_lock():
             if not (folder / "vmlinuz").exists():
                 _fetch(name, folder)
     version = image_version(folder / "vmlinuz")

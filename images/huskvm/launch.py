@@ -40,7 +40,7 @@ class Options:
     husk: Path | None = None  # None: what the device preset builds
     on_reboot: str = "shutdown"  # or 'reset'
     qemu_args: list[str] = field(default_factory=list)
-    terminal: tuple[int, int] | None = None
+    terminal: tuple[int, int] = (80, 24)
 
     def __post_init__(self):
         for name in ("units", "console_log", "disk", "husk"):

@@ -35,8 +35,19 @@ def progress(message: str) -> None:
 
 
 @contextlib.contextmanager
-def build_lock():
-    """Two runs at once must not build the same file; the second waits and finds it built."""
-    with open(build_dir() / ".lock", "w") as handle:
+def _locked(path: Path):
+    with open(path, "w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
+
+
+def program_lock():
+    """Around calls of cmake: everything that builds programs in this tree takes this one, tests/run too."""
+    build_dir().mkdir(parents=True, exist_ok=True)
+    return _locked(build_dir() / ".lock")
+
+
+def image_lock():
+    """Two runs at once must not make the same image; the second waits and finds it made. Not held while programs are
+    built, which can take minutes."""
+    return _locked(images_dir() / ".lock")

@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 
 from . import elf, packages, recipe as recipes
-from .paths import HarnessError, build_lock, images_dir, progress
+from .paths import HarnessError, image_lock, images_dir, progress
 
 # In the closure of nearly everything, needed by maintainer scripts only.
 NOT_NEEDED = ["perl-base", "debconf", "dpkg", "tar", "init-system-helpers", "gcc-12-base", "lsb-base", "adduser",
@@ -40,7 +40,7 @@ def image(recipe_path: Path) -> Path:
     key = hashlib.sha256((recipe.identity() + builder_identity()).encode()).hexdigest()[:12]
     target = images_dir() / "rootfs" / f"{recipe.name}-{key}.erofs"
     if not target.exists():
-        with build_lock():
+        with image_lock():
             if not target.exists():
                 target.parent.mkdir(exist_ok=True)
                 for old in target.parent.glob(f"{recipe.name}-????????????.erofs"):
