@@ -178,7 +178,7 @@ function(husk_unit_tests)
   # Without RTTI like the libraries, or a fake of one of their interfaces would look for its type there.
   target_compile_options(unit_tests PRIVATE -Wall -Wextra -Wno-missing-field-initializers -Werror -fno-rtti)
   target_compile_definitions(unit_tests PRIVATE "HUSK_SOURCE_DIR=\"${CMAKE_SOURCE_DIR}\"")
-  target_link_libraries(unit_tests PRIVATE cli init supervisor config container rootfs base GTest::gtest_main)
+  target_link_libraries(unit_tests PRIVATE cli init supervisor config container rootfs base seccomp GTest::gtest_main)
   add_test(NAME unit_tests COMMAND unit_tests)
   set_tests_properties(unit_tests PROPERTIES WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
 endfunction()
