@@ -148,7 +148,7 @@ Result<uint32_t> Interpret(const FilterProgram& program, uint32_t architecture, 
         auto jump = [&](bool taken) { at += taken ? step.jt : step.jf; };
         switch (step.code) {
             case BPF_LD | BPF_W | BPF_ABS:
-                if (step.k % 4 != 0 || step.k + 4 > sizeof data) return Fail("load outside the data");
+                if (step.k % 4 != 0 || step.k > sizeof data - 4) return Fail("load outside the data");
                 std::memcpy(&accumulator, reinterpret_cast<const char*>(&data) + step.k, 4);
                 break;
             case BPF_JMP | BPF_JA: at += step.k; break;
