@@ -18,7 +18,10 @@ Result<uint64_t> CapabilitySet(const Unit& unit) {
     auto apply = [&](const std::vector<std::string>& names, bool add) -> Status {
         for (const auto& name : names) {
             uint64_t bits = container::AllCapabilities();
-            if (name != "all" && name != "ALL") {
+            const bool all = name == "all" || name == "ALL";
+            // What is added is added to what DropCapability=all leaves, as Podman has it.
+            if (all && !add) continue;
+            if (!all) {
                 auto number = container::CapabilityNumber(name);
                 if (!number) return Fail(std::move(number).error());
                 bits = uint64_t{1} << *number;
