@@ -24,6 +24,12 @@ std::string ValidUtf8(std::string_view text) {
         bool good = length != 0 && at + length <= text.size();
         for (size_t i = 1; good && i < length; ++i)
             good = (static_cast<unsigned char>(text[at + i]) & 0xc0) == 0x80;
+        if (good && length > 1) {  // no overlong form, no surrogate, nothing above U+10FFFF
+            const auto second = static_cast<unsigned char>(text[at + 1]);
+            good = byte >= 0xc2 && byte <= 0xf4 && !(byte == 0xe0 && second < 0xa0) &&
+                   !(byte == 0xed && second >= 0xa0) && !(byte == 0xf0 && second < 0x90) &&
+                   !(byte == 0xf4 && second >= 0x90);
+        }
         valid.append(good ? text.substr(at, length) : std::string_view("?"));
         at += good ? length : 1;
     }
