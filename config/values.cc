@@ -94,6 +94,10 @@ constexpr char kSizeHint[] = "bytes, or a size with K, M, G or T such as '64M'";
 
 }  // namespace
 
+[[gnu::noinline]] std::unexpected<BadValue> Bad(std::string text, std::string_view hint) {
+    return std::unexpected(BadValue{std::move(text), std::string(hint)});
+}
+
 Value<int> ParseChoice(std::string_view text, std::span<const Choice> choices) {
     std::vector<std::string_view> names;
     std::vector<std::string> taken;

@@ -26,9 +26,8 @@ template <typename T>
 using Value = std::expected<T, BadValue>;
 using Outcome = Value<void>;
 
-inline std::unexpected<BadValue> Bad(std::string text, std::string hint = {}) {
-    return std::unexpected(BadValue{std::move(text), std::move(hint)});
-}
+// Out of line: there are well over a hundred calls, all of them on the way to a refusal.
+[[gnu::cold]] std::unexpected<BadValue> Bad(std::string text, std::string_view hint = {});
 
 // Returns the BadValue of an expression from the enclosing function.
 #define HUSK_TRY_VALUE(expression)                                    \
