@@ -41,7 +41,7 @@ if(HUSK_PRESET STREQUAL "device")
       -fno-unwind-tables -fno-asynchronous-unwind-tables
       $<$<COMPILE_LANGUAGE:CXX>:-fvisibility-inlines-hidden>)
   # The rest of static-pie and of RELRO is in the compiler's specs, see toolchain/bootstrap.
-  add_link_options(-Wl,--gc-sections -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,-z,text -Wl,--build-id)
+  add_link_options(-Wl,--gc-sections -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,-z,text -Wl,-z,pack-relative-relocs -Wl,--build-id)
   set(HUSK_LIBRARIES "${HUSK_TOOLCHAIN}/${HUSK_ARCH}")
 elseif(HUSK_PRESET STREQUAL "host")
   add_compile_options(-O1 ${HUSK_SANITIZERS})
@@ -98,6 +98,25 @@ function(husk_library name)
   target_include_directories(${name} ${scope} "${CMAKE_SOURCE_DIR}")
   target_compile_definitions(${name} ${scope} "HUSK_VERSION=\"${PROJECT_VERSION}\"")
   target_link_libraries(${name} ${scope} ${arg_USES})
+endfunction()
+
+# The names of system calls, from the build machine's libseccomp: the binary needs those of one architecture only.
+function(husk_syscall_table library)
+  set(folder "${CMAKE_BINARY_DIR}/generated")
+  set(program "${folder}/syscall-table")
+  set(arch "${HUSK_ARCH}")
+  if(NOT arch)
+    set(arch "${CMAKE_HOST_SYSTEM_PROCESSOR}")
+  endif()
+  file(MAKE_DIRECTORY "${folder}")
+  add_custom_command(OUTPUT "${folder}/syscall_table.inc"
+      COMMAND cc -O1 -Wall -Wextra -Werror "-I${HUSK_TOOLCHAIN}/host/include" -o "${program}"
+          "${CMAKE_SOURCE_DIR}/toolchain/syscall_table.c" "${HUSK_TOOLCHAIN}/host/lib/libseccomp.a"
+      COMMAND "${program}" "${arch}" > "${folder}/syscall_table.inc"
+      DEPENDS "${CMAKE_SOURCE_DIR}/toolchain/syscall_table.c" "${HUSK_TOOLCHAIN}/host/lib/libseccomp.a"
+      VERBATIM)
+  target_sources(${library} PRIVATE "${folder}/syscall_table.inc")
+  target_include_directories(${library} PRIVATE "${folder}")
 endfunction()
 
 # What runs between clone3 and execve stays out: toolchain/check-child-object reads the symbols of what is linked.

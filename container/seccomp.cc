@@ -4,7 +4,6 @@
 #include <linux/capability.h>
 #include <linux/seccomp.h>
 #include <sched.h>
-#include <seccomp.h>
 
 #include <cerrno>
 #include <cstddef>
@@ -15,6 +14,7 @@
 #include "base/sys.h"
 #include "base/text.h"
 #include "container/seccomp_profile.h"
+#include "container/syscalls.h"
 
 namespace husk::container {
 namespace {
@@ -93,16 +93,13 @@ FilterProgram Search(std::span<const Range> ranges) {
     return program;
 }
 
-void Allow(Verdicts& verdicts, std::span<const char* const> names) {
-    for (const char* name : names)
-        // A call of other architectures only has a number below zero.
-        if (int number = seccomp_syscall_resolve_name(name); number >= 0)
-            verdicts[static_cast<uint32_t>(number)] = Verdict::kAllow;
+// A call that this architecture lacks needs no verdict.
+void Set(Verdicts& verdicts, std::string_view name, Verdict verdict) {
+    if (auto number = SyscallNumber(name)) verdicts[*number] = verdict;
 }
 
-void Set(Verdicts& verdicts, const char* name, Verdict verdict) {
-    if (int number = seccomp_syscall_resolve_name(name); number >= 0)
-        verdicts[static_cast<uint32_t>(number)] = verdict;
+void Allow(Verdicts& verdicts, std::span<const char* const> names) {
+    for (const char* name : names) Set(verdicts, name, Verdict::kAllow);
 }
 
 }  // namespace

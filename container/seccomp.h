@@ -24,7 +24,7 @@ using Verdicts = std::map<uint32_t, Verdict>;
 
 // The default profile: what ordinary services use (systemd's @system-service and Docker's default
 // profile, roughly). `capabilities` opens what a unit that was given them needs (CAP_SYS_ADMIN:
-// mount(2), …). Names are resolved by libseccomp.
+// mount(2), …). Names are those of libseccomp.
 Verdicts DefaultVerdicts(uint64_t capabilities);
 
 // Pure: a balanced search over ranges of numbers with the same verdict, since the kernel checks each

@@ -13,7 +13,7 @@
 // logs               units (one)                     text and marks files as SCM_RIGHTS on the
 //                                                    answer's first byte (log_format.h)
 // is-system-running  wait (bool)                     state: "starting|running|degraded|stopping"
-// reload                                             units that were added, changed, removed
+// reload                                             added, removed: names
 // shutdown           action ("poweroff|reboot|halt") ok at once
 // version                                            husk: "0.1.0", pid, supervisor_starts
 //
@@ -22,9 +22,11 @@
 //   "reason": why it is in that state, for people,
 //   "since": wall clock ns, "since_monotonic": ns, "main_pid": 0 where none,
 //   "restarts": since it was last started on request, "next_try_ms": null or a number,
-//   "last_exit": null or {"kind":"exited|signal|oom|start-failed","code","signal","text","at"},
+//   "last_exit": null or {"kind":"exited|signal|oom|start-failed|timeout|unknown","code","signal",
+//      "text","at"},
 //   "cgroup": path, "memory": {"current","peak","max"}, "tasks": {"current","max"}, "cpu_usec"
 //      (null where unknown),
+//   "notes": [what a person should know, such as owners that show as nobody],
 //   "problems": [{"severity","file","line","key","text","hint"}],
 //   "history": [{"at","monotonic","text"}]}
 #pragma once

@@ -44,6 +44,8 @@ std::vector<Error> SetUpDevice(const config::SystemConfig& system,
     if (!system.hostname.empty() &&
         ::sethostname(system.hostname.data(), system.hostname.size()) != 0)
         errors.push_back(Error::FromErrno(Cat("set host name ", Quote(system.hostname))));
+    // The kernel drops lines of /dev/kmsg when there are many at once, as at boot.
+    (void)WriteAttribute("/proc/sys/kernel/printk_devkmsg", "on");  // "once set" refuses: as well
     if (sys::bring_loopback_up() != 0)
         errors.push_back(Error::FromErrno("bring the loopback interface up"));
     for (const auto& assignment : system.sysctl) keep(SetSysctl(assignment));
