@@ -10,8 +10,10 @@ A test that changes what the guest is made of, or ends it, uses `boot`:
 HUSK_KERNELS (default "6.12 6.1") says on which kernels a test with the `kernel` fixture runs.
 """
 
+import json
 import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "images"))
 
 import huskvm  # noqa: E402
+import huskvm.build  # noqa: E402
 
 KERNELS = os.environ.get("HUSK_KERNELS", "6.12 6.1").split()
 # Emulated guests on a machine that also builds: what takes 10 s alone can take a minute.
@@ -45,7 +48,7 @@ def boot():
 @pytest.fixture(scope="module")
 def guest(kernel):
     """The demo, booted and settled, once for a module and kernel."""
-    with huskvm.boot(kernel=kernel, timeout=TIMEOUT * 4) as machine:
+    with huskvm.boot(kernel=kernel, append="loglevel=7", timeout=TIMEOUT * 4) as machine:
         yield machine
 
 
@@ -57,3 +60,71 @@ def pytest_runtest_makereport(item, call):
     machine = getattr(item, "funcargs", {}).get("guest")
     if report.when == "call" and report.failed and machine is not None:
         report.sections.append(("guest console", machine.console_tail(60)))
+
+
+# The programs of tests/probes, in every guest of the tests that ask for them.
+PROBES = "/usr/lib/husk-test"
+
+
+def probe_files() -> list[tuple[Path, str]]:
+    folder = huskvm.build.device() / "probes"
+    return [(folder / name, f"{PROBES}/{name}") for name in ("probe", "workload")]
+
+
+def unit(exec_: str, *, container: str = "", service: str = "", unit_: str = "", install: str = "") -> str:
+    """A unit in the minimal root, with busybox and the probes in it."""
+    return (f"[Unit]\n{unit_}\n[Container]\nExec={exec_}\nVolume=/bin/busybox:/bin/busybox:ro\n"
+            f"Volume={PROBES}/probe:/probe:ro\nVolume={PROBES}/workload:/workload:ro\n{container}\n"
+            f"[Service]\n{service}\n[Install]\n{install}\n")
+
+
+def write_units(folder: Path, units: dict[str, str | bytes]) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in units.items():
+        (folder / f"{name}.container").write_bytes(text if isinstance(text, bytes) else text.encode())
+    return folder
+
+
+class Husk:
+    """Questions to the husk of a guest, with answers as Python values."""
+
+    def __init__(self, guest):
+        self.guest = guest
+
+    def __call__(self, words: str, timeout: float | None = 60) -> str:
+        """What 'husk WORDS' prints, on either stream."""
+        done = self.guest.run(f"husk {words}", timeout)
+        return (done.stdout + done.stderr).decode(errors="replace")
+
+    def units(self, timeout: float | None = 60) -> dict[str, dict]:
+        done = self.guest.run("husk status --json", timeout)
+        return {one["name"]: one for one in json.loads(done.stdout)["units"]}
+
+    def unit(self, name: str) -> dict:
+        """Of one unit, all that is known, its history too."""
+        done = self.guest.run(f"husk why --json {name}", 60)
+        return json.loads(done.stdout)["units"][0]
+
+    def wait(self, name: str, is_so, timeout: float = 60) -> dict:
+        """Until `is_so(unit)`: the unit then."""
+        deadline = time.monotonic() + timeout
+        while True:
+            one = self.unit(name)
+            if is_so(one):
+                return one
+            assert time.monotonic() < deadline, f"'{name}' stays {one}"
+            time.sleep(0.2)
+
+    def log(self, name: str) -> str:
+        return self.guest.run(f"husk logs -o cat -n all {name}", 60).text
+
+    def pids(self) -> dict[str, int]:
+        return {name: one["main_pid"] for name, one in self.units().items()}
+
+    def supervisor(self) -> int:
+        return json.loads(self.guest.run("husk version --json", 60).stdout)["pid"]
+
+
+@pytest.fixture(scope="module")
+def husk(guest):
+    return Husk(guest)
