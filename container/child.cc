@@ -267,7 +267,8 @@ class Child {
         report_.error = error;
         // Nobody may be there to read it any more; the exit code says the stage.
         (void)::signal(SIGPIPE, SIG_IGN);
-        (void)!::write(descriptors_.status, &report_, sizeof report_);
+        const iovec whole{&report_, sizeof report_};
+        (void)!::writev(descriptors_.status, &whole, 1);
         ::_exit(kChildFailedBase + static_cast<int>(stage));
     }
 
