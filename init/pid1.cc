@@ -15,8 +15,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "init/crash.h"
-#include "init/init.h"
+#include "init/clock.h"
+#include "init/cold_memory.h"
 #include "init/log.h"
 #include "init/shutdown.h"
 
@@ -71,7 +71,8 @@ Pid1::Pid1(Memory& memory, int signals, const BootFacts& facts, const char* supe
 
 void Pid1::Run() {
     for (;;) {
-        DoWhatIsDue(MonotonicNow());
+        DoWhatIsDue(Now());
+        if (std::exchange(did_rare_work_, false)) ReleaseColdMemory();
         Wait();
     }
 }
@@ -85,11 +86,15 @@ void Pid1::DoWhatIsDue(Instant now) {
     }
     if (supervisor_.end_at() <= now) supervisor_.End();
     if (!supervisor_.running() && supervisor_.next_start() <= now) {
+        did_rare_work_ = true;
         supervisor_.Start(now);
         memory_.supervisor_starts = supervisor_.starts();
         told_ = {};
     }
-    if (console_.next_start() <= now) console_.Start(now);
+    if (console_.next_start() <= now) {
+        did_rare_work_ = true;
+        console_.Start(now);
+    }
     if (more_to_reap_) Reap();
 }
 
@@ -102,7 +107,7 @@ Instant Pid1::NextDue() const {
 
 void Pid1::Wait() {
     const Instant due = NextDue();
-    const Duration left = std::max<Duration>(due - MonotonicNow(), 0ns);
+    const Duration left = std::max<Duration>(due - Now(), 0ns);
     const timespec timeout{left / 1s, (left % 1s).count()};
     // A descriptor of -1 is passed over.
     pollfd watched[2] = {{signals_, POLLIN, 0}, {supervisor_.socket(), POLLIN, 0}};
@@ -116,7 +121,10 @@ void Pid1::ReadSignals() {
     signalfd_siginfo info;
     while (::read(signals_, &info, sizeof info) == sizeof info) {
         const int signal = static_cast<int>(info.ssi_signo);
-        if (signal == SIGCHLD) Reap();
+        if (signal == SIGCHLD) {
+            Reap();
+            continue;
+        }
         if (signal == SIGTERM)
             WishFor(whole_system_ ? ShutdownAction::kReboot : ShutdownAction::kPoweroff);
         for (const SignalRow& row : kWishes)
@@ -126,7 +134,7 @@ void Pid1::ReadSignals() {
 
 void Pid1::WishFor(ShutdownAction action) {
     Say(LogLevel::kInfo, "asked to ", Name(action));
-    memory_.shutdown.Want(action, MonotonicNow());
+    memory_.shutdown.Want(action, Now());
     TellWish();
 }
 
@@ -144,9 +152,9 @@ void Pid1::Reap() {
         if (pid == supervisor_.pid())
             SupervisorDied(status);
         else if (pid == console_.pid())
-            console_.Ended(MonotonicNow());
+            console_.Ended(Now());
         else
-            memory_.exits.Add(pid, status, MonotonicNow());
+            memory_.exits.Add(pid, status, Now());
     }
     if (memory_.exits.newest() != newest) TellExits();
 }
@@ -156,7 +164,7 @@ void Pid1::SupervisorDied(int status) {
     // socket's buffer bounds the number.
     while (supervisor_.socket() >= 0 && ServeOne()) {
     }
-    supervisor_.Died(status, MonotonicNow());
+    supervisor_.Died(status, Now());
 }
 
 void Pid1::Serve() {
@@ -181,7 +189,7 @@ bool Pid1::ServeOne() {
     if (size < 0) {
         // The other side went with packets unread: that is said once, before what it had sent.
         if (errno == EINTR || errno == ECONNRESET) return true;
-        if (errno != EAGAIN) supervisor_.SocketClosed(MonotonicNow());
+        if (errno != EAGAIN) supervisor_.SocketClosed(Now());
         return false;
     }
     if (size == 0) {
@@ -191,7 +199,7 @@ bool Pid1::ServeOne() {
         pollfd hangup{supervisor_.socket(), POLLRDHUP, 0};
         (void)::ioctl(supervisor_.socket(), SIOCINQ, &queued);
         if (queued == 0 && ::poll(&hangup, 1, 0) == 1) {
-            supervisor_.SocketClosed(MonotonicNow());
+            supervisor_.SocketClosed(Now());
             return false;
         }
     }
@@ -213,7 +221,7 @@ bool Pid1::ServeOne() {
 void Pid1::AnswerRequest(Request request) {
     const InitPacketType type = request.packet.type;
     const ShutdownAction begun = memory_.shutdown.begun();
-    const Answer answer = Handle(memory_, std::move(request), MonotonicNow());
+    const Answer answer = Handle(memory_, std::move(request), Now());
     (void)Send(answer.packet, answer.descriptor);
     if (begun != memory_.shutdown.begun())
         Say(LogLevel::kInfo, "shutdown begun: ", Name(memory_.shutdown.begun()));

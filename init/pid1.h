@@ -40,6 +40,8 @@ class Pid1 {
     int signals_;
     bool whole_system_;
     bool more_to_reap_ = false;
+    // Something rare was done, whose code and constants need not stay mapped.
+    bool did_rare_work_ = true;
     // What this life of the supervisor was told. A notice is not sent twice: unread ones would fill
     // the socket, and then the answer that the supervisor waits for is what gets lost.
     struct Told {

@@ -16,6 +16,7 @@
 #include "base/fd.h"
 #include "base/time.h"
 #include "init/child.h"
+#include "init/clock.h"
 #include "init/early_boot.h"
 #include "init/log.h"
 #include "init/mount_info.h"
@@ -40,7 +41,7 @@ constexpr std::string_view kNothingToLose[] = {"rootfs",  "ramfs",    "tmpfs",  
 // True once `child` ended (0: once there is no child left at all); false at the limit. All signals
 // are blocked since boot, so none is lost between the look and the wait.
 bool WaitForEnd(pid_t child, Duration limit) {
-    const Instant until = MonotonicNow() + limit;
+    const Instant until = Now() + limit;
     sigset_t child_signal;
     ::sigemptyset(&child_signal);
     ::sigaddset(&child_signal, SIGCHLD);
@@ -49,7 +50,7 @@ bool WaitForEnd(pid_t child, Duration limit) {
         while ((ended = ::waitpid(-1, nullptr, WNOHANG)) > 0)
             if (ended == child) return true;
         if (ended < 0 && errno == ECHILD) return true;
-        const Duration left = until - MonotonicNow();
+        const Duration left = until - Now();
         if (left <= 0ns) return false;
         const timespec wait{left / 1s, (left % 1s).count()};
         (void)::sigtimedwait(&child_signal, nullptr, &wait);
