@@ -2,7 +2,6 @@
 
 import re
 
-import huskvm
 from huskvm import End
 
 UNITS = {"heartbeat", "mosquitto", "publisher", "redis", "subscriber", "web"}
@@ -10,15 +9,20 @@ UNITS = {"heartbeat", "mosquitto", "publisher", "redis", "subscriber", "web"}
 
 def test_every_unit_of_the_demo_runs(guest, husk):
     assert guest.state == "running"
+    for name in UNITS:
+        husk.wait(name, lambda one: one["state"] == "running")
     units = husk.units()
     assert set(units) == UNITS
-    assert {name: one["state"] for name, one in units.items()} == dict.fromkeys(UNITS, "running")
-    assert all(one["restarts"] == 0 and one["main_pid"] > 1 for one in units.values())
+    assert all(one["main_pid"] > 1 for one in units.values())
+    # Clients end and come again until the broker listens; the others have no reason to.
+    assert all(units[name]["restarts"] == 0 for name in UNITS - {"publisher", "subscriber"})
 
 
 def test_the_page_of_nginx_is_served(guest):
-    page = guest.run("wget -qO- http://127.0.0.1:8080/", 30)
-    assert page.status == 0 and b"<html" in page.stdout.lower()
+    # It has been started; when it listens is its own business.
+    page = guest.run("for i in $(seq 100); do wget -qO- http://127.0.0.1:8080/ 2>/dev/null && break; usleep 300000; done",
+                     90)
+    assert b"<h1>Served from a container that husk runs</h1>" in page.stdout
 
 
 def test_the_subscriber_prints_what_the_publisher_sends(husk, guest):
@@ -27,19 +31,22 @@ def test_the_subscriber_prints_what_the_publisher_sends(husk, guest):
     assert re.search(r"^demo/uptime \S+", told.text, re.M)
 
 
-def test_redis_keeps_its_data_over_a_restart(guest, husk):
+def ask_redis(husk, words: str, said: str) -> str:
+    """Asks in the network of its container, which holds nothing else, until it says so."""
+    pid = husk.unit("redis")["main_pid"]
+    ask = f"busybox nsenter -t {pid} -n nc -w 5 127.0.0.1 6379"
+    return husk.guest.run(f"for i in $(seq 100); do printf '{words}\\r\\nQUIT\\r\\n' | {ask} | grep '{said}' && break; "
+                          "usleep 300000; done", 90).text
+
+
+def test_redis_answers_and_its_volume_keeps_data_over_a_restart(husk):
+    assert "OK" in ask_redis(husk, "SET colour blue", "OK")
     before = husk.unit("redis")["main_pid"]
-    enter = f"nsenter() {{ :; }}; cd /proc/{before}/root"
-    assert guest.run(enter, 10).status == 0
-    # Its network is its own and holds only it: asked through /proc, redis-cli being in its image.
-    done = guest.run("grep -c : /proc/net/unix; ls /var/lib/husk/volumes/redis", 20)
-    assert done.status == 0, done
     husk("restart redis", 60)
     after = husk.unit("redis")
-    assert after["state"] == "running" and after["main_pid"] != before and after["restarts"] == 0
-    # A stop by SIGTERM saves, and the next start loads that file.
-    assert guest.run("test -s /var/lib/husk/volumes/redis/dump.rdb", 10).status == 0
-    assert "DB loaded from disk" in husk.log("redis")
+    assert after["state"] == "running" and after["main_pid"] != before
+    assert after["restarts"] == 0, "one that was asked for does not count"
+    assert "blue" in ask_redis(husk, "GET colour", "blue")
 
 
 def test_heartbeat_has_no_rights(husk):
