@@ -1,0 +1,252 @@
+#include <gtest/gtest.h>
+#include <linux/capability.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/sys.h"
+#include "container/capabilities.h"
+#include "container/cgroup.h"
+#include "container/id_map.h"
+#include "container/plan.h"
+#include "tests/lib/temporary_folder.h"
+
+namespace husk::container {
+namespace {
+
+ContainerSpec Spec(std::vector<std::string> argv) {
+    ContainerSpec spec;
+    spec.argv = std::move(argv);
+    spec.root.staging = "/s";
+    return spec;
+}
+
+// --- plan
+// ------------------------------------------------------------------------------------------
+
+TEST(Plan, WithoutACommandIsRefused) {
+    EXPECT_EQ(MakePlan(Spec({}), nullptr).error().text(), "no command; write Exec=");
+}
+
+TEST(Plan, TriesAPathAsItIsAndANameInEveryFolderOfPath) {
+    EXPECT_EQ((*MakePlan(Spec({"/bin/app"}), nullptr))->programs,
+              std::vector<std::string>{"/bin/app"});
+    EXPECT_EQ((*MakePlan(Spec({"./app"}), nullptr))->programs, std::vector<std::string>{"./app"});
+    ContainerSpec spec = Spec({"app"});
+    spec.environment = {"HOME=/", "PATH=/a::relative:/b/c"};
+    EXPECT_EQ((*MakePlan(std::move(spec), nullptr))->programs,
+              (std::vector<std::string>{"/a/app", "/b/c/app"}))
+        << "relative folders would depend on the working directory";
+    EXPECT_EQ((*MakePlan(Spec({"app"}), nullptr))->programs.size(), 6u) << "the usual PATH";
+    spec = Spec({"app"});
+    spec.environment = {"PATH="};
+    EXPECT_EQ(MakePlan(std::move(spec), nullptr).error().text(),
+              "command 'app': PATH has no absolute folder; write the program's full path");
+}
+
+TEST(Plan, PointsIntoItsOwnStrings) {
+    ContainerSpec spec = Spec({"/app", "", "a b"});
+    spec.environment = {"A=1"};
+    auto plan = std::move(*MakePlan(std::move(spec), nullptr));
+    ASSERT_EQ(plan->argv.size(), 4u);
+    EXPECT_STREQ(plan->argv[0], "/app");
+    EXPECT_STREQ(plan->argv[1], "");
+    EXPECT_STREQ(plan->argv[2], "a b");
+    EXPECT_EQ(plan->argv[3], nullptr);
+    EXPECT_STREQ(plan->envp[0], "A=1");
+    EXPECT_EQ(plan->envp[1], nullptr);
+    EXPECT_EQ(plan->argv[0], plan->spec.argv[0].c_str());
+}
+
+TEST(Plan, MakesANewNamespaceForWhateverIsPrivate) {
+    ContainerSpec spec = Spec({"/app"});
+    spec.user_namespace = IdRange{.base = 1 << 20};
+    EXPECT_EQ((*MakePlan(spec, nullptr))->clone_flags,
+              uint64_t{CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWPID | CLONE_NEWIPC} |
+                  uint64_t{CLONE_NEWNET} | uint64_t{CLONE_NEWUSER});
+    spec.user_namespace.reset();
+    spec.private_pids = spec.private_ipc = false;
+    for (auto network : {NetworkKind::kHost, NetworkKind::kJoin}) {
+        spec.network = network;
+        EXPECT_EQ((*MakePlan(spec, nullptr))->clone_flags, uint64_t{CLONE_NEWNS | CLONE_NEWUTS})
+            << "mounts and host name are always its own";
+    }
+    EXPECT_EQ((*MakePlan(spec, nullptr))->clone_flags & sys::kCloneNewCgroup, 0u)
+        << "the child unshares it, or it would be rooted at the parent's group";
+}
+
+TEST(Plan, LooksAtTheTreeForItsRoot) {
+    testing::TemporaryFolder folder;
+    for (const char* name : {"proc", "dev", "sys"}) folder.MakeFolder(name);
+    auto tree = rootfs::Tree::Open(folder.path());
+    ASSERT_TRUE(tree);
+    ContainerSpec spec = Spec({"/app"});
+    spec.root.kind = rootfs::RootKind::kTree;
+    spec.root.tree = folder.path();
+    EXPECT_FALSE((*MakePlan(spec, &*tree))->root.layered);
+    spec.root.tmpfs = {{.destination = "/gone"}};
+    EXPECT_TRUE((*MakePlan(spec, &*tree))->root.layered);
+    spec.root.read_only = false;
+    EXPECT_NE(MakePlan(spec, &*tree).error().text().find("'/gone'"), std::string::npos);
+}
+
+// --- capabilities
+// ----------------------------------------------------------------------------------
+
+TEST(Capabilities, AreKnownByNameInAnyCase) {
+    EXPECT_EQ(CapabilityNumber("CAP_NET_BIND_SERVICE"), CAP_NET_BIND_SERVICE);
+    EXPECT_EQ(CapabilityNumber("net_bind_service"), CAP_NET_BIND_SERVICE);
+    EXPECT_EQ(CapabilityNumber("cap_chown"), CAP_CHOWN);
+    EXPECT_EQ(CapabilityNumber("CAP_CHECKPOINT_RESTORE"), CAP_CHECKPOINT_RESTORE);
+    EXPECT_EQ(CapabilityNumber("CAP_SYS_ADMIN"), CAP_SYS_ADMIN);
+    EXPECT_EQ(AllCapabilities(), (uint64_t{1} << (CAP_LAST_CAP + 1)) - 1);
+}
+
+TEST(Capabilities, ThatAreNotThereGetAProposal) {
+    EXPECT_EQ(CapabilityNumber("CAP_NET_BINDSERVICE").error().text(),
+              "no capability 'CAP_NET_BINDSERVICE' (did you mean 'CAP_NET_BIND_SERVICE'?)");
+    for (const char* bad : {"", "CAP_", "CAP_CAP_CHOWN", "CHOWNX", "0"})
+        EXPECT_FALSE(CapabilityNumber(bad)) << bad;
+}
+
+// --- id ranges
+// -------------------------------------------------------------------------------------
+
+std::vector<std::string> Names(int count) {
+    std::vector<std::string> names;
+    for (int i = 0; i < count; ++i) names.push_back("unit-" + std::to_string(i));
+    return names;
+}
+
+TEST(IdRanges, OfTenThousandUnitsDoNotOverlapAndStayInTheReservedRange) {
+    const auto ranges = AssignIdRanges(Names(10'000), {});
+    ASSERT_EQ(ranges.size(), 10'000u);
+    std::set<uint32_t> bases;
+    for (const auto& [name, range] : ranges) {
+        EXPECT_EQ(range.count, 65536u);
+        EXPECT_EQ(range.base % 65536, 0u);
+        EXPECT_GE(range.base, 524288u);
+        EXPECT_LE(range.base, 1878982656u);
+        bases.insert(range.base);
+    }
+    EXPECT_EQ(bases.size(), ranges.size());
+}
+
+TEST(IdRanges, DoNotDependOnTheOrderOfTheNames) {
+    auto names = Names(1000);
+    const auto forward = AssignIdRanges(names, {});
+    std::ranges::reverse(names);
+    for (const auto& [name, range] : AssignIdRanges(names, {}))
+        EXPECT_EQ(range.base, forward.at(name).base) << name;
+}
+
+TEST(IdRanges, StayTheSameWhenUnitsComeAndGo) {
+    const auto before = AssignIdRanges(Names(5000), {});
+    for (const auto& [name, range] : AssignIdRanges(Names(10'000), before))
+        if (auto old = before.find(name); old != before.end()) {
+            EXPECT_EQ(range.base, old->second.base) << name;
+        }
+    // Files on disk hang on it: this number must never change.
+    EXPECT_EQ(AssignIdRanges({"web"}, {}).at("web").base, 1388183552u);
+}
+
+TEST(IdRanges, AvoidWhatIsTaken) {
+    const IdRange wanted = AssignIdRanges({"web"}, {}).at("web");
+    const auto ranges = AssignIdRanges({"web"}, {{"other", wanted}});
+    EXPECT_NE(ranges.at("web").base, wanted.base);
+    EXPECT_FALSE(ranges.contains("other")) << "only what was asked for";
+}
+
+// --- cgroup
+// ----------------------------------------------------------------------------------------
+
+std::vector<std::string> Written(const CgroupLimits& limits) {
+    std::vector<std::string> lines;
+    for (const auto& attribute : CgroupAttributes(limits))
+        lines.push_back(attribute.file + "=" + attribute.value);
+    return lines;
+}
+
+TEST(CgroupAttributes, OfNoLimitsAreNone) { EXPECT_TRUE(Written({}).empty()); }
+
+TEST(CgroupAttributes, SayEachLimitInTheKernelsWords) {
+    EXPECT_EQ(Written({.memory_min = 1,
+                       .memory_low = 2,
+                       .memory_high = 3,
+                       .memory_max = 64 << 20,
+                       .memory_swap_max = 0,
+                       .tasks_max = 100,
+                       .cpu_quota_us = 25'000,
+                       .cpu_weight = 50,
+                       .cpus = "0-1"}),
+              (std::vector<std::string>{
+                  "memory.min=1", "memory.low=2", "memory.high=3", "memory.max=67108864",
+                  "memory.swap.max=0", "memory.oom.group=1", "pids.max=100", "cpu.max=25000 100000",
+                  "cpu.weight=50", "cpuset.cpus=0-1"}));
+    EXPECT_EQ(Written({.memory_high = kNoLimit, .tasks_max = kNoLimit}),
+              (std::vector<std::string>{"memory.high=max", "pids.max=max"}));
+    EXPECT_EQ(Written({.cpu_quota_us = kNoLimit, .cpu_period_us = 5000}),
+              std::vector<std::string>{"cpu.max=max 5000"});
+    EXPECT_EQ(Written({.cpu_weight = 0}), std::vector<std::string>{"cpu.idle=1"});
+    EXPECT_EQ(Written({.memory_max = 1, .oom_group = false}),
+              std::vector<std::string>{"memory.max=1"});
+}
+
+TEST(CgroupCounts, AreFoundByTheirWholeName) {
+    constexpr std::string_view kEvents = "low 0\nhigh 1\noom 2\noom_kill 3\noom_group_kill 4\n";
+    EXPECT_EQ(FindCount(kEvents, "oom"), 2u);
+    EXPECT_EQ(FindCount(kEvents, "oom_kill"), 3u);
+    EXPECT_EQ(FindCount(kEvents, "oom_group_kill"), 4u);
+    EXPECT_EQ(FindCount(kEvents, "kill"), std::nullopt);
+    EXPECT_EQ(FindCount("populated x\n", "populated"), std::nullopt);
+    EXPECT_EQ(FindCount("populated\n", "populated"), std::nullopt);
+    EXPECT_EQ(FindCount("", "populated"), std::nullopt);
+    EXPECT_EQ(FindCount("a 1", "a"), 1u) << "without a newline";
+}
+
+// A folder with plain files stands in for the kernel's.
+TEST(CgroupLeaf, NamesTheKeyOfALimitThatTheKernelDoesNotTake) {
+    testing::TemporaryFolder folder;
+    Cgroup leaf(folder / "web");
+    auto refused = leaf.Create({.memory_max = 1});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().text(),
+              "MemoryMax=: this kernel has no 'memory.max' here (is the controller enabled? see "
+              "cgroup.controllers)");
+    EXPECT_TRUE(leaf.Exists());
+    folder.Write("web/pids.max", "");
+    EXPECT_TRUE(leaf.Create({.tasks_max = 5})) << "one that is there is taken";
+    EXPECT_EQ(ReadFile(folder / "web/pids.max", 10), "5");
+}
+
+TEST(CgroupLeaf, ThatIsGoneAnswersWithNothing) {
+    Cgroup gone("/nonexistent/web");
+    EXPECT_FALSE(gone.Exists());
+    EXPECT_FALSE(gone.IsPopulated());
+    EXPECT_EQ(gone.OomKills(), 0u);
+    EXPECT_EQ(gone.Usage().memory_current, std::nullopt);
+    EXPECT_TRUE(gone.Remove()) << "what is gone is removed";
+    EXPECT_FALSE(gone.Kill());
+    EXPECT_FALSE(gone.SignalAll(15));
+}
+
+TEST(CgroupLeaf, ReadsItsUse) {
+    testing::TemporaryFolder folder;
+    folder.Write("memory.current", "4096\n");
+    folder.Write("memory.max", "max\n");
+    folder.Write("pids.current", "3\n");
+    folder.Write("cpu.stat", "usage_usec 12\nuser_usec 10\n");
+    folder.Write("cgroup.events", "populated 1\nfrozen 0\n");
+    folder.Write("memory.events", "oom 1\noom_kill 2\n");
+    Cgroup leaf(folder.path());
+    EXPECT_EQ(leaf.Usage().memory_current, 4096u);
+    EXPECT_EQ(leaf.Usage().memory_max, std::nullopt) << "no limit";
+    EXPECT_EQ(leaf.Usage().tasks_current, 3u);
+    EXPECT_EQ(leaf.Usage().cpu_usec, 12u);
+    EXPECT_TRUE(leaf.IsPopulated());
+    EXPECT_EQ(leaf.OomKills(), 2u);
+}
+
+}  // namespace
+}  // namespace husk::container

@@ -1,0 +1,230 @@
+#include <gtest/gtest.h>
+#include <linux/capability.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+
+#include "container/capabilities.h"
+#include "supervisor/spec_builder.h"
+
+namespace husk::supervisor {
+namespace {
+
+using config::MemoryLimit;
+
+class SpecOfUnit : public ::testing::Test {
+  protected:
+    SpecOfUnit() {
+        unit_.name = "web";
+        unit_.container.exec = {"/app", "-v"};
+        device_ = {.memory_total = 1'000'000'000,
+                   .run_directory = "/run/husk",
+                   .state_directory = "/var/lib/husk",
+                   .resolv_conf = "nameserver 1.1.1.1\n"};
+        facts_.id_range = {.base = 1 << 20};
+    }
+    container::ContainerSpec Build() {
+        auto spec = BuildSpec(unit_, system_, device_, facts_);
+        EXPECT_TRUE(spec) << (spec ? "" : spec.error().text());
+        return spec ? std::move(*spec) : container::ContainerSpec{};
+    }
+    const rootfs::TmpfsMount* Tmpfs(const container::ContainerSpec& spec, std::string_view path) {
+        auto found = std::ranges::find(spec.root.tmpfs, path, &rootfs::TmpfsMount::destination);
+        return found == spec.root.tmpfs.end() ? nullptr : &*found;
+    }
+
+    config::Unit unit_;
+    config::SystemConfig system_;
+    DeviceFacts device_;
+    UnitFacts facts_;
+};
+
+bool Has(const std::vector<std::string>& list, const std::string& item) {
+    return std::ranges::find(list, item) != list.end();
+}
+
+TEST_F(SpecOfUnit, IsSafeWhereTheUnitSaysNothing) {
+    const auto spec = Build();
+    EXPECT_EQ(spec.name, "web");
+    EXPECT_EQ(spec.host_name, "web");
+    EXPECT_EQ(spec.argv, (std::vector<std::string>{"/app", "-v"}));
+    EXPECT_EQ(spec.working_dir, "/");
+    EXPECT_EQ(spec.user_namespace->base, uint32_t{1 << 20});
+    EXPECT_EQ(spec.network, container::NetworkKind::kPrivate);
+    EXPECT_TRUE(spec.private_pids && spec.private_ipc && spec.no_new_privileges);
+    EXPECT_EQ(spec.capabilities, 0u);
+    EXPECT_EQ(spec.oom_score_adjust, 0);
+    EXPECT_EQ(spec.root.kind, rootfs::RootKind::kSkeleton);
+    EXPECT_TRUE(spec.root.read_only);
+    EXPECT_EQ(spec.root.masked, rootfs::DefaultMaskedPaths());
+    EXPECT_EQ(spec.root.protected_paths, rootfs::DefaultProtectedPaths());
+    EXPECT_EQ(spec.limits.tasks_max, 512u);
+    EXPECT_EQ(spec.limits.memory_max, std::nullopt);
+    EXPECT_TRUE(spec.limits.oom_group);
+    ASSERT_EQ(spec.resource_limits.size(), 1u);
+    EXPECT_EQ(spec.resource_limits[0].resource, RLIMIT_NOFILE);
+    for (const char* path : {"/tmp", "/var/tmp", "/run"}) EXPECT_TRUE(Tmpfs(spec, path)) << path;
+}
+
+TEST_F(SpecOfUnit, HasItsImageAsTree) {
+    facts_.tree = "/run/husk/images/1";
+    auto spec = Build();
+    EXPECT_EQ(spec.root.kind, rootfs::RootKind::kTree);
+    EXPECT_EQ(spec.root.tree, "/run/husk/images/1");
+    EXPECT_TRUE(spec.root.tree_idmap);
+    unit_.container.user_ns = config::UserNamespace::kHost;
+    spec = Build();
+    EXPECT_FALSE(spec.user_namespace);
+    EXPECT_FALSE(spec.root.tree_idmap);
+}
+
+TEST_F(SpecOfUnit, HasTheCapabilitiesThatWereAddedAndNotDropped) {
+    constexpr uint64_t kBind = uint64_t{1} << CAP_NET_BIND_SERVICE;
+    unit_.container.add_capability = {"CAP_NET_BIND_SERVICE", "CAP_CHOWN"};
+    EXPECT_EQ(Build().capabilities, kBind | uint64_t{1} << CAP_CHOWN);
+    unit_.container.drop_capability = {"CAP_CHOWN"};
+    EXPECT_EQ(Build().capabilities, kBind);
+    unit_.container.add_capability = {"all"};
+    EXPECT_EQ(Build().capabilities, container::AllCapabilities() & ~(uint64_t{1} << CAP_CHOWN));
+    unit_.container.add_capability = {"CAP_FOO"};
+    EXPECT_FALSE(BuildSpec(unit_, system_, device_, facts_));
+}
+
+TEST_F(SpecOfUnit, AddsCapabilitiesToWhatDropAllLeavesAsPodmanDoes) {
+    unit_.container.add_capability = {"CAP_NET_BIND_SERVICE"};
+    unit_.container.drop_capability = {"all"};
+    EXPECT_EQ(Build().capabilities, uint64_t{1} << CAP_NET_BIND_SERVICE);
+}
+
+TEST_F(SpecOfUnit, HasItsLimits) {
+    auto& service = unit_.service;
+    service.memory_max = {MemoryLimit::Kind::kBytes, 64 << 20};
+    service.memory_high = {MemoryLimit::Kind::kPercent, 1250};
+    service.memory_swap_max = {MemoryLimit::Kind::kInfinity, 0};
+    service.tasks_max = 7;
+    service.cpu_quota_percent = 150;
+    service.cpu_weight = 20;
+    service.allowed_cpus = "1";
+    service.oom_policy = config::OomPolicy::kContinue;
+    const auto limits = Build().limits;
+    EXPECT_EQ(limits.memory_max, uint64_t{64 << 20});
+    EXPECT_EQ(limits.memory_high, 125'000'000u);
+    EXPECT_EQ(limits.memory_swap_max, container::kNoLimit);
+    EXPECT_EQ(limits.tasks_max, 7u);
+    EXPECT_EQ(limits.cpu_quota_us, 150'000u);
+    EXPECT_EQ(limits.cpu_period_us, 100'000u);
+    EXPECT_EQ(limits.cpu_weight, 20u);
+    EXPECT_EQ(limits.cpus, "1");
+    EXPECT_FALSE(limits.oom_group);
+}
+
+TEST_F(SpecOfUnit, TakesTheSystemsDefaultsWhereItHasNoLimits) {
+    system_.default_memory_max = {MemoryLimit::Kind::kBytes, 1 << 20};
+    system_.default_tasks_max = config::kUnlimited;
+    EXPECT_EQ(Build().limits.memory_max, uint64_t{1 << 20});
+    EXPECT_EQ(Build().limits.tasks_max, std::nullopt);
+    unit_.service.memory_max = {MemoryLimit::Kind::kInfinity, 0};
+    EXPECT_EQ(Build().limits.memory_max, container::kNoLimit) << "its own word counts";
+}
+
+TEST_F(SpecOfUnit, ReplacesVariablesOfTheSameNameOnly) {
+    facts_.user.home = "/var/www";
+    unit_.container.environment = {"PATH=/bin", "PATHS=x", "EMPTY="};
+    const auto environment = Build().environment;
+    EXPECT_TRUE(Has(environment, "PATH=/bin"));
+    EXPECT_TRUE(Has(environment, "PATHS=x"));
+    EXPECT_TRUE(Has(environment, "EMPTY="));
+    EXPECT_TRUE(Has(environment, "HOME=/var/www"));
+    EXPECT_TRUE(Has(environment, "HOSTNAME=web"));
+    EXPECT_TRUE(Has(environment, "container=husk"));
+    EXPECT_EQ(std::ranges::count_if(environment, [](auto& e) { return e.starts_with("PATH="); }),
+              1);
+}
+
+TEST_F(SpecOfUnit, HasAHostNameThatTheKernelTakes) {
+    unit_.name = std::string(100, 'n');
+    EXPECT_EQ(Build().host_name.size(), 64u);
+    unit_.container.host_name = "front";
+    const auto spec = Build();
+    EXPECT_EQ(spec.host_name, "front");
+    auto hosts = std::ranges::find(spec.root.files, "/etc/hosts", &rootfs::RootFile::path);
+    ASSERT_NE(hosts, spec.root.files.end());
+    EXPECT_NE(hosts->content.find("127.0.1.1\tfront\n"), std::string::npos);
+}
+
+TEST_F(SpecOfUnit, FindsItsVolumes) {
+    unit_.container.volumes = {
+        {.source = "data", .named = true, .destination = "/data"},
+        {.source = "/etc/x", .destination = "/x", .read_only = true, .idmap = false}};
+    facts_.volume_is_directory = {true, false};
+    const auto binds = Build().root.binds;
+    ASSERT_EQ(binds.size(), 2u);
+    EXPECT_EQ(binds[0].source, "/var/lib/husk/volumes/data");
+    EXPECT_TRUE(binds[0].idmap && binds[0].is_directory && binds[0].no_suid && binds[0].no_dev);
+    EXPECT_EQ(binds[1].source, "/etc/x");
+    EXPECT_TRUE(binds[1].read_only);
+    EXPECT_FALSE(binds[1].idmap || binds[1].is_directory);
+    unit_.container.user_ns = config::UserNamespace::kHost;
+    EXPECT_FALSE(Build().root.binds[0].idmap);
+}
+
+TEST_F(SpecOfUnit, PutsNoTmpfsWhereTheUnitMountsOrTheRootIsWritable) {
+    unit_.container.volumes = {{.source = "/v", .destination = "/tmp"}};
+    unit_.container.tmpfs = {{.destination = "/run", .size = 5}};
+    facts_.volume_is_directory = {true};
+    auto spec = Build();
+    EXPECT_FALSE(Tmpfs(spec, "/tmp"));
+    EXPECT_EQ(Tmpfs(spec, "/run")->size, 5u);
+    EXPECT_TRUE(Tmpfs(spec, "/var/tmp"));
+    unit_.container.read_only_tmpfs = false;
+    EXPECT_FALSE(Tmpfs(Build(), "/var/tmp"));
+    unit_.container.read_only_tmpfs = true;
+    unit_.container.read_only = false;
+    EXPECT_FALSE(Tmpfs(Build(), "/var/tmp"));
+}
+
+TEST_F(SpecOfUnit, OfAVolatileOverlayIsWritable) {
+    unit_.container.overlay = config::OverlayMode::kVolatile;
+    EXPECT_TRUE(Build().root.volatile_overlay);
+    EXPECT_FALSE(Build().root.read_only);
+}
+
+TEST_F(SpecOfUnit, UnmasksWhatItAsksFor) {
+    unit_.container.mask = {"/etc/secret"};
+    unit_.container.unmask = {"/proc/kcore"};
+    auto spec = Build();
+    EXPECT_FALSE(Has(spec.root.masked, "/proc/kcore"));
+    EXPECT_TRUE(Has(spec.root.masked, "/proc/keys"));
+    EXPECT_TRUE(Has(spec.root.masked, "/etc/secret"));
+    unit_.container.unmask = {"ALL"};
+    spec = Build();
+    EXPECT_EQ(spec.root.masked, std::vector<std::string>{"/etc/secret"});
+    EXPECT_TRUE(spec.root.protected_paths.empty());
+}
+
+TEST_F(SpecOfUnit, SharesWhatItAsksToShare) {
+    unit_.container.network.kind = config::NetworkMode::Kind::kHost;
+    unit_.container.private_ipc = unit_.container.private_pids = false;
+    auto spec = Build();
+    EXPECT_EQ(spec.network, container::NetworkKind::kHost);
+    EXPECT_FALSE(spec.root.own_network || spec.root.own_ipc || spec.private_ipc ||
+                 spec.private_pids);
+    unit_.container.network.kind = config::NetworkMode::Kind::kContainer;
+    spec = Build();
+    EXPECT_EQ(spec.network, container::NetworkKind::kJoin);
+    EXPECT_FALSE(spec.root.own_network) << "the namespace is another one's, so is its sysfs";
+}
+
+TEST_F(SpecOfUnit, KeepsItsOwnLimitOfDescriptors) {
+    unit_.service.limits[RLIMIT_NOFILE] = {10, 20};
+    unit_.service.limits[RLIMIT_CORE] = {0, 0};
+    const auto limits = Build().resource_limits;
+    ASSERT_EQ(limits.size(), 2u);
+    for (const auto& limit : limits)
+        if (limit.resource == RLIMIT_NOFILE) {
+            EXPECT_EQ(limit.soft, 10u);
+        }
+}
+
+}  // namespace
+}  // namespace husk::supervisor
