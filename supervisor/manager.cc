@@ -148,7 +148,7 @@ void Manager::IndexEntries() {
 }
 
 void Manager::AdoptRecords() {
-    const std::string folder = device_.facts.run_directory + "/units";
+    const std::string folder = device_.facts.run_directory + "/records";
     auto files = ListDirectory(folder);
     if (!files) return LogError(files.error().text());
     std::vector<Record> records;

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <map>
@@ -80,7 +81,10 @@ std::vector<Error> LoadModules(const std::vector<std::string>& modules) {
             continue;
         }
         for (const auto& file : *order) {
-            if (!present.insert(ModuleName(file)).second) continue;
+            // A loaded module is not read again: a new supervisor comes through here too.
+            if (!present.insert(ModuleName(file)).second ||
+                ::access(Cat("/sys/module/", ModuleName(file)).c_str(), F_OK) == 0)
+                continue;
             const std::string path = Cat(folder, "/", file);
             auto fd = OpenFile(path, O_RDONLY);
             if (!fd)

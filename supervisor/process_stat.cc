@@ -1,6 +1,8 @@
 // /proc/PID/stat, the part of record.h that looks at processes.
 #include <cerrno>
 
+#include <charconv>
+
 #include "base/file.h"
 #include "base/text.h"
 #include "supervisor/record.h"
@@ -29,6 +31,16 @@ Result<uint64_t> ProcessStartTime(pid_t pid) {
     auto ticks = StartTimeOfStat(*stat);
     if (!ticks) return Fail(std::move(ticks).error().Wrap(path));
     return ticks;
+}
+
+bool CatchesSignal(std::string_view status, int signal) {
+    constexpr std::string_view kField = "\nSigCgt:\t";
+    const auto at = status.find(kField);
+    if (at == std::string_view::npos || signal < 1 || signal > 64) return false;
+    const char* first = status.data() + at + kField.size();
+    uint64_t mask = 0;
+    auto [end, error] = std::from_chars(first, status.data() + status.size(), mask, 16);
+    return error == std::errc{} && (mask >> (signal - 1) & 1) != 0;
 }
 
 }  // namespace husk::supervisor

@@ -58,4 +58,7 @@ Result<uint64_t> ProcessStartTime(pid_t pid);
 // hold blanks, parentheses and newlines itself, and is the container's choice.
 Result<uint64_t> StartTimeOfStat(std::string_view stat);
 
+// Whether a process has a handler for the signal: "SigCgt" of /proc/PID/status.
+bool CatchesSignal(std::string_view status, int signal);
+
 }  // namespace husk::supervisor

@@ -61,13 +61,14 @@ container::CgroupLimits Limits(const Unit& unit, const config::SystemConfig& sys
     return limits;
 }
 
-std::vector<container::ResourceLimit> ResourceLimits(const Unit& unit) {
+std::vector<container::ResourceLimit> ResourceLimits(const Unit& unit, const DeviceFacts& device) {
     std::vector<container::ResourceLimit> limits;
     for (const auto& [resource, limit] : unit.service.limits)
         limits.push_back({resource, limit.soft, limit.hard});
     // systemd's defaults: programs that use select(2) break above 1024, others raise it themselves.
     if (!unit.service.limits.contains(RLIMIT_NOFILE))
-        limits.push_back({RLIMIT_NOFILE, 1024, 524288});
+        limits.push_back({RLIMIT_NOFILE, std::min<uint64_t>(1024, device.descriptor_limit),
+                          std::min<uint64_t>(524288, device.descriptor_limit)});
     return limits;
 }
 
@@ -177,7 +178,7 @@ Result<ContainerSpec> BuildSpec(const Unit& unit, const config::SystemConfig& sy
     spec.capabilities = *capabilities;
     spec.no_new_privileges = unit.container.no_new_privileges;
     spec.limits = Limits(unit, system, device.memory_total);
-    spec.resource_limits = ResourceLimits(unit);
+    spec.resource_limits = ResourceLimits(unit, device);
     spec.nice = unit.service.nice;
     spec.oom_score_adjust = unit.service.oom_score_adjust.value_or(0);
     spec.umask = unit.service.umask;

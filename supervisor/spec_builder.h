@@ -12,6 +12,7 @@ namespace husk::supervisor {
 // What the file alone cannot say.
 struct DeviceFacts {
     uint64_t memory_total = 0;   // bytes
+    uint64_t descriptor_limit = UINT64_MAX;  // the supervisor's own hard RLIMIT_NOFILE
     std::string run_directory;   // /run/husk
     std::string state_directory; // /var/lib/husk
     std::string resolv_conf;     // text of the device's

@@ -92,6 +92,11 @@ uint64_t MemoryTotal() {
     return ::sysinfo(&info) == 0 ? uint64_t{info.totalram} * info.mem_unit : 0;
 }
 
+uint64_t DescriptorLimit() {
+    rlimit limit{};
+    return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_max : UINT64_MAX;
+}
+
 void LogProblems(const config::Problems& problems) {
     for (const auto& problem : problems)
         Log(problem.severity == config::Severity::kError ? LogLevel::kError : LogLevel::kWarning,
@@ -123,6 +128,7 @@ Status Supervise(const Options& options) {
                   .images = images,
                   .system = system.config,
                   .facts = {.memory_total = MemoryTotal(),
+                            .descriptor_limit = DescriptorLimit(),
                             .run_directory = options.run_directory,
                             .state_directory = options.state_directory,
                             .resolv_conf = ReadFile("/etc/resolv.conf", 64 << 10).value_or("")},

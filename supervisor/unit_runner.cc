@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/file.h"
@@ -24,6 +25,7 @@ constexpr Duration kExecutionPoll = std::chrono::milliseconds(20);
 constexpr Duration kOrphanWait = std::chrono::seconds(2);
 // What one container can have left in its pipe, and more.
 constexpr int kMostDrains = 64;
+constexpr size_t kProcLimit = 1 << 20;
 
 uint32_t Random() {
     // Only jitter hangs on it.
@@ -58,7 +60,7 @@ void UnitRunner::Replace(config::Unit unit) {
 }
 
 void UnitRunner::Forget() {
-    (void)::unlink(Cat(device_.facts.run_directory, "/units/", unit_.name, ".json").c_str());
+    (void)::unlink(Cat(device_.facts.run_directory, "/records/", unit_.name, ".json").c_str());
     for (int slot : {record_.log_text_slot, record_.log_marks_slot, record_.log_pipe_slot})
         device_.init.Drop(slot);
 }
@@ -96,12 +98,7 @@ void UnitRunner::Do(const Action& action) {
                           .exit = {.at_realtime = RealtimeNow()}});
             return;
         case ActionKind::kSignalMain: SignalMain(action.signal); return;
-        case ActionKind::kSignalGroup:
-            // A process that is stopped must wake up to end (systemd.kill(5)).
-            for (int signal : {action.signal, SIGCONT})
-                if (Status sent = cgroup_.SignalAll(signal); !sent)
-                    LogWarning(Cat("unit ", Quote(unit_.name), ": ", sent.error().text()));
-            return;
+        case ActionKind::kSignalGroup: SignalGroup(action.signal); return;
         case ActionKind::kKillGroup: KillGroup(); return;
         case ActionKind::kArmTimer: ArmTimer(action.at); return;
         case ActionKind::kCancelTimer:
@@ -140,7 +137,7 @@ void UnitRunner::Remember(const std::string& reason_before) {
 
 Status UnitRunner::TrySave() {
     return WriteFileAtomically(
-        Cat(device_.facts.run_directory, "/units/", unit_.name, ".json"), Serialize(record_));
+        Cat(device_.facts.run_directory, "/records/", unit_.name, ".json"), Serialize(record_));
 }
 
 // A record that cannot be written now leaves the last one, which is true of the past; said once.
@@ -317,11 +314,34 @@ void UnitRunner::AwaitExecution() {
 
 // --- cgroup ------------------------------------------------------------------------------------
 
+// The kernel keeps every signal that the first process of a PID namespace has no handler for from it
+// (pid_namespaces(7)), so that most small programs would sit out the whole stop timeout. Anywhere
+// else such a signal would end them, so it does here, too; unless others of the unit are still there
+// to end in peace.
+bool UnitRunner::IsDeafTo(int signal) const {
+    constexpr int kHarmless[] = {SIGCHLD, SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGWINCH};
+    if (!unit_.container.private_pids || std::ranges::find(kHarmless, signal) != std::end(kHarmless))
+        return false;
+    const auto status = ReadFile(
+        Cat("/proc/", std::to_string(record_.life.main_pid), "/status"), kProcLimit);
+    const auto processes = ReadFile(cgroup_.path() + "/cgroup.procs", kProcLimit);
+    return status && processes && !CatchesSignal(*status, signal) &&
+           std::ranges::count(*processes, '\n') == 1;
+}
+
 void UnitRunner::SignalMain(int signal) {
     // Gone already is as good.
     if (!pidfd_) return;
-    (void)sys::pidfd_send_signal(pidfd_.get(), signal);
+    (void)sys::pidfd_send_signal(pidfd_.get(), IsDeafTo(signal) ? SIGKILL : signal);
+    // A process that is stopped must wake up to end (systemd.kill(5)).
     (void)sys::pidfd_send_signal(pidfd_.get(), SIGCONT);
+}
+
+void UnitRunner::SignalGroup(int signal) {
+    if (pidfd_ && IsDeafTo(signal)) return SignalMain(signal);
+    for (int each : {signal, SIGCONT})
+        if (Status sent = cgroup_.SignalAll(each); !sent)
+            LogWarning(Cat("unit ", Quote(unit_.name), ": ", sent.error().text()));
 }
 
 void UnitRunner::KillGroup() {

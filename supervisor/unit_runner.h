@@ -112,7 +112,9 @@ class UnitRunner {
     void StopWatchingMain();
 
     // The cgroup.
+    bool IsDeafTo(int signal) const;
     void SignalMain(int signal);
+    void SignalGroup(int signal);
     void KillGroup();
     void OnGroupChange();
     void Release();
