@@ -15,10 +15,11 @@ UNITS = {
     "numbers": unit("/workload numbers 3000"),
     "more-numbers": unit("/workload numbers 20000", container="User=1000"),
     "sleeper": unit("/workload sleep"),
-    "shell": unit("/bin/busybox sh -c 'while :; do echo $RANDOM > /tmp/x; /bin/busybox sleep 1; done'"),
+    "shell": unit("/bin/busybox sh -c 'while :; do echo $RANDOM > /tmp/x; /bin/busybox sleep 1; done'",
+                  container="StopTimeout=1"),
     "dies": unit("/workload sleep", service="Restart=no"),
     "exits": unit("/bin/busybox sh -c 'trap \"exit 7\" USR1; while :; do /bin/busybox sleep 0.1; done'",
-                  service="Restart=no"),
+                  container="StopTimeout=1", service="Restart=no"),
 }
 STAY = ("numbers", "more-numbers", "sleeper", "shell")
 

@@ -63,6 +63,8 @@ namespace {
 int main(int argc, char** argv) {
     const char* what = argc > 1 ? argv[1] : "sleep";
     const int number = argc > 2 ? atoi(argv[2]) : 0;
+    // PID 1 of a container ignores what it has no handler for, and every stop would take its limit.
+    signal(SIGTERM, strcmp(what, "stubborn") == 0 ? SIG_IGN : [](int) { _exit(0); });
     if (strcmp(what, "numbers") == 0) Numbers(static_cast<useconds_t>(number));
     if (strcmp(what, "eat") == 0) Eat();
     if (strcmp(what, "fork") == 0) ForkBomb();
@@ -71,6 +73,5 @@ int main(int argc, char** argv) {
         if (argc > 3) usleep(static_cast<useconds_t>(atoi(argv[3])) * 1000);
         return number;
     }
-    signal(SIGTERM, strcmp(what, "stubborn") == 0 ? SIG_IGN : [](int) { _exit(0); });
     for (;;) pause();
 }
