@@ -54,13 +54,13 @@ inline std::unexpected<Error> FailErrno(std::string what) {
 }  // namespace husk
 
 // Returns the error of a Status or Result from the enclosing function, with context in front.
-#define HUSK_TRY(expression)                                               \
-    do {                                                                   \
-        if (auto husk_status = (expression); !husk_status) [[unlikely]]    \
-            return std::unexpected(std::move(husk_status).error());        \
+#define HUSK_TRY(expression)                                            \
+    do {                                                                \
+        if (auto husk_status = (expression); !husk_status) [[unlikely]] \
+            return std::unexpected(std::move(husk_status).error());     \
     } while (false)
-#define HUSK_TRY_WRAP(expression, context)                                              \
-    do {                                                                                \
-        if (auto husk_status = (expression); !husk_status) [[unlikely]]                 \
-            return std::unexpected(std::move(husk_status).error().Wrap(context));       \
+#define HUSK_TRY_WRAP(expression, context)                                        \
+    do {                                                                          \
+        if (auto husk_status = (expression); !husk_status) [[unlikely]]           \
+            return std::unexpected(std::move(husk_status).error().Wrap(context)); \
     } while (false)

@@ -29,8 +29,10 @@ Result<std::string> ReadAll(int fd, size_t limit, std::string_view name) {
         const size_t had = data.size();
         data.resize(had + step);
         ssize_t got = ::read(fd, data.data() + had, step);
-        if (got < 0 && errno == EINTR) got = 0;
-        else if (got < 0) return FailErrno(Cat("read ", Quote(name)));
+        if (got < 0 && errno == EINTR)
+            got = 0;
+        else if (got < 0)
+            return FailErrno(Cat("read ", Quote(name)));
         else if (got == 0) {
             data.resize(had);
             return data;
@@ -102,7 +104,8 @@ Status MakeDirectories(const std::string& path, unsigned mode) {
 }
 
 bool IsMountPoint(const std::string& path) {
-    struct stat here {}, parent {};
+    struct stat here {
+    }, parent{};
     return ::stat(path.c_str(), &here) == 0 && ::stat((path + "/..").c_str(), &parent) == 0 &&
            here.st_dev != parent.st_dev;
 }

@@ -22,18 +22,18 @@ inline constexpr const char* kInitSocketOption = "--init-socket=";
 
 enum class InitPacketType : uint32_t {
     // Requests of the supervisor. A reply has the request's type and `number` 0 or an errno.
-    kHello = 1,       // number = protocol version; reply.value = ShutdownAction so far, 0 = none,
-                      // reply.pid = how often the supervisor was started (1 = first boot)
-    kStore = 2,       // slot + descriptor; EBUSY where the slot is taken
-    kFetch = 3,       // slot; the reply carries a duplicate; ENOENT where it is empty
-    kDrop = 4,        // slot; closes it
-    kNextExit = 5,    // value = sequence number; reply: the first remembered exit at or after it
-                      // (value, pid, status, time), or ENOENT
-    kShutdown = 6,    // value = ShutdownAction. Noted; PID 1 arms its own limit from here on
-    kShutdownNow = 7, // value = ShutdownAction: all units are stopped, finish it
+    kHello = 1,        // number = protocol version; reply.value = ShutdownAction so far, 0 = none,
+                       // reply.pid = how often the supervisor was started (1 = first boot)
+    kStore = 2,        // slot + descriptor; EBUSY where the slot is taken
+    kFetch = 3,        // slot; the reply carries a duplicate; ENOENT where it is empty
+    kDrop = 4,         // slot; closes it
+    kNextExit = 5,     // value = sequence number; reply: the first remembered exit at or after it
+                       // (value, pid, status, time), or ENOENT
+    kShutdown = 6,     // value = ShutdownAction. Noted; PID 1 arms its own limit from here on
+    kShutdownNow = 7,  // value = ShutdownAction: all units are stopped, finish it
     // Notices of PID 1, without a reply.
-    kExitsPending = 32,      // value = newest sequence number: ask with kNextExit
-    kShutdownWanted = 33,    // value = ShutdownAction: Ctrl-Alt-Del, or a signal to PID 1
+    kExitsPending = 32,    // value = newest sequence number: ask with kNextExit
+    kShutdownWanted = 33,  // value = ShutdownAction: Ctrl-Alt-Del, or a signal to PID 1
 };
 
 enum class ShutdownAction : uint64_t { kNone = 0, kPoweroff = 1, kReboot = 2, kHalt = 3 };
@@ -42,11 +42,11 @@ struct InitPacket {
     uint32_t version = kInitProtocolVersion;
     InitPacketType type{};
     uint32_t slot = 0;
-    int32_t number = 0;   // errno of a reply; version of kHello
+    int32_t number = 0;  // errno of a reply; version of kHello
     uint64_t value = 0;
     int32_t pid = 0;
-    int32_t status = 0;   // as waitpid(2) gives it
-    int64_t time = 0;     // CLOCK_MONOTONIC nanoseconds when it was reaped
+    int32_t status = 0;  // as waitpid(2) gives it
+    int64_t time = 0;    // CLOCK_MONOTONIC nanoseconds when it was reaped
 };
 static_assert(sizeof(InitPacket) == 40);
 

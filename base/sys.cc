@@ -1,12 +1,11 @@
 #include "base/sys.h"
 
+#include <cerrno>
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#include <cerrno>
 
 namespace husk::sys {
 

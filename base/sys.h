@@ -1,14 +1,14 @@
 // System calls that musl (or glibc before 2.36) has no wrapper for, under the kernel's names. They
 // return what the kernel returns, with errno set: section 2 of the manual holds for each.
 //
-// Constants are our own, since <linux/mount.h> and libc's <sys/mount.h> cannot be included together.
+// Constants are our own, since <linux/mount.h> and libc's <sys/mount.h> cannot be included
+// together.
 #pragma once
 
+#include <cstdint>
 #include <sched.h>
 #include <signal.h>
 #include <sys/types.h>
-
-#include <cstdint>
 
 namespace husk::sys {
 

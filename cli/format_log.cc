@@ -40,10 +40,8 @@ std::string FormatShort(const LogEntry& entry, const Now& now, const Style& styl
         case LogEntryKind::kText:
             return Cat(Stamp(entry, now), " ",
                        style.terminal ? Visible(style, entry.text) : entry.text);
-        case LogEntryKind::kStarted:
-            return event(Cat("started, pid ", std::to_string(entry.pid)));
-        case LogEntryKind::kExited:
-            return event(ExitInWords(entry.status));
+        case LogEntryKind::kStarted: return event(Cat("started, pid ", std::to_string(entry.pid)));
+        case LogEntryKind::kExited: return event(ExitInWords(entry.status));
         case LogEntryKind::kDropped:
             return Paint(style, Colour::kDim, FormatDropped(entry.dropped));
     }
@@ -168,12 +166,9 @@ std::string FormatDropped(uint64_t bytes) {
 std::string FormatLogEntry(const LogEntry& entry, LogOutput output, const Now& now,
                            const Style& style) {
     switch (output) {
-        case LogOutput::kShort:
-            return FormatShort(entry, now, style) + "\n";
-        case LogOutput::kJson:
-            return FormatJson(entry) + "\n";
-        case LogOutput::kCat:
-            break;
+        case LogOutput::kShort: return FormatShort(entry, now, style) + "\n";
+        case LogOutput::kJson: return FormatJson(entry) + "\n";
+        case LogOutput::kCat: break;
     }
     if (entry.kind != LogEntryKind::kText) return "";
     return (style.terminal ? Visible(style, entry.text) : entry.text) + "\n";

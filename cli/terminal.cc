@@ -65,23 +65,12 @@ std::string Paint(const Style& style, Colour colour, std::string_view text) {
     if (!style.colour || colour == Colour::kNone || text.empty()) return std::string(text);
     const char* start = "";
     switch (colour) {
-        case Colour::kNone:
-            break;
-        case Colour::kDim:
-            start = "\x1b[2m";
-            break;
-        case Colour::kBold:
-            start = "\x1b[1m";
-            break;
-        case Colour::kRed:
-            start = "\x1b[31m";
-            break;
-        case Colour::kGreen:
-            start = "\x1b[32m";
-            break;
-        case Colour::kYellow:
-            start = "\x1b[33m";
-            break;
+        case Colour::kNone: break;
+        case Colour::kDim: start = "\x1b[2m"; break;
+        case Colour::kBold: start = "\x1b[1m"; break;
+        case Colour::kRed: start = "\x1b[31m"; break;
+        case Colour::kGreen: start = "\x1b[32m"; break;
+        case Colour::kYellow: start = "\x1b[33m"; break;
     }
     return Cat(start, text, kReset);
 }

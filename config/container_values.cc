@@ -68,44 +68,19 @@ constexpr Choice kVolumeOptions[] = {
 
 void Apply(VolumeOption option, Volume& volume) {
     switch (option) {
-        case kReadOnly:
-            volume.read_only = true;
-            return;
-        case kReadWrite:
-            volume.read_only = false;
-            return;
-        case kIdmap:
-            volume.idmap = true;
-            return;
-        case kNoIdmap:
-            volume.idmap = false;
-            return;
-        case kExec:
-            volume.no_exec = false;
-            return;
-        case kNoExec:
-            volume.no_exec = true;
-            return;
-        case kSuid:
-            volume.no_suid = false;
-            return;
-        case kNoSuid:
-            volume.no_suid = true;
-            return;
-        case kDev:
-            volume.no_dev = false;
-            return;
-        case kNoDev:
-            volume.no_dev = true;
-            return;
-        case kRecursive:
-            volume.recursive = true;
-            return;
-        case kNotRecursive:
-            volume.recursive = false;
-            return;
-        case kPrivate:
-            return;  // as every mount here is
+        case kReadOnly: volume.read_only = true; return;
+        case kReadWrite: volume.read_only = false; return;
+        case kIdmap: volume.idmap = true; return;
+        case kNoIdmap: volume.idmap = false; return;
+        case kExec: volume.no_exec = false; return;
+        case kNoExec: volume.no_exec = true; return;
+        case kSuid: volume.no_suid = false; return;
+        case kNoSuid: volume.no_suid = true; return;
+        case kDev: volume.no_dev = false; return;
+        case kNoDev: volume.no_dev = true; return;
+        case kRecursive: volume.recursive = true; return;
+        case kNotRecursive: volume.recursive = false; return;
+        case kPrivate: return;  // as every mount here is
     }
 }
 

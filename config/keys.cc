@@ -155,64 +155,35 @@ class Applying {
 
 const char* TypeText(ValueType type) {
     switch (type) {
-        case ValueType::kBoolean:
-            return "boolean";
-        case ValueType::kText:
-            return "text";
-        case ValueType::kWords:
-            return "words";
-        case ValueType::kPath:
-            return "path";
-        case ValueType::kPathList:
-            return "list of paths";
-        case ValueType::kUnits:
-            return "list of units";
-        case ValueType::kSpan:
-            return "time";
-        case ValueType::kSize:
-            return "size";
-        case ValueType::kMemory:
-            return "size, percent or infinity";
-        case ValueType::kNumber:
-            return "number";
-        case ValueType::kSignal:
-            return "signal";
-        case ValueType::kSignals:
-            return "list of signals";
-        case ValueType::kStatus:
-            return "list of exit statuses";
-        case ValueType::kLimit:
-            return "LIMIT or SOFT:HARD";
-        case ValueType::kChoice:
-            return "word";
-        case ValueType::kMode:
-            return "octal mode";
-        case ValueType::kAssignments:
-            return "list of NAME=VALUE";
-        case ValueType::kName:
-            return "name";
-        case ValueType::kCapabilities:
-            return "list of capabilities";
-        case ValueType::kPercent:
-            return "percent";
-        case ValueType::kVolume:
-            return "list of SOURCE:DEST[:OPTION,...]";
-        case ValueType::kTmpfs:
-            return "list of DEST[:OPTION,...]";
-        case ValueType::kImage:
-            return "name or path";
-        case ValueType::kNetwork:
-            return "network";
-        case ValueType::kUlimit:
-            return "list of NAME=SOFT[:HARD]";
-        case ValueType::kCpus:
-            return "list of numbers and ranges";
-        case ValueType::kUris:
-            return "list of URIs";
-        case ValueType::kNames:
-            return "list of names";
-        case ValueType::kOther:
-            return "";
+        case ValueType::kBoolean: return "boolean";
+        case ValueType::kText: return "text";
+        case ValueType::kWords: return "words";
+        case ValueType::kPath: return "path";
+        case ValueType::kPathList: return "list of paths";
+        case ValueType::kUnits: return "list of units";
+        case ValueType::kSpan: return "time";
+        case ValueType::kSize: return "size";
+        case ValueType::kMemory: return "size, percent or infinity";
+        case ValueType::kNumber: return "number";
+        case ValueType::kSignal: return "signal";
+        case ValueType::kSignals: return "list of signals";
+        case ValueType::kStatus: return "list of exit statuses";
+        case ValueType::kLimit: return "LIMIT or SOFT:HARD";
+        case ValueType::kChoice: return "word";
+        case ValueType::kMode: return "octal mode";
+        case ValueType::kAssignments: return "list of NAME=VALUE";
+        case ValueType::kName: return "name";
+        case ValueType::kCapabilities: return "list of capabilities";
+        case ValueType::kPercent: return "percent";
+        case ValueType::kVolume: return "list of SOURCE:DEST[:OPTION,...]";
+        case ValueType::kTmpfs: return "list of DEST[:OPTION,...]";
+        case ValueType::kImage: return "name or path";
+        case ValueType::kNetwork: return "network";
+        case ValueType::kUlimit: return "list of NAME=SOFT[:HARD]";
+        case ValueType::kCpus: return "list of numbers and ranges";
+        case ValueType::kUris: return "list of URIs";
+        case ValueType::kNames: return "list of names";
+        case ValueType::kOther: return "";
     }
     return "";
 }

@@ -21,10 +21,8 @@ Value<uint64_t> ParseOne(std::string_view text, LimitUnit unit) {
     // Podman's spellings; for nice levels -1 is a level.
     if (unit != LimitUnit::kNice && (text == "-1" || text == "unlimited")) return kUnlimited;
     switch (unit) {
-        case LimitUnit::kBytes:
-            return ParseSize(text);
-        case LimitUnit::kNice:
-            return ParseNiceLimit(text);
+        case LimitUnit::kBytes: return ParseSize(text);
+        case LimitUnit::kNice: return ParseNiceLimit(text);
         case LimitUnit::kCount: {
             auto number = ParseUnsigned(text);
             if (!number || *number >= kUnlimited)

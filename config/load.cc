@@ -175,9 +175,7 @@ void Loader::Merge(LoadedUnit& unit, const std::string& path, bool main) {
         case UnitFile::Kind::kMissing:
             AddProblem(unit.problems, Severity::kError, {path, 0}, {}, "does not exist");
             return;
-        case UnitFile::Kind::kBad:
-            unit.problems.push_back(std::move(file.problem));
-            return;
+        case UnitFile::Kind::kBad: unit.problems.push_back(std::move(file.problem)); return;
     }
 }
 

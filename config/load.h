@@ -15,7 +15,7 @@ namespace husk::config {
 
 // One unit that was found, good or refused. A unit with any error is refused as a whole.
 struct LoadedUnit {
-    Unit unit;              // name and path are always set; the rest only where it is not refused
+    Unit unit;  // name and path are always set; the rest only where it is not refused
     Problems problems;
     bool refused = false;
 };
@@ -30,8 +30,9 @@ const std::vector<std::string>& DefaultUnitPath();
 
 // Reads every *.container in `folders` (a later folder's file replaces an earlier one's of the same
 // name, a link to /dev/null masks it), merges NAME.container.d/*.conf in lexical order, types and
-// checks each unit, then checks across units (names in After= …, ordering cycles, Network=NAME.container).
-// Never fails as a whole: an unreadable folder is a problem in the result. A missing folder is none.
+// checks each unit, then checks across units (names in After= …, ordering cycles,
+// Network=NAME.container). Never fails as a whole: an unreadable folder is a problem in the result.
+// A missing folder is none.
 LoadedFolder LoadUnits(const std::vector<std::string>& folders);
 // Single files (husk check FILE…), the same rules.
 LoadedFolder LoadUnitFiles(const std::vector<std::string>& files);

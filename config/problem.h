@@ -12,10 +12,10 @@ enum class Severity { kError, kWarning };
 
 struct Problem {
     Severity severity = Severity::kError;
-    Location at;            // line 0: the file as a whole
-    std::string key;        // "Memory" or empty
-    std::string text;       // lower case: "unknown key 'Memroy' in [Container]"
-    std::string hint;       // what to do: "did you mean 'Memory'?"; may be empty
+    Location at;       // line 0: the file as a whole
+    std::string key;   // "Memory" or empty
+    std::string text;  // lower case: "unknown key 'Memroy' in [Container]"
+    std::string hint;  // what to do: "did you mean 'Memory'?"; may be empty
 };
 
 // "web.container:7: error: unknown key 'Memroy' in [Container] (did you mean 'Memory'?)"

@@ -186,15 +186,11 @@ std::string ReferenceMan() {
                 out += Cat(".SH ", Roff(name ? block.text : Upper(block.text)), "\n");
                 break;
             }
-            case Kind::kParagraph:
-                out += Cat(".PP\n", Roff(block.text), "\n");
-                break;
+            case Kind::kParagraph: out += Cat(".PP\n", Roff(block.text), "\n"); break;
             case Kind::kItem:
                 out += Cat(".TP\n.B ", Roff(block.term), "\n", Roff(block.text), "\n");
                 break;
-            case Kind::kCode:
-                out += Cat(".PP\n.EX\n", Roff(block.text), ".EE\n");
-                break;
+            case Kind::kCode: out += Cat(".PP\n.EX\n", Roff(block.text), ".EE\n"); break;
         }
     out +=
         ".SH SEE ALSO\n.BR systemd.unit (5),\n.BR systemd.service (5),\n.BR podman\\-systemd.unit "
@@ -212,18 +208,10 @@ std::string ReferenceMarkdown() {
         if (!in_list || block.kind != Kind::kItem) out += '\n';
         in_list = block.kind == Kind::kItem;
         switch (block.kind) {
-            case Kind::kHeading:
-                out += Cat("## ", Escaped(block.text), "\n");
-                break;
-            case Kind::kParagraph:
-                out += Cat(Escaped(block.text), "\n");
-                break;
-            case Kind::kItem:
-                out += Cat("- `", block.term, "` ", Escaped(block.text), "\n");
-                break;
-            case Kind::kCode:
-                out += Cat("```ini\n", block.text, "```\n");
-                break;
+            case Kind::kHeading: out += Cat("## ", Escaped(block.text), "\n"); break;
+            case Kind::kParagraph: out += Cat(Escaped(block.text), "\n"); break;
+            case Kind::kItem: out += Cat("- `", block.term, "` ", Escaped(block.text), "\n"); break;
+            case Kind::kCode: out += Cat("```ini\n", block.text, "```\n"); break;
         }
     }
     return out;

@@ -44,19 +44,19 @@ struct UnitSection {
 enum class OverlayMode { kNone, kVolatile };
 
 struct Volume {
-    std::string source;         // absolute host path, or the name of a named volume
-    bool named = false;         // NAME or NAME.volume: a directory under the state folder
-    std::string destination;    // absolute, normalised
+    std::string source;       // absolute host path, or the name of a named volume
+    bool named = false;       // NAME or NAME.volume: a directory under the state folder
+    std::string destination;  // absolute, normalised
     bool read_only = false;
     bool no_exec = false, no_suid = true, no_dev = true;
-    bool recursive = false;     // rbind
-    bool idmap = true;          // owners on disk are the container's ids; `noidmap` turns it off
+    bool recursive = false;  // rbind
+    bool idmap = true;       // owners on disk are the container's ids; `noidmap` turns it off
     Location at;
 };
 
 struct TmpfsMount {
     std::string destination;
-    uint64_t size = 0;          // bytes, 0 = the kernel's default
+    uint64_t size = 0;  // bytes, 0 = the kernel's default
     unsigned mode = 01777;
     bool read_only = false, no_exec = false;  // nosuid and nodev always
     Location at;
@@ -70,20 +70,20 @@ struct NetworkMode {
 };
 
 struct ContainerSection {
-    std::string image;                  // name or absolute path
-    std::string rootfs;                 // absolute path of a directory
-    bool rootfs_overlay = false;        // Rootfs=PATH:O
+    std::string image;            // name or absolute path
+    std::string rootfs;           // absolute path of a directory
+    bool rootfs_overlay = false;  // Rootfs=PATH:O
     std::vector<std::string> entrypoint, exec;
-    std::string working_dir;            // empty: "/"
+    std::string working_dir;               // empty: "/"
     std::vector<std::string> environment;  // NAME=VALUE, a later one replaces an earlier one
-    std::string user, group;            // name or number, empty: 0
+    std::string user, group;               // name or number, empty: 0
     std::vector<std::string> group_add;
-    std::string host_name;              // empty: the unit's name
+    std::string host_name;  // empty: the unit's name
     std::vector<Volume> volumes;
     std::vector<TmpfsMount> tmpfs;
     uint64_t shm_size = 64ull << 20;
     bool read_only = true;
-    bool read_only_tmpfs = true;        // tmpfs on /tmp, /run, /var/tmp where the root is read-only
+    bool read_only_tmpfs = true;  // tmpfs on /tmp, /run, /var/tmp where the root is read-only
     OverlayMode overlay = OverlayMode::kNone;
     std::vector<std::string> mask, unmask;  // paths; unmask "ALL" drops every default
     std::vector<std::string> add_capability, drop_capability;  // "CAP_…"; drop may be "all"
@@ -114,12 +114,12 @@ struct ServiceSection {
     RestartPolicy restart = RestartPolicy::kOnFailure;
     Duration restart_sec = std::chrono::milliseconds(100);
     Duration restart_max_delay = std::chrono::seconds(30);
-    int restart_steps = 8;              // exponential from restart_sec to restart_max_delay
+    int restart_steps = 8;  // exponential from restart_sec to restart_max_delay
     ExitStatusSet restart_prevent, restart_force, success;
     bool remain_after_exit = false;
     std::optional<Duration> timeout_start, timeout_stop;  // unset: system.conf's default
     KillMode kill_mode = KillMode::kControlGroup;
-    int kill_signal = 15;               // SIGTERM
+    int kill_signal = 15;  // SIGTERM
     bool send_sigkill = true;
     MemoryLimit memory_min, memory_low, memory_high, memory_max, memory_swap_max;
     std::optional<uint32_t> cpu_quota_percent;
@@ -137,12 +137,12 @@ struct ServiceSection {
 };
 
 struct InstallSection {
-    bool enabled = true;                // starts at boot
+    bool enabled = true;  // starts at boot
 };
 
 struct Unit {
-    std::string name;                   // "web" of web.container
-    std::string path;                   // the main file
+    std::string name;  // "web" of web.container
+    std::string path;  // the main file
     UnitSection unit;
     ContainerSection container;
     ServiceSection service;
@@ -158,8 +158,8 @@ struct Unit {
 struct SystemConfig {
     std::string hostname;
     std::vector<std::string> kernel_modules;
-    std::vector<std::string> sysctl;    // NAME=VALUE
-    std::string state_device;           // a device path, LABEL=… or empty for none
+    std::vector<std::string> sysctl;  // NAME=VALUE
+    std::string state_device;         // a device path, LABEL=… or empty for none
     std::string state_filesystem = "ext4";
     MemoryLimit default_memory_max;
     uint64_t default_tasks_max = 512;

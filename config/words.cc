@@ -156,51 +156,21 @@ Value<std::string> ExpandSpecifiers(std::string_view text, const Specifiers& spe
             return {};
         };
         switch (specifier.size() == 2 ? specifier[1] : 0) {
-            case '%':
-                out += '%';
-                break;
-            case 'n':
-                out += Cat(unit, ".container");
-                break;
-            case 'N':
-                out += unit;
-                break;
-            case 'p':
-                out += prefix;
-                break;
-            case 'i':
-                out += instance;
-                break;
-            case 'I':
-                out += Unescaped(instance);
-                break;
-            case 'H':
-                HUSK_TRY_VALUE(known(specifiers.host.host_name));
-                break;
-            case 'm':
-                HUSK_TRY_VALUE(known(specifiers.host.machine_id));
-                break;
-            case 'b':
-                HUSK_TRY_VALUE(known(specifiers.host.boot_id));
-                break;
-            case 'v':
-                HUSK_TRY_VALUE(known(specifiers.host.kernel_release));
-                break;
-            case 't':
-                out += "/run";
-                break;
-            case 'S':
-                out += "/var/lib";
-                break;
-            case 'C':
-                out += "/var/cache";
-                break;
-            case 'L':
-                out += "/var/log";
-                break;
-            case 'E':
-                out += "/etc";
-                break;
+            case '%': out += '%'; break;
+            case 'n': out += Cat(unit, ".container"); break;
+            case 'N': out += unit; break;
+            case 'p': out += prefix; break;
+            case 'i': out += instance; break;
+            case 'I': out += Unescaped(instance); break;
+            case 'H': HUSK_TRY_VALUE(known(specifiers.host.host_name)); break;
+            case 'm': HUSK_TRY_VALUE(known(specifiers.host.machine_id)); break;
+            case 'b': HUSK_TRY_VALUE(known(specifiers.host.boot_id)); break;
+            case 'v': HUSK_TRY_VALUE(known(specifiers.host.kernel_release)); break;
+            case 't': out += "/run"; break;
+            case 'S': out += "/var/lib"; break;
+            case 'C': out += "/var/cache"; break;
+            case 'L': out += "/var/log"; break;
+            case 'E': out += "/etc"; break;
             default:
                 return Bad(
                     Cat("unknown specifier ", Quote(specifier)),

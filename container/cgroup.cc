@@ -38,10 +38,9 @@ std::vector<CgroupAttribute> CgroupAttributes(const CgroupLimits& limits) {
         attributes.push_back({"memory.oom.group", "1", "OOMPolicy"});
     add("pids.max", limits.tasks_max, "TasksMax");
     if (limits.cpu_quota_us)
-        attributes.push_back({"cpu.max",
-                              Cat(Limit(*limits.cpu_quota_us), " ",
-                                  std::to_string(limits.cpu_period_us)),
-                              "CPUQuota"});
+        attributes.push_back(
+            {"cpu.max", Cat(Limit(*limits.cpu_quota_us), " ", std::to_string(limits.cpu_period_us)),
+             "CPUQuota"});
     if (limits.cpu_weight && *limits.cpu_weight == 0)
         attributes.push_back({"cpu.idle", "1", "CPUWeight"});
     else if (limits.cpu_weight)

@@ -32,16 +32,16 @@ class Cgroup {
     explicit Cgroup(std::string path) : path_(std::move(path)) {}
 
     const std::string& path() const { return path_; }
-    // Makes the leaf, or takes one that is there, and writes the limits. A limit that the kernel does
-    // not take is an error: nothing is silently weaker.
+    // Makes the leaf, or takes one that is there, and writes the limits. A limit that the kernel
+    // does not take is an error: nothing is silently weaker.
     Status Create(const CgroupLimits& limits);
-    Result<OwnedFd> Open() const;           // for CLONE_INTO_CGROUP
-    Result<OwnedFd> OpenEvents() const;     // cgroup.events: EPOLLPRI when "populated" changes
-    Status Kill() const;                    // cgroup.kill: SIGKILL to every process
-    Status SignalAll(int signal) const;     // one by one: what forks meanwhile may be missed
+    Result<OwnedFd> Open() const;        // for CLONE_INTO_CGROUP
+    Result<OwnedFd> OpenEvents() const;  // cgroup.events: EPOLLPRI when "populated" changes
+    Status Kill() const;                 // cgroup.kill: SIGKILL to every process
+    Status SignalAll(int signal) const;  // one by one: what forks meanwhile may be missed
     bool Exists() const;
-    bool IsPopulated() const;               // false where the leaf is gone
-    uint64_t OomKills() const;              // memory.events, oom_kill; 0 where unknown
+    bool IsPopulated() const;   // false where the leaf is gone
+    uint64_t OomKills() const;  // memory.events, oom_kill; 0 where unknown
     CgroupUsage Usage() const;
     // rmdir. EBUSY for a while after the last process went: try again.
     Status Remove() const;

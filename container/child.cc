@@ -1,10 +1,11 @@
 #include "container/child.h"
 
+#include <cerrno>
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
-#include <linux/securebits.h>
 #include <linux/seccomp.h>
+#include <linux/securebits.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -12,8 +13,6 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
-
-#include <cerrno>
 
 #include "base/sys.h"
 
@@ -60,8 +59,8 @@ int Attach(int mount, const char* target) {
 }
 
 int MakeFile(const TreeStep& step) {
-    const int fd = ::open(step.target.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-                          step.mode);
+    const int fd = ::open(step.target.c_str(),
+                          O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, step.mode);
     if (fd < 0) return errno;
     const ssize_t put = ::write(fd, step.data.data(), step.data.size());
     const int error = put < 0 ? errno : put < static_cast<ssize_t>(step.data.size()) ? ENOSPC : 0;
@@ -162,8 +161,8 @@ int SetStandardStreams(const ChildDescriptors& descriptors) {
     return Check(::dup2(descriptors.standard_error, 2));
 }
 
-// The supervisor ignores no signal and CLONE_CLEAR_SIGHAND reset its handlers, so that only the mask
-// is left to reset.
+// The supervisor ignores no signal and CLONE_CLEAR_SIGHAND reset its handlers, so that only the
+// mask is left to reset.
 int ResetSignals() {
     const uint64_t none = 0;
     return Check(::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, nullptr, sizeof none));
@@ -188,7 +187,8 @@ class Child {
             ++step_;
         }
         Do(Stage::kHostName, Check(::sethostname(spec.host_name.data(), spec.host_name.size())));
-        if (spec.network == NetworkKind::kPrivate) Do(Stage::kLoopback, Check(sys::bring_loopback_up()));
+        if (spec.network == NetworkKind::kPrivate)
+            Do(Stage::kLoopback, Check(sys::bring_loopback_up()));
         Do(Stage::kResourceLimits, SetResourceLimits(spec.resource_limits));
         Do(Stage::kKeyring, JoinKeyring());
         GiveUpRights(spec);
@@ -198,8 +198,7 @@ class Child {
         Do(Stage::kSignals, ResetSignals());
         Do(Stage::kWorkingDirectory, Check(::chdir(spec.working_dir.c_str())));
         // Last, so that the filter is only asked about what follows it.
-        if (spec.no_new_privileges && spec.filter)
-            Do(Stage::kFilter, InstallFilter(*spec.filter));
+        if (spec.no_new_privileges && spec.filter) Do(Stage::kFilter, InstallFilter(*spec.filter));
         Execute();
     }
 
@@ -213,15 +212,14 @@ class Child {
     void GiveUpRights(const ContainerSpec& spec) {
         Do(Stage::kBoundingSet, DropBoundingSet(spec.capabilities));
         // Without no_new_privs only a process with CAP_SYS_ADMIN may install a filter (seccomp(2)).
-        if (!spec.no_new_privileges && spec.filter)
-            Do(Stage::kFilter, InstallFilter(*spec.filter));
+        if (!spec.no_new_privileges && spec.filter) Do(Stage::kFilter, InstallFilter(*spec.filter));
         if (spec.no_new_privileges)
             Do(Stage::kNoNewPrivileges, Check(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)));
         // Changing from uid 0 to another empties the permitted set, but for this bit.
         if (spec.user.uid != 0 && spec.capabilities != 0)
             Do(Stage::kIds, Check(::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)));
-        Do(Stage::kIds, SetIds(spec.user.uid, spec.user.gid, spec.user.groups.data(),
-                               spec.user.groups.size()));
+        Do(Stage::kIds,
+           SetIds(spec.user.uid, spec.user.gid, spec.user.groups.data(), spec.user.groups.size()));
         Do(Stage::kCapabilities, SetCapabilities(spec.capabilities));
     }
 

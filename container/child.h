@@ -1,8 +1,8 @@
 // The child of a launch: everything between clone3(2) and execve(2).
 //
 // Contract: allocates nothing, takes no lock, logs nothing, calls only system calls (the build
-// checks the symbols of this file's object). It runs in a copy of the supervisor's memory, so it may
-// read the plan. The first failure is reported on the status pipe and ends it.
+// checks the symbols of this file's object). It runs in a copy of the supervisor's memory, so it
+// may read the plan. The first failure is reported on the status pipe and ends it.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +12,8 @@
 namespace husk::container {
 
 struct ChildDescriptors {
-    int go = -1;             // one byte: go on; end of file: the supervisor is gone
-    int status = -1;         // close-on-exec: end of file means that execve succeeded
+    int go = -1;      // one byte: go on; end of file: the supervisor is gone
+    int status = -1;  // close-on-exec: end of file means that execve succeeded
     int standard_in = -1, standard_out = -1, standard_error = -1;
     const int* attachments = nullptr;  // by slot of the root plan
 };

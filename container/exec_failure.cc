@@ -1,10 +1,10 @@
 #include "container/exec_failure.h"
 
+#include <cstring>
 #include <elf.h>
 #include <sys/utsname.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "base/text.h"
 
@@ -84,31 +84,34 @@ Error ExplainExecFailure(const std::string& program, bool searched, int error,
     if (unsigned machine = 0; elf && ReadMachine(head, machine) && machine != kOwnMachine &&
                               (error == ENOEXEC || error == ENOENT)) {
         const char* name = MachineName(machine);
-        return Error::Because(Cat(what, ": it is a program for ",
-                                  name ? std::string(name) : Cat("machine ", std::to_string(machine)),
-                                  ", and this machine is ", MachineName(kOwnMachine),
-                                  "; use an image built for it"));
+        return Error::Because(
+            Cat(what, ": it is a program for ",
+                name ? std::string(name) : Cat("machine ", std::to_string(machine)),
+                ", and this machine is ", MachineName(kOwnMachine), "; use an image built for it"));
     }
     if (error == ENOENT && (elf || script)) {
         const std::string interpreter = elf ? ElfInterpreter(head) : ScriptInterpreter(head);
-        return Error::Because(Cat(
-            what, ": its interpreter ", interpreter.empty() ? "" : Cat(Quote(interpreter), " "),
-            "is missing in the container; add it to the image",
-            elf ? ", or link the program statically" : ""));
+        return Error::Because(Cat(what, ": its interpreter ",
+                                  interpreter.empty() ? "" : Cat(Quote(interpreter), " "),
+                                  "is missing in the container; add it to the image",
+                                  elf ? ", or link the program statically" : ""));
     }
     if (error == ENOENT)
-        return Error::Because(searched
-                                  ? Cat(what, ": no such program in the container's PATH; write its "
-                                              "full path, or add it to the image")
-                                  : Cat(what, ": no such file in the container; add it to the image "
-                                              "or mount it with Volume="));
+        return Error::Because(searched ? Cat(what,
+                                             ": no such program in the container's PATH; write its "
+                                             "full path, or add it to the image")
+                                       : Cat(what,
+                                             ": no such file in the container; add it to the image "
+                                             "or mount it with Volume="));
     if (error == EACCES && !head.empty())
-        return Error::Because(Cat(what, ": Permission denied; is it executable for the container's "
-                                        "user (chmod +x), and not on a volume with noexec?"));
+        return Error::Because(Cat(what,
+                                  ": Permission denied; is it executable for the container's "
+                                  "user (chmod +x), and not on a volume with noexec?"));
     if (error == ENOEXEC && !elf && !script)
-        return Error::Because(Cat(what, head.empty() ? ": the file is empty"
-                                                     : ": it is neither a program nor a script with "
-                                                       "'#!' in its first line"));
+        return Error::Because(Cat(what, head.empty()
+                                            ? ": the file is empty"
+                                            : ": it is neither a program nor a script with "
+                                              "'#!' in its first line"));
     return Error::FromErrno(error, what);
 }
 

@@ -64,7 +64,8 @@ Result<OwnedFd> CreateIdMapNamespace(IdRange range) {
                                    .pidfd = reinterpret_cast<uint64_t>(&pidfd_number),
                                    .exit_signal = SIGCHLD});
     if (pid < 0)
-        return FailErrno("make a user namespace (CONFIG_USER_NS; /proc/sys/user/max_user_namespaces)");
+        return FailErrno(
+            "make a user namespace (CONFIG_USER_NS; /proc/sys/user/max_user_namespaces)");
     if (pid == 0)
         for (;;) ::pause();
     OwnedFd pidfd(pidfd_number);

@@ -1,5 +1,6 @@
 #include "container/launch.h"
 
+#include <cstdio>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
@@ -9,7 +10,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 
 #include "base/file.h"
 #include "base/sys.h"
@@ -31,8 +31,8 @@ Result<Pipe> MakePipe() {
 }
 
 // The calling thread in another network namespace for as long as this lives: a child is born in its
-// parent's. Joining from inside the child would be too late, since the child's user namespace has no
-// rights over another unit's network.
+// parent's. Joining from inside the child would be too late, since the child's user namespace has
+// no rights over another unit's network.
 class NetworkVisit {
   public:
     static Result<NetworkVisit> Enter(int target) {
@@ -74,8 +74,7 @@ Status SetUpFromOutside(pid_t pid, const ContainerSpec& spec) {
     // supervisor's own -1000 would stay within its reach otherwise (proc(5)).
     HUSK_TRY(WriteAttribute(process + "/oom_score_adj", std::to_string(spec.oom_score_adjust)));
     HUSK_TRY(RaiseHardLimits(pid, spec.resource_limits));
-    if (spec.nice != 0 &&
-        ::setpriority(PRIO_PROCESS, static_cast<id_t>(pid), spec.nice) != 0)
+    if (spec.nice != 0 && ::setpriority(PRIO_PROCESS, static_cast<id_t>(pid), spec.nice) != 0)
         return FailErrno("set the nice level");
     if (spec.user_namespace) HUSK_TRY(WriteIdMaps(pid, *spec.user_namespace));
     return {};
@@ -168,8 +167,8 @@ Error Explain(const ChildReport& report, const Plan& plan) {
                                   searched, report.error, head);
     }
     if (report.stage == Stage::kWorkingDirectory)
-        return Error::FromErrno(report.error, Cat("change to the working directory ",
-                                                  Quote(plan.spec.working_dir)));
+        return Error::FromErrno(
+            report.error, Cat("change to the working directory ", Quote(plan.spec.working_dir)));
     return Error::FromErrno(report.error, StageName(report.stage));
 }
 

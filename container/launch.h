@@ -14,10 +14,10 @@
 namespace husk::container {
 
 struct LaunchInput {
-    int cgroup = -1;                // open leaf; the child is born in it. -1: the parent's
+    int cgroup = -1;                   // open leaf; the child is born in it. -1: the parent's
     std::vector<OwnedFd> attachments;  // by slot, from rootfs::OpenAttachment
     int standard_in = -1, standard_out = -1, standard_error = -1;
-    int join_network = -1;          // NetworkKind::kJoin: descriptor of the network namespace
+    int join_network = -1;  // NetworkKind::kJoin: descriptor of the network namespace
 };
 
 // A child that waits for Go(). Destroyed before that, the child is killed and reaped.

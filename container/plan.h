@@ -15,17 +15,17 @@ namespace husk::container {
 
 // What the child does between clone3(2) and execve(2), in this order. Failures are reported by it.
 enum class Stage : uint32_t {
-    kWaitForParent,    // id maps, oom score, nice level, record
-    kBecomeRoot,       // of its user namespace
+    kWaitForParent,  // id maps, oom score, nice level, record
+    kBecomeRoot,     // of its user namespace
     kNewSession,
-    kUnshareCgroup,    // after CLONE_INTO_CGROUP: together with it the namespace would be rooted at
-                       // the parent's group
+    kUnshareCgroup,  // after CLONE_INTO_CGROUP: together with it the namespace would be rooted at
+                     // the parent's group
     kPrivateMounts,
-    kTree,             // the steps of rootfs::RootPlan
+    kTree,  // the steps of rootfs::RootPlan
     kHostName,
     kLoopback,
     kResourceLimits,
-    kKeyring,          // an own session keyring, or the device's would show
+    kKeyring,  // an own session keyring, or the device's would show
     kBoundingSet,
     kNoNewPrivileges,
     kIds,
@@ -42,10 +42,10 @@ const char* StageName(Stage stage);  // "drop capabilities from the bounding set
 struct Plan {
     ContainerSpec spec;
     rootfs::RootPlan root;
-    uint64_t clone_flags = 0;              // CLONE_NEW*
-    std::vector<std::string> programs;     // what execve tries, in order: the path, or PATH's folders
-    std::vector<const char*> argv, envp;   // null-terminated, pointing into spec; const_cast is safe:
-                                           // execve(2) only reads
+    uint64_t clone_flags = 0;           // CLONE_NEW*
+    std::vector<std::string> programs;  // what execve tries, in order: the path, or PATH's folders
+    std::vector<const char*> argv, envp;  // null-terminated, pointing into spec; const_cast is
+                                          // safe: execve(2) only reads
 
     Plan() = default;
     Plan(const Plan&) = delete;  // argv and envp point into it

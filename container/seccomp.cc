@@ -1,13 +1,13 @@
 #include "container/seccomp.h"
 
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
 #include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 
-#include <cerrno>
-#include <cstddef>
-#include <cstring>
 #include <span>
 #include <vector>
 
@@ -19,13 +19,14 @@
 namespace husk::container {
 namespace {
 
-constexpr uint32_t kNamespaceFlags =
-    CLONE_NEWNS | static_cast<uint32_t>(sys::kCloneNewCgroup) | CLONE_NEWUTS | CLONE_NEWIPC |
-    CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | static_cast<uint32_t>(sys::kCloneNewTime);
+constexpr uint32_t kNamespaceFlags = CLONE_NEWNS | static_cast<uint32_t>(sys::kCloneNewCgroup) |
+                                     CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |
+                                     CLONE_NEWNET | static_cast<uint32_t>(sys::kCloneNewTime);
 constexpr uint32_t kTiocsti = 0x5412, kTioclinux = 0x541C;
 constexpr uint32_t kX32Bit = 0x40000000;
 
-// The low half of argument `index`: the kernel looks at no more for the calls that are checked here.
+// The low half of argument `index`: the kernel looks at no more for the calls that are checked
+// here.
 constexpr uint32_t LowHalf(size_t index) {
     const size_t high_first = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0;
     return static_cast<uint32_t>(offsetof(seccomp_data, args) + 8 * index + high_first);
@@ -49,8 +50,9 @@ FilterProgram Leaf(Verdict verdict) {
             return {Load(LowHalf(0)), Jump(BPF_JSET, kNamespaceFlags, 0, 1), Return(Refuse(EPERM)),
                     Return(SECCOMP_RET_ALLOW)};
         case Verdict::kIoctl:
-            return {Load(LowHalf(1)), Jump(BPF_JEQ, kTiocsti, 1, 0), Jump(BPF_JEQ, kTioclinux, 0, 1),
-                    Return(Refuse(EPERM)), Return(SECCOMP_RET_ALLOW)};
+            return {Load(LowHalf(1)), Jump(BPF_JEQ, kTiocsti, 1, 0),
+                    Jump(BPF_JEQ, kTioclinux, 0, 1), Return(Refuse(EPERM)),
+                    Return(SECCOMP_RET_ALLOW)};
     }
     return {};
 }
@@ -145,7 +147,8 @@ Result<uint32_t> Interpret(const FilterProgram& program, uint32_t architecture, 
         auto jump = [&](bool taken) { at += taken ? step.jt : step.jf; };
         switch (step.code) {
             case BPF_LD | BPF_W | BPF_ABS:
-                if (step.k % 4 != 0 || step.k > sizeof data - 4) return Fail("load outside the data");
+                if (step.k % 4 != 0 || step.k > sizeof data - 4)
+                    return Fail("load outside the data");
                 std::memcpy(&accumulator, reinterpret_cast<const char*>(&data) + step.k, 4);
                 break;
             case BPF_JMP | BPF_JA: at += step.k; break;

@@ -15,8 +15,8 @@ enum class Verdict : uint8_t {
     kNotPermitted,  // EPERM
     kNotThere,      // ENOSYS: libcs fall back to an older call
     kAllow,
-    kClone,         // allowed without namespace flags, else EPERM
-    kIoctl,         // allowed but for TIOCSTI and TIOCLINUX, which put words in a terminal's mouth
+    kClone,  // allowed without namespace flags, else EPERM
+    kIoctl,  // allowed but for TIOCSTI and TIOCLINUX, which put words in a terminal's mouth
 };
 // Verdicts by system call number, for the native architecture. A number that is not in the map but
 // below the largest one is not permitted; one above it is not there.
@@ -27,9 +27,9 @@ using Verdicts = std::map<uint32_t, Verdict>;
 // mount(2), …). Names are those of libseccomp.
 Verdicts DefaultVerdicts(uint64_t capabilities);
 
-// Pure: a balanced search over ranges of numbers with the same verdict, since the kernel checks each
-// instruction when the filter is installed and most of them at each call. Another architecture's and
-// x32 calls kill the process.
+// Pure: a balanced search over ranges of numbers with the same verdict, since the kernel checks
+// each instruction when the filter is installed and most of them at each call. Another
+// architecture's and x32 calls kill the process.
 FilterProgram Assemble(const Verdicts& verdicts);
 
 // What a filter answers (SECCOMP_RET_*), by interpreting it: for tests and `husk show`. Understands

@@ -95,12 +95,12 @@ constexpr const char* kPerfmon[] = {"perf_event_open"};
 // clang-format on
 
 constexpr CapabilityCalls kByCapability[] = {
-    {CAP_SYS_ADMIN, kSysAdmin},   {CAP_SYS_CHROOT, kSysChroot},
-    {CAP_SYS_BOOT, kSysBoot},     {CAP_SYS_MODULE, kSysModule},
-    {CAP_SYS_TIME, kSysTime},     {CAP_SYS_TTY_CONFIG, kSysTtyConfig},
-    {CAP_SYS_RAWIO, kSysRawIo},   {CAP_SYS_PACCT, kSysPacct},
-    {CAP_SYS_NICE, kSysNice},     {CAP_DAC_READ_SEARCH, kDacReadSearch},
-    {CAP_SYSLOG, kSyslog},        {CAP_BPF, kBpf},
+    {CAP_SYS_ADMIN, kSysAdmin}, {CAP_SYS_CHROOT, kSysChroot},
+    {CAP_SYS_BOOT, kSysBoot},   {CAP_SYS_MODULE, kSysModule},
+    {CAP_SYS_TIME, kSysTime},   {CAP_SYS_TTY_CONFIG, kSysTtyConfig},
+    {CAP_SYS_RAWIO, kSysRawIo}, {CAP_SYS_PACCT, kSysPacct},
+    {CAP_SYS_NICE, kSysNice},   {CAP_DAC_READ_SEARCH, kDacReadSearch},
+    {CAP_SYSLOG, kSyslog},      {CAP_BPF, kBpf},
     {CAP_PERFMON, kPerfmon},
 };
 

@@ -2,9 +2,8 @@
 // end from an OCI bundle), turned into a Plan beforehand and started by Launch().
 #pragma once
 
-#include <linux/filter.h>
-
 #include <cstdint>
+#include <linux/filter.h>
 
 #include <memory>
 #include <optional>
@@ -31,9 +30,9 @@ struct CgroupLimits {
     std::optional<uint64_t> tasks_max;
     std::optional<uint64_t> cpu_quota_us;  // with cpu_period_us
     uint64_t cpu_period_us = 100'000;
-    std::optional<uint32_t> cpu_weight;    // 0 = idle (cpu.idle)
+    std::optional<uint32_t> cpu_weight;  // 0 = idle (cpu.idle)
     std::optional<std::string> cpus;
-    bool oom_group = true;                 // the whole container goes, not one process of it
+    bool oom_group = true;  // the whole container goes, not one process of it
 };
 
 struct ResourceLimit {
@@ -44,19 +43,19 @@ struct ResourceLimit {
 enum class NetworkKind {
     kPrivate,  // a new namespace with loopback up
     kHost,
-    kJoin,     // that of the process `join_pid`
+    kJoin,  // that of the process `join_pid`
 };
 
 using FilterProgram = std::vector<sock_filter>;
 
 struct ContainerSpec {
-    std::string name;      // for messages
+    std::string name;  // for messages
     std::string host_name;
     rootfs::RootSpec root;
     std::vector<std::string> argv;
     std::vector<std::string> environment;  // NAME=VALUE, whole
     std::string working_dir = "/";
-    rootfs::UserIds user;  // in the container's ids
+    rootfs::UserIds user;                   // in the container's ids
     std::optional<IdRange> user_namespace;  // nothing = the device's
     bool private_pids = true, private_ipc = true;
     NetworkKind network = NetworkKind::kPrivate;

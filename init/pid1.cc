@@ -48,14 +48,10 @@ constexpr SignalRow kWishes[] = {
 
 const char* Name(ShutdownAction action) {
     switch (action) {
-        case ShutdownAction::kNone:
-            return "nothing";
-        case ShutdownAction::kPoweroff:
-            return "power off";
-        case ShutdownAction::kReboot:
-            return "reboot";
-        case ShutdownAction::kHalt:
-            return "halt";
+        case ShutdownAction::kNone: return "nothing";
+        case ShutdownAction::kPoweroff: return "power off";
+        case ShutdownAction::kReboot: return "reboot";
+        case ShutdownAction::kHalt: return "halt";
     }
     return "?";
 }

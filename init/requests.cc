@@ -35,16 +35,12 @@ int Serve(Memory& memory, Request& request, Answer& answer, Instant now) {
     const InitPacket& packet = request.packet;
     const auto action = static_cast<ShutdownAction>(packet.value);
     switch (packet.type) {
-        case InitPacketType::kHello:
-            return Hello(memory, packet.number, answer.packet);
+        case InitPacketType::kHello: return Hello(memory, packet.number, answer.packet);
         case InitPacketType::kStore:
             return memory.slots.Store(packet.slot, std::move(request.descriptor));
-        case InitPacketType::kFetch:
-            return Fetch(memory.slots, answer);
-        case InitPacketType::kDrop:
-            return memory.slots.Drop(packet.slot);
-        case InitPacketType::kNextExit:
-            return NextExit(memory.exits, packet.value, answer.packet);
+        case InitPacketType::kFetch: return Fetch(memory.slots, answer);
+        case InitPacketType::kDrop: return memory.slots.Drop(packet.slot);
+        case InitPacketType::kNextExit: return NextExit(memory.exits, packet.value, answer.packet);
         case InitPacketType::kShutdown:
             if (!IsShutdownAction(packet.value)) return EINVAL;
             memory.shutdown.Begin(action, now);
@@ -54,8 +50,7 @@ int Serve(Memory& memory, Request& request, Answer& answer, Instant now) {
             memory.shutdown.Finish(action, now);
             return 0;
         case InitPacketType::kExitsPending:
-        case InitPacketType::kShutdownWanted:
-            return EINVAL;  // notices of ours
+        case InitPacketType::kShutdownWanted: return EINVAL;  // notices of ours
     }
     return EINVAL;  // a number that is none of the types
 }

@@ -33,10 +33,11 @@ Result<Attached> OpenAttachment(const Attachment& attachment, int user_namespace
                                    .user_namespace = static_cast<uint64_t>(user_namespace)};
     if (sys::mount_setattr(attached.mount.get(), "", flags, map) == 0) return attached;
     if (errno != EINVAL || !attachment.read_only)
-        return FailErrno(Cat("map the owners of ", Quote(attachment.source),
-                             " for the container's user namespace (this kernel can do that on ext4, "
-                             "xfs, f2fs, btrfs and erofs, and on tmpfs from 6.3 on: put the volume "
-                             "there, mount it read-only, or write UserNS=host)"));
+        return FailErrno(
+            Cat("map the owners of ", Quote(attachment.source),
+                " for the container's user namespace (this kernel can do that on ext4, "
+                "xfs, f2fs, btrfs and erofs, and on tmpfs from 6.3 on: put the volume "
+                "there, mount it read-only, or write UserNS=host)"));
     attached.owners_unmapped = true;
     return attached;
 }

@@ -1,14 +1,13 @@
 #include "rootfs/image.h"
 
+#include <cstdio>
+#include <cstring>
 #include <fcntl.h>
 #include <linux/loop.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <cstdio>
-#include <cstring>
 
 #include "base/file.h"
 #include "base/sys.h"
@@ -24,8 +23,7 @@ constexpr uint32_t kSquashfsMagic = 0x73717368;
 
 uint64_t LittleEndian(std::string_view head, size_t at, size_t bytes) {
     uint64_t value = 0;
-    for (size_t i = bytes; i-- > 0;)
-        value = value << 8 | static_cast<unsigned char>(head[at + i]);
+    for (size_t i = bytes; i-- > 0;) value = value << 8 | static_cast<unsigned char>(head[at + i]);
     return value;
 }
 
@@ -78,12 +76,11 @@ Result<OwnedFd> AttachLoop(int image, const std::string& name, std::string& devi
 
 std::string KeyOf(const struct stat& file) {
     char key[96];
-    std::snprintf(key, sizeof key, "%llx-%llx-%llx-%llx.%llx",
-                  static_cast<unsigned long long>(file.st_dev),
-                  static_cast<unsigned long long>(file.st_ino),
-                  static_cast<unsigned long long>(file.st_size),
-                  static_cast<unsigned long long>(file.st_ctim.tv_sec),
-                  static_cast<unsigned long long>(file.st_ctim.tv_nsec));
+    std::snprintf(
+        key, sizeof key, "%llx-%llx-%llx-%llx.%llx", static_cast<unsigned long long>(file.st_dev),
+        static_cast<unsigned long long>(file.st_ino), static_cast<unsigned long long>(file.st_size),
+        static_cast<unsigned long long>(file.st_ctim.tv_sec),
+        static_cast<unsigned long long>(file.st_ctim.tv_nsec));
     return key;
 }
 
@@ -149,8 +146,9 @@ Result<ImageStore::Mounted> ImageStore::Mount(const std::string& image_file) {
     if (!loop) return Fail(std::move(loop).error().Wrap(what));
     if (::mount(device.c_str(), mounted.path.c_str(), FileSystemName(*type), MS_RDONLY | MS_NODEV,
                 nullptr) != 0) {
-        const char* hint = errno == ENODEV ? " (the kernel has no such file system: load its module)"
-                                           : " (is the file damaged?)";
+        const char* hint = errno == ENODEV
+                               ? " (the kernel has no such file system: load its module)"
+                               : " (is the file damaged?)";
         return FailErrno(Cat(what, ": mount as ", FileSystemName(*type), hint));
     }
     return mounted;

@@ -1,10 +1,9 @@
 #include "rootfs/look_up.h"
 
+#include <climits>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <climits>
 
 #include "base/file.h"
 #include "base/sys.h"

@@ -20,7 +20,8 @@ class Tree {
     std::string ReadText(const std::string& path, size_t limit) const;
 
   private:
-    Tree(OwnedFd root, std::string real_path) : root_(std::move(root)), path_(std::move(real_path)) {}
+    Tree(OwnedFd root, std::string real_path)
+        : root_(std::move(root)), path_(std::move(real_path)) {}
 
     OwnedFd root_;
     std::string path_;  // canonical

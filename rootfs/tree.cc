@@ -1,11 +1,11 @@
 #include "rootfs/tree.h"
 
+#include <cstdio>
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <map>
 
 #include "base/text.h"
@@ -106,32 +106,42 @@ class RootPlanner {
     // /proc comes last of all (Finish() puts it there): until then no path can run through one of
     // its magic links, so plain paths of the new root cannot leave it.
     void CollectPoints() {
-        AddAttachedPoint("/dev", {.source = spec_.device_tree, .read_only = true, .no_exec = true,
-                                  .no_suid = true}, true);
+        AddAttachedPoint(
+            "/dev",
+            {.source = spec_.device_tree, .read_only = true, .no_exec = true, .no_suid = true},
+            true);
         AddPoint({.target = "/dev/pts",
                   .step = Mount("devpts", "", MS_NOSUID | MS_NOEXEC,
                                 "newinstance,ptmxmode=0666,mode=0620,gid=5")});
-        AddPoint({.target = "/dev/shm",
-                  .step = Mount("tmpfs", "", kQuiet | MS_NOEXEC,
-                                TmpfsOptions(spec_.shm_size, 01777)),
-                  .take_new_entries = true});
+        AddPoint(
+            {.target = "/dev/shm",
+             .step = Mount("tmpfs", "", kQuiet | MS_NOEXEC, TmpfsOptions(spec_.shm_size, 01777)),
+             .take_new_entries = true});
         if (spec_.own_ipc)
             AddPoint({.target = "/dev/mqueue", .step = Mount("mqueue", "", kQuiet | MS_NOEXEC)});
         if (spec_.own_network)
-            AddPoint({.target = "/sys",
-                      .step = Mount("sysfs", "", kQuiet | MS_NOEXEC | MS_RDONLY)});
+            AddPoint(
+                {.target = "/sys", .step = Mount("sysfs", "", kQuiet | MS_NOEXEC | MS_RDONLY)});
         else
-            AddAttachedPoint("/sys", {.source = "/sys", .read_only = true, .no_exec = true,
-                                      .no_suid = true, .no_dev = true}, true);
+            AddAttachedPoint("/sys",
+                             {.source = "/sys",
+                              .read_only = true,
+                              .no_exec = true,
+                              .no_suid = true,
+                              .no_dev = true},
+                             true);
         AddPoint({.target = "/sys/fs/cgroup",
                   .step = Mount("cgroup2", "", kQuiet | MS_NOEXEC | MS_RDONLY)});
         AddPoint({.target = "/proc", .step = Mount("proc", "", kQuiet | MS_NOEXEC)});
         for (const auto& tmpfs : spec_.tmpfs) AddTmpfs(tmpfs);
         for (const auto& bind : spec_.binds)
             AddAttachedPoint(bind.destination,
-                             {.source = bind.source, .read_only = bind.read_only,
-                              .no_exec = bind.no_exec, .no_suid = bind.no_suid,
-                              .no_dev = bind.no_dev, .recursive = bind.recursive,
+                             {.source = bind.source,
+                              .read_only = bind.read_only,
+                              .no_exec = bind.no_exec,
+                              .no_suid = bind.no_suid,
+                              .no_dev = bind.no_dev,
+                              .recursive = bind.recursive,
                               .idmap = bind.idmap},
                              bind.is_directory);
     }
@@ -148,9 +158,8 @@ class RootPlanner {
             if (point.target == "/proc") return std::ptrdiff_t{1000};
             return std::count(point.target.begin(), point.target.end(), '/');
         };
-        std::stable_sort(points_.begin(), points_.end(), [&](const Point& a, const Point& b) {
-            return depth(a) < depth(b);
-        });
+        std::stable_sort(points_.begin(), points_.end(),
+                         [&](const Point& a, const Point& b) { return depth(a) < depth(b); });
     }
 
     // The mount that a point lies on, or nullptr for the root.
@@ -181,7 +190,9 @@ class RootPlanner {
             const bool exists = fact.kind == PathFact::Kind::kDirectory;
             AddDirectory(prefix + *at, exists ? fact.mode & 07777 : 0755);
             if (exists && (fact.uid != 0 || fact.gid != 0))
-                Add({.op = TreeOp::kSetOwner, .target = prefix + *at, .uid = fact.uid,
+                Add({.op = TreeOp::kSetOwner,
+                     .target = prefix + *at,
+                     .uid = fact.uid,
                      .gid = fact.gid});
         }
     }
@@ -196,7 +207,9 @@ class RootPlanner {
                 MakePath("", point.target, "/", point.directory, nullptr);
         for (const auto& file : spec_.files) {
             MakePath("", Parent(file.path), "/", true, nullptr);
-            Add({.op = TreeOp::kMakeFile, .target = file.path, .data = file.content,
+            Add({.op = TreeOp::kMakeFile,
+                 .target = file.path,
+                 .data = file.content,
                  .mode = file.mode});
         }
     }
@@ -222,8 +235,10 @@ class RootPlanner {
                 (fact.kind == PathFact::Kind::kFile && fact.empty))
                 files.push_back({fact.path, file.content, file.mode});
         }
-        const int tree = AddAttachment({.source = spec_.tree, .read_only = ReadOnlyTree(),
-                                        .no_dev = true, .idmap = spec_.tree_idmap});
+        const int tree = AddAttachment({.source = spec_.tree,
+                                        .read_only = ReadOnlyTree(),
+                                        .no_dev = true,
+                                        .idmap = spec_.tree_idmap});
         plan_.layered = spec_.volatile_overlay || !lacking.empty() || !files.empty();
         if (!plan_.layered) {
             Add({.op = TreeOp::kAttach, .target = spec_.staging, .slot = tree});
@@ -240,8 +255,8 @@ class RootPlanner {
 
     bool ReadOnlyTree() const { return spec_.read_only || spec_.volatile_overlay; }
 
-    // A small tmpfs with just what is lacking becomes a layer of an overlay upon the tree: the upper
-    // one where the root may be written to, else one more lower one.
+    // A small tmpfs with just what is lacking becomes a layer of an overlay upon the tree: the
+    // upper one where the root may be written to, else one more lower one.
     void AddLayer(int tree, const std::vector<std::pair<std::string, bool>>& lacking,
                   const std::vector<RootFile>& files) {
         const std::string lower = spec_.staging + ".lower", layer = spec_.staging + ".layer";
@@ -255,7 +270,9 @@ class RootPlanner {
             MakePath(top, path, "/", directory, &look_up_);
         for (const auto& file : files) {
             MakePath(top, Parent(file.path), "/", true, &look_up_);
-            Add({.op = TreeOp::kMakeFile, .target = top + file.path, .data = file.content,
+            Add({.op = TreeOp::kMakeFile,
+                 .target = top + file.path,
+                 .data = file.content,
                  .mode = file.mode});
         }
         std::string options;
@@ -272,8 +289,8 @@ class RootPlanner {
 
     void MountPoints() {
         for (const auto& point : points_) {
-            // Mount points on the root exist by now. One on a mount of ours is made there, except in
-            // /dev and /sys, which bring theirs.
+            // Mount points on the root exist by now. One on a mount of ours is made there, except
+            // in /dev and /sys, which bring theirs.
             const Point* below = MountBelow(point);
             if (below != nullptr && below->take_new_entries)
                 MakePath("", point.target, below->target, point.directory, nullptr);
@@ -325,10 +342,10 @@ Result<RootPlan> PlanRoot(const RootSpec& spec, const LookUp& look_up) {
 
 const std::vector<std::string>& DefaultMaskedPaths() {
     static const std::vector<std::string> paths = {
-        "/proc/acpi",        "/proc/asound",      "/proc/interrupts",   "/proc/kcore",
-        "/proc/keys",        "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats",
-        "/proc/sched_debug", "/proc/scsi",        "/sys/firmware",
-        "/sys/devices/virtual/powercap"};
+        "/proc/acpi",       "/proc/asound",      "/proc/interrupts",
+        "/proc/kcore",      "/proc/keys",        "/proc/latency_stats",
+        "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug",
+        "/proc/scsi",       "/sys/firmware",     "/sys/devices/virtual/powercap"};
     return paths;
 }
 

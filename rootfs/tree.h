@@ -34,7 +34,7 @@ struct TreeStep {
     unsigned long flags = 0;  // MS_*
     unsigned mode = 0;
     uint32_t uid = 0, gid = 0;
-    int slot = -1;            // index into RootPlan::attachments
+    int slot = -1;  // index into RootPlan::attachments
 };
 
 // "mount 'tmpfs' on '/tmp'": the words for a step that failed.
@@ -74,26 +74,26 @@ enum class RootKind { kSkeleton, kTree };  // kTree: an image's mount or a direc
 
 struct RootSpec {
     RootKind kind = RootKind::kSkeleton;
-    std::string tree;            // kTree: its path on the device
-    bool tree_idmap = false;     // map its owners
+    std::string tree;         // kTree: its path on the device
+    bool tree_idmap = false;  // map its owners
     bool read_only = true;
     bool volatile_overlay = false;
     std::vector<BindMount> binds;
     std::vector<TmpfsMount> tmpfs;
     std::vector<RootFile> files;  // made where the tree has none, or an empty one
     std::vector<std::string> masked, protected_paths;
-    std::string device_tree;     // path of the prepared /dev (devices.h)
+    std::string device_tree;  // path of the prepared /dev (devices.h)
     uint64_t shm_size = 0;
-    bool own_network = true;     // sysfs can be mounted; otherwise the device's is bound
-    bool own_ipc = true;         // mqueue can be mounted
-    std::string staging;         // an empty directory on the device to build the root at; two more
-                                 // lie beside it: STAGING.lower and STAGING.layer
+    bool own_network = true;  // sysfs can be mounted; otherwise the device's is bound
+    bool own_ipc = true;      // mqueue can be mounted
+    std::string staging;      // an empty directory on the device to build the root at; two more
+                              // lie beside it: STAGING.lower and STAGING.layer
 };
 
 // What the tree has at a path, as the container would see it: links resolved inside the tree.
 struct PathFact {
     enum class Kind { kMissing, kDirectory, kFile, kOther } kind = Kind::kMissing;
-    bool empty = false;      // kFile: no bytes
+    bool empty = false;  // kFile: no bytes
     unsigned mode = 0;
     uint32_t uid = 0, gid = 0;
     // The real path inside the tree, links resolved; of a missing one, as far as it exists, and the

@@ -15,7 +15,8 @@ std::optional<uint32_t> ParseId(std::string_view text) {
     return static_cast<uint32_t>(*number);
 }
 
-// Calls `visit` with the fields of each line that has at least `wanted` of them, until it says true.
+// Calls `visit` with the fields of each line that has at least `wanted` of them, until it says
+// true.
 template <typename Visit>
 bool FindEntry(std::string_view file, size_t wanted, Visit visit) {
     for (auto line : Split(file, '\n')) {
@@ -73,8 +74,8 @@ Result<UserIds> ResolveUser(const UserRequest& request, std::string_view passwd,
         (void)FindEntry(group, 4, [&](const auto& fields) {  // visits all: nothing is "found"
             auto gid = ParseId(fields[2]);
             auto members = Split(fields[3], ',');
-            if (gid && *gid != ids.gid && std::find(members.begin(), members.end(), ids.name) !=
-                                              members.end())
+            if (gid && *gid != ids.gid &&
+                std::find(members.begin(), members.end(), ids.name) != members.end())
                 ids.groups.push_back(*gid);
             return false;
         });

@@ -23,8 +23,8 @@ struct UserRequest {
     std::vector<std::string> group_add;  // names or numbers
 };
 
-// passwd(5) and group(5); lines that are no entries are passed over. A number needs no entry, a name
-// does. Supplementary groups are those that list the user, and group_add.
+// passwd(5) and group(5); lines that are no entries are passed over. A number needs no entry, a
+// name does. Supplementary groups are those that list the user, and group_add.
 Result<UserIds> ResolveUser(const UserRequest& request, std::string_view passwd,
                             std::string_view group);
 

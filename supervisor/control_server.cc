@@ -1,12 +1,11 @@
 #include "supervisor/control_server.h"
 
+#include <cstring>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include <cstring>
 
 #include "base/text.h"
 #include "supervisor/control_protocol.h"
@@ -89,10 +88,11 @@ void ControlServer::Accept() {
     if (!socket) return;  // gone again, or no descriptors left: the next event tries again
     if (connections_.size() >= kMostConnections) {
         // One try: whoever asked is told why, if there is room.
-        (void)SendSome(socket.get(),
-                       R"({"version":1,"ok":false,"code":"busy","error":"too many clients; try again"})"
-                       "\n",
-                       {});
+        (void)SendSome(
+            socket.get(),
+            R"({"version":1,"ok":false,"code":"busy","error":"too many clients; try again"})"
+            "\n",
+            {});
         return;
     }
     const ConnectionId id = next_id_++;
@@ -100,7 +100,8 @@ void ControlServer::Accept() {
     if (!loop_.Add(fd, EPOLLIN, [this, id](uint32_t events) { OnEvent(id, events); })) return;
     Connection& connection = connections_[id];
     connection.socket = std::move(socket);
-    connection.deadline = loop_.StartTimer(MonotonicNow() + kClientLimit, [this, id] { Close(id); });
+    connection.deadline =
+        loop_.StartTimer(MonotonicNow() + kClientLimit, [this, id] { Close(id); });
 }
 
 void ControlServer::OnEvent(ConnectionId id, uint32_t events) {
@@ -143,7 +144,8 @@ void ControlServer::Answer(ConnectionId id, std::string json, std::vector<OwnedF
     connection.descriptors = std::move(descriptors);
     connection.answered = true;
     loop_.CancelTimer(connection.deadline);
-    connection.deadline = loop_.StartTimer(MonotonicNow() + kClientLimit, [this, id] { Close(id); });
+    connection.deadline =
+        loop_.StartTimer(MonotonicNow() + kClientLimit, [this, id] { Close(id); });
     Write(id, connection);
 }
 

@@ -1,6 +1,6 @@
 // The control socket's connections: one request line in, one answer line out, then closed. Requests
-// are bounded in size and time, answers are written as the client takes them: no client can slow the
-// supervisor.
+// are bounded in size and time, answers are written as the client takes them: no client can slow
+// the supervisor.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// What the supervisor sets up on the device before it starts units: modules, sysctls, host name, the
-// state file system (all from /etc/husk/system.conf) and its own folders.
+// What the supervisor sets up on the device before it starts units: modules, sysctls, host name,
+// the state file system (all from /etc/husk/system.conf) and its own folders.
 #pragma once
 
 #include <string>

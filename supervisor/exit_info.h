@@ -25,11 +25,11 @@ struct ExitInfo {
     int code = 0;
     int signal = 0;
     bool core_dumped = false;
-    uint64_t oom_kills = 0;        // in this run
-    uint64_t memory_limit = 0;     // bytes, for the words; 0 = none
-    std::string text;              // kStartFailed, kTimeout
+    uint64_t oom_kills = 0;     // in this run
+    uint64_t memory_limit = 0;  // bytes, for the words; 0 = none
+    std::string text;           // kStartFailed, kTimeout
     Instant at{};
-    int64_t at_realtime = 0;       // ns since 1970
+    int64_t at_realtime = 0;  // ns since 1970
 };
 
 // From wait status (waitpid(2)) and how often memory.events' oom_kill rose during the run. A main

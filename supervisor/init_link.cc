@@ -1,9 +1,8 @@
 #include "supervisor/init_link.h"
 
+#include <cstring>
 #include <poll.h>
 #include <sys/socket.h>
-
-#include <cstring>
 
 #include "base/text.h"
 
@@ -103,8 +102,8 @@ void InitLink::TakeNotice(const InitPacket& packet) {
 }
 
 Result<InitLink::Greeting> InitLink::Hello() {
-    auto answer = Request({.type = InitPacketType::kHello,
-                           .number = static_cast<int32_t>(kInitProtocolVersion)});
+    auto answer = Request(
+        {.type = InitPacketType::kHello, .number = static_cast<int32_t>(kInitProtocolVersion)});
     if (!answer) return Fail(std::move(answer).error());
     return Greeting{static_cast<ShutdownAction>(answer->value), answer->pid};
 }
@@ -134,8 +133,8 @@ Result<int> InitLink::Store(int fd) {
 
 Result<OwnedFd> InitLink::Fetch(int slot) {
     OwnedFd fd;
-    auto answer = Request(
-        {.type = InitPacketType::kFetch, .slot = static_cast<uint32_t>(slot)}, -1, &fd);
+    auto answer =
+        Request({.type = InitPacketType::kFetch, .slot = static_cast<uint32_t>(slot)}, -1, &fd);
     if (!answer) return Fail(std::move(answer).error());
     if (!fd) return Fail("PID 1 answered without a descriptor");
     return fd;
@@ -160,9 +159,8 @@ std::vector<OrphanExit> InitLink::TakeExits() {
 }
 
 Status InitLink::Shutdown(ShutdownAction action, bool now) {
-    auto answer = Request(
-        {.type = now ? InitPacketType::kShutdownNow : InitPacketType::kShutdown,
-         .value = static_cast<uint64_t>(action)});
+    auto answer = Request({.type = now ? InitPacketType::kShutdownNow : InitPacketType::kShutdown,
+                           .value = static_cast<uint64_t>(action)});
     if (!answer) return Fail(std::move(answer).error());
     return {};
 }

@@ -1,9 +1,8 @@
 // The supervisor's end of the conversation with PID 1 (base/init_protocol.h).
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstdint>
+#include <sys/types.h>
 
 #include <deque>
 #include <optional>

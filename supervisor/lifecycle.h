@@ -17,7 +17,8 @@
 //   (A PID 1 of a namespace that has no handler yet would not notice SIGTERM, pid_namespaces(7).)
 // - A stop that was asked for ends in inactive whatever the exit was; the reason names the exit.
 //   Stopping what has failed makes it inactive: the way to take note of a failure.
-// - KillMode=process: as mixed. The rest of the group is killed once the main process is gone, since
+// - KillMode=process: as mixed. The rest of the group is killed once the main process is gone,
+// since
 //   a container ends with its main process and its cgroup must be empty for the next start.
 // - SendSIGKILL=no: the stop signal is sent again at each timeout, and the stop waits for ever.
 // - Type=oneshot is not restarted after a clean exit (as systemd), whatever Restart= says.
@@ -57,17 +58,17 @@ enum class EventKind {
     kStartWanted,
     kStopWanted,
     kRestartWanted,
-    kOrderReady,     // everything that it is ordered after is up (or will not come up)
-    kOrderWaits,     // text: for what, "'mosquitto' (starting)". Only changes the reason
+    kOrderReady,       // everything that it is ordered after is up (or will not come up)
+    kOrderWaits,       // text: for what, "'mosquitto' (starting)". Only changes the reason
     kRequirementLost,  // text: "requires 'db', which has failed"
-    kLaunched,       // clone3 succeeded; pid
-    kLaunchFailed,   // nothing was started; text: the error
-    kExecuted,       // execve succeeded
-    kStepFailed,     // the child reported a step before execve; text: the error. The exit follows
-    kMainExited,     // exit
-    kGroupEmpty,     // no process is left in the cgroup. Never stands for the exit: where that was
-                     // lost, the runner says kMainExited with kUnknown
-    kTimer,          // the armed timer fired
+    kLaunched,         // clone3 succeeded; pid
+    kLaunchFailed,     // nothing was started; text: the error
+    kExecuted,         // execve succeeded
+    kStepFailed,       // the child reported a step before execve; text: the error. The exit follows
+    kMainExited,       // exit
+    kGroupEmpty,  // no process is left in the cgroup. Never stands for the exit: where that was
+                  // lost, the runner says kMainExited with kUnknown
+    kTimer,       // the armed timer fired
 };
 inline constexpr int kEventKinds = static_cast<int>(EventKind::kTimer) + 1;
 
@@ -87,7 +88,7 @@ enum class ActionKind {
     kKillGroup,    // cgroup.kill; kGroupEmpty is to follow (at once where nothing is left)
     kArmTimer,     // replaces an armed one
     kCancelTimer,
-    kRelease,      // let go of cgroup leaf, mounts, namespaces: nothing is to be started soon
+    kRelease,  // let go of cgroup leaf, mounts, namespaces: nothing is to be started soon
 };
 
 struct Action {
@@ -127,22 +128,22 @@ inline constexpr int kAfterCleanings = static_cast<int>(AfterCleaning::kStartAga
 // Goes into the unit's record as it is, so that a new supervisor goes on from it.
 struct Life {
     State state = State::kInactive;
-    std::string reason;           // why it is in this state, for people
+    std::string reason;  // why it is in this state, for people
     // What the reason of the state that is being worked towards will say: "started at boot",
     // "stopped by 'husk stop'", "exited with code 1; not started again (Restart=no)".
     std::string cause;
-    Instant since{};              // when it got there
+    Instant since{};  // when it got there
     int main_pid = 0;
-    Instant started_at{};         // of the last launch
+    Instant started_at{};                            // of the last launch
     AfterCleaning after = AfterCleaning::kStayDown;  // kStopping, kCleaning
-    bool executed = false;        // the program runs: execve succeeded
-    bool killed = false;          // kStopping: the stop signal had its time
-    bool done = false;            // kInactive: ended by itself as it should, not stopped
-    uint64_t restarts = 0;        // automatic ones since it was last started on request
-    int failures_in_row = 0;      // the step of the backoff; 0 after a stable run
-    Instant timer{};              // deadline of the armed timer, 0 = none. A new supervisor arms it
-    ExitInfo last_exit;           // kind kNone before the first
-    std::string step_error;       // what the child reported before execve, until its exit comes
+    bool executed = false;                           // the program runs: execve succeeded
+    bool killed = false;                             // kStopping: the stop signal had its time
+    bool done = false;        // kInactive: ended by itself as it should, not stopped
+    uint64_t restarts = 0;    // automatic ones since it was last started on request
+    int failures_in_row = 0;  // the step of the backoff; 0 after a stable run
+    Instant timer{};          // deadline of the armed timer, 0 = none. A new supervisor arms it
+    ExitInfo last_exit;       // kind kNone before the first
+    std::string step_error;   // what the child reported before execve, until its exit comes
 };
 
 // Whether units ordered after this one may start: up, or not coming up by itself now. Backoff is
@@ -158,8 +159,8 @@ std::vector<Action> Advance(Life& life, const Policy& policy, const Event& event
                             uint32_t random);
 
 // The pause before automatic start number failures_in_row (1 = first; 0 is as 1): from restart_sec
-// to restart_max_delay in restart_steps exponential steps (systemd's formula), plus up to a tenth of
-// jitter. From the second on it is at least 10 ms, so that RestartSec=0 is no busy loop.
+// to restart_max_delay in restart_steps exponential steps (systemd's formula), plus up to a tenth
+// of jitter. From the second on it is at least 10 ms, so that RestartSec=0 is no busy loop.
 Duration BackoffDelay(const Policy& policy, int failures_in_row, uint32_t random);
 // A run of at least this length makes the backoff start from the short delay again: 10 s, or the
 // longest delay where that is more, so that a unit which crashes spends more time up than waiting

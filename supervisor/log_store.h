@@ -6,11 +6,11 @@
 // out of the pipe and moves the position within one system call (do_splice in the kernel's
 // fs/splice.c), and a fatal signal is acted upon only between system calls; one that arrives during
 // it makes it shorter, not half done. Descriptors that PID 1 keeps share that description, so a new
-// supervisor reads the position from it (lseek(2) with SEEK_CUR) and goes on. Hence two rules: never
-// seek the text file, and never give its description to a reader.
+// supervisor reads the position from it (lseek(2) with SEEK_CUR) and goes on. Hence two rules:
+// never seek the text file, and never give its description to a reader.
 //
-// A container that lays pages of a file into its pipe which later cannot be read (EIO) stops its own
-// log, and no other.
+// A container that lays pages of a file into its pipe which later cannot be read (EIO) stops its
+// own log, and no other.
 #pragma once
 
 #include <cstddef>

@@ -26,8 +26,7 @@ const char* ActionName(ShutdownAction action) {
 
 }  // namespace
 
-Manager::Manager(Device& device, Options options)
-    : device_(device), options_(std::move(options)) {}
+Manager::Manager(Device& device, Options options) : device_(device), options_(std::move(options)) {}
 Manager::~Manager() { device_.loop.CancelTimer(review_); }
 
 Manager::Entry* Manager::FindEntry(std::string_view name) {
@@ -105,8 +104,7 @@ void Manager::AddEntry(config::LoadedUnit unit, container::IdRange ids,
         if (entry.runner)
             entry.runner->Replace(std::move(unit.unit));
         else
-            entry.runner =
-                std::make_unique<UnitRunner>(device_, *this, std::move(unit.unit), ids);
+            entry.runner = std::make_unique<UnitRunner>(device_, *this, std::move(unit.unit), ids);
     }
     entries_.push_back(std::move(entry));
 }
@@ -115,7 +113,8 @@ void Manager::IndexEntries() {
     std::sort(entries_.begin(), entries_.end(),
               [](const Entry& a, const Entry& b) { return a.name < b.name; });
     std::vector<OrderUnit> units;
-    std::map<std::string, std::vector<std::string>> before;  // unit -> those that name it in Before=
+    std::map<std::string, std::vector<std::string>>
+        before;  // unit -> those that name it in Before=
     for (const auto& entry : entries_)
         if (entry.runner)
             for (const auto& other : entry.runner->unit().unit.before)
@@ -190,8 +189,8 @@ void Manager::AdoptRecords() {
     IndexEntries();
     booted_ = !records.empty();
     if (!records.empty())
-        LogInfo(Cat("took over ", std::to_string(records.size()),
-                    " units from an earlier supervisor"));
+        LogInfo(
+            Cat("took over ", std::to_string(records.size()), " units from an earlier supervisor"));
 }
 
 // What a record tells of was decided already: started, stopped or failed.
@@ -234,7 +233,8 @@ void Manager::Stop(const std::vector<Index>& roots, const std::string& by, bool 
         // What merely requires it goes with it only where it runs.
         if (!is_root[i] && !HasProcesses(runner->life().state)) continue;
         standings_[i].wanted = restart;
-        runner->Dispatch({.kind = kind, .text = is_root[i] ? by : Cat("with what it requires, ", by)});
+        runner->Dispatch(
+            {.kind = kind, .text = is_root[i] ? by : Cat("with what it requires, ", by)});
     }
 }
 
@@ -243,8 +243,7 @@ void Manager::JoinOrder(UnitRunner& runner) {
     if (!index) return;
     OrderVerdict verdict = order_->Verdict(*index, standings_);
     switch (verdict.kind) {
-        case OrderVerdict::Kind::kReady:
-            return runner.Dispatch({.kind = EventKind::kOrderReady});
+        case OrderVerdict::Kind::kReady: return runner.Dispatch({.kind = EventKind::kOrderReady});
         case OrderVerdict::Kind::kWait:
             return runner.Dispatch({.kind = EventKind::kOrderWaits, .text = verdict.text});
         case OrderVerdict::Kind::kLost:
@@ -273,10 +272,10 @@ void Manager::RestartNetworkGuests(Index owner) {
         if (network.kind != config::NetworkMode::Kind::kContainer ||
             network.unit != entries_[owner].name || !HasProcesses(runner->life().state))
             continue;
-        runner->Dispatch(
-            {.kind = EventKind::kRestartWanted,
-             .text = Cat("since ", Quote(entries_[owner].name), ", whose network it shares, was "
-                         "started again")});
+        runner->Dispatch({.kind = EventKind::kRestartWanted,
+                          .text = Cat("since ", Quote(entries_[owner].name),
+                                      ", whose network it shares, was "
+                                      "started again")});
     }
 }
 
@@ -299,8 +298,7 @@ void Manager::Review() {
     if (booted_ && settle_waiters_.empty()) return;
     const BootState state = Overall();
     if (state == BootState::kStarting) return;
-    if (!std::exchange(booted_, true))
-        LogInfo(Cat("boot has settled: ", BootStateName(state)));
+    if (!std::exchange(booted_, true)) LogInfo(Cat("boot has settled: ", BootStateName(state)));
     for (auto id : std::exchange(settle_waiters_, {})) AnswerRunning(id, {});
 }
 

@@ -100,15 +100,15 @@ class Manager final : public RunnerHost {
     Device& device_;
     Options options_;
     ControlServer* control_ = nullptr;
-    std::vector<Entry> entries_;          // sorted by name
+    std::vector<Entry> entries_;  // sorted by name
     std::vector<Standing> standings_;
     std::unique_ptr<Order> order_;
     std::map<std::string, container::IdRange> id_ranges_;  // of every unit that was ever loaded
-    std::set<Index> review_units_;        // waiting ones whose turn may have come
+    std::set<Index> review_units_;                         // waiting ones whose turn may have come
     std::vector<Job> jobs_;
     std::vector<ControlServer::ConnectionId> settle_waiters_;
     ShutdownAction shutdown_ = ShutdownAction::kNone;
-    bool booted_ = false;                 // everything came to rest once
+    bool booted_ = false;  // everything came to rest once
     bool shutdown_told_ = false;
     EventLoop::TimerId review_ = 0;
 };

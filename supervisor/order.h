@@ -1,11 +1,11 @@
 // In which order units start and stop: pure functions of the units' After=, Requires= and Wants=
 // and of where each unit stands.
 //
-// As in systemd, ordering and requirement are separate: After= alone waits, and does not mind a unit
-// that failed or is not wanted; Requires= alone starts the other one too and minds only whether it
-// can exist; both together wait for it to be up. Unlike in systemd, a requirement in backoff is
-// waited for instead of failing the start: on a device that nobody attends, the unit comes up when
-// what it needs does.
+// As in systemd, ordering and requirement are separate: After= alone waits, and does not mind a
+// unit that failed or is not wanted; Requires= alone starts the other one too and minds only
+// whether it can exist; both together wait for it to be up. Unlike in systemd, a requirement in
+// backoff is waited for instead of failing the start: on a device that nobody attends, the unit
+// comes up when what it needs does.
 #pragma once
 
 #include <cstddef>
@@ -80,7 +80,7 @@ class Order {
         std::vector<Index> after, requires_, wants;  // sorted, each once
         std::vector<Index> before;                   // reverse of after
         std::vector<Index> required_by;
-        std::vector<Index> dependents;  // before and required_by together
+        std::vector<Index> dependents;     // before and required_by together
         std::vector<std::string> missing;  // required, and no unit has that name
     };
 

@@ -3,10 +3,9 @@
 // the cgroup: it may be older than what it tells of.
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstddef>
 #include <cstdint>
+#include <sys/types.h>
 
 #include <string>
 #include <string_view>
@@ -33,13 +32,13 @@ struct HistoryEntry {
 struct Record {
     std::string unit;
     Life life;
-    std::string cgroup;                // path below the cgroup mount; empty = none
-    uint64_t main_start_time = 0;      // ProcessStartTime() of life.main_pid: tells a reused pid
-    int log_text_slot = kNoSlot;       // PID 1's slots (base/init_protocol.h)
+    std::string cgroup;            // path below the cgroup mount; empty = none
+    uint64_t main_start_time = 0;  // ProcessStartTime() of life.main_pid: tells a reused pid
+    int log_text_slot = kNoSlot;   // PID 1's slots (base/init_protocol.h)
     int log_marks_slot = kNoSlot;
     int log_pipe_slot = kNoSlot;
-    uint64_t oom_kills_before = 0;     // memory.events' oom_kill when this run was launched
-    uint32_t id_range_base = 0;        // first host uid and gid of its user namespace, 0 = none
+    uint64_t oom_kills_before = 0;      // memory.events' oom_kill when this run was launched
+    uint32_t id_range_base = 0;         // first host uid and gid of its user namespace, 0 = none
     std::vector<HistoryEntry> history;  // oldest first, the newest kMaxHistory
 
     void Remember(HistoryEntry entry);

@@ -1,8 +1,7 @@
 // Manager's answers to the control socket.
+#include <rapidjson/document.h>
 #include <signal.h>
 #include <unistd.h>
-
-#include <rapidjson/document.h>
 
 #include <algorithm>
 
@@ -158,7 +157,7 @@ void Manager::AnswerLogs(ControlServer::ConnectionId id, const Request& request)
     UnitLog* log = runner->log();
     if (log == nullptr)
         return Reply(id, Answer::Failure("no-log", Cat("unit ", Quote(request.units.front()),
-                                                        " has not run yet, so it has no log")));
+                                                       " has not run yet, so it has no log")));
     auto readers = log->OpenReadOnly();
     if (!readers) return Reply(id, Answer::Failure("failed", readers.error().text()));
     Answer answer;
@@ -174,16 +173,16 @@ void Manager::AnswerLogs(ControlServer::ConnectionId id, const Request& request)
 void Manager::AnswerKill(ControlServer::ConnectionId id, const Request& request) {
     const auto signal = request.signal.empty() ? SIGTERM : ParseSignal(request.signal);
     if (!signal)
-        return Reply(id, Answer::Failure("bad-request",
-                                          Cat("no signal ", Quote(request.signal))));
+        return Reply(id, Answer::Failure("bad-request", Cat("no signal ", Quote(request.signal))));
     for (const auto& name : request.units) {
         const pid_t pid = Find(name)->life().main_pid;
         if (pid == 0)
-            return Reply(id, Answer::Failure("failed", Cat("unit ", Quote(name),
-                                                            " has no process to signal")));
-        if (::kill(pid, *signal) != 0)
             return Reply(id, Answer::Failure(
-                                  "failed", Error::FromErrno(Cat("signal unit ", Quote(name))).text()));
+                                 "failed", Cat("unit ", Quote(name), " has no process to signal")));
+        if (::kill(pid, *signal) != 0)
+            return Reply(
+                id, Answer::Failure("failed",
+                                    Error::FromErrno(Cat("signal unit ", Quote(name))).text()));
     }
     ReplyWithUnits(id, request.units, false);
 }
@@ -210,8 +209,8 @@ bool Manager::FinishJob(const Job& job) {
         if (runner == nullptr) continue;
         const Life& life = runner->life();
         if (!IsResting(life.state)) return false;
-        const bool good = job.verb == "stop" ? !HasProcesses(life.state)
-                                             : IsUp(life.state) || life.done;
+        const bool good =
+            job.verb == "stop" ? !HasProcesses(life.state) : IsUp(life.state) || life.done;
         if (!good && failed.empty()) failed = Cat("unit ", Quote(name), ": ", life.reason);
     }
     if (failed.empty())
@@ -257,11 +256,12 @@ void Manager::AnswerShutdown(ControlServer::ConnectionId id, const Request& requ
                                   : request.action == "halt"   ? ShutdownAction::kHalt
                                                                : ShutdownAction::kNone;
     if (action == ShutdownAction::kNone)
-        return Reply(id, Answer::Failure("bad-request",
-                                          Cat("no shutdown action ", Quote(request.action))));
+        return Reply(
+            id, Answer::Failure("bad-request", Cat("no shutdown action ", Quote(request.action))));
     if (!device_.init.connected())
-        return Reply(id, Answer::Failure("no-init", "this supervisor was not started by husk as PID "
-                                                     "1, so it cannot take the system down"));
+        return Reply(id, Answer::Failure("no-init",
+                                         "this supervisor was not started by husk as PID "
+                                         "1, so it cannot take the system down"));
     BeginShutdown(action, Cat("'husk ", request.action, "'"));
     Reply(id, Answer().Finish());
 }

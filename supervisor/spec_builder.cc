@@ -109,8 +109,8 @@ void AddMounts(const Unit& unit, const DeviceFacts& device, const UnitFacts& fac
                               .is_directory = facts.volume_is_directory[i]});
     }
     for (const auto& tmpfs : unit.container.tmpfs)
-        root.tmpfs.push_back({tmpfs.destination, tmpfs.size, tmpfs.mode, tmpfs.read_only,
-                              tmpfs.no_exec});
+        root.tmpfs.push_back(
+            {tmpfs.destination, tmpfs.size, tmpfs.mode, tmpfs.read_only, tmpfs.no_exec});
     if (!unit.container.read_only || !unit.container.read_only_tmpfs) return;
     auto taken = [&](std::string_view path) {
         auto is_there = [&](const auto& mount) { return mount.destination == path; };
@@ -119,8 +119,8 @@ void AddMounts(const Unit& unit, const DeviceFacts& device, const UnitFacts& fac
     };
     for (const char* path : {"/tmp", "/var/tmp", "/run"})
         if (!taken(path))
-            root.tmpfs.push_back({.destination = path,
-                                  .mode = std::string_view(path) == "/run" ? 0755u : 01777u});
+            root.tmpfs.push_back(
+                {.destination = path, .mode = std::string_view(path) == "/run" ? 0755u : 01777u});
 }
 
 std::vector<std::string> MaskedPaths(const Unit& unit, const std::vector<std::string>& defaults) {
@@ -156,12 +156,13 @@ Result<ContainerSpec> BuildSpec(const Unit& unit, const config::SystemConfig& sy
                                 const DeviceFacts& device, const UnitFacts& facts) {
     ContainerSpec spec;
     spec.name = unit.name;
-    spec.host_name = unit.container.host_name.empty() ? unit.name.substr(0, 64)
-                                                      : unit.container.host_name;
+    spec.host_name =
+        unit.container.host_name.empty() ? unit.name.substr(0, 64) : unit.container.host_name;
     spec.argv = unit.Command();
     spec.user = facts.user;
     if (!unit.container.working_dir.empty()) spec.working_dir = unit.container.working_dir;
-    if (unit.container.user_ns == config::UserNamespace::kAuto) spec.user_namespace = facts.id_range;
+    if (unit.container.user_ns == config::UserNamespace::kAuto)
+        spec.user_namespace = facts.id_range;
     spec.private_pids = unit.container.private_pids;
     spec.private_ipc = unit.container.private_ipc;
     switch (unit.container.network.kind) {
@@ -188,8 +189,8 @@ Result<ContainerSpec> BuildSpec(const Unit& unit, const config::SystemConfig& sy
     root.kind = facts.tree.empty() ? rootfs::RootKind::kSkeleton : rootfs::RootKind::kTree;
     root.tree = facts.tree;
     root.tree_idmap = spec.user_namespace.has_value();
-    root.volatile_overlay = unit.container.overlay == config::OverlayMode::kVolatile ||
-                            unit.container.rootfs_overlay;
+    root.volatile_overlay =
+        unit.container.overlay == config::OverlayMode::kVolatile || unit.container.rootfs_overlay;
     root.read_only = unit.container.read_only && !root.volatile_overlay;
     root.files = RootFiles(spec, device);
     root.masked = MaskedPaths(unit, rootfs::DefaultMaskedPaths());

@@ -11,15 +11,15 @@ namespace husk::supervisor {
 
 // What the file alone cannot say.
 struct DeviceFacts {
-    uint64_t memory_total = 0;   // bytes
+    uint64_t memory_total = 0;               // bytes
     uint64_t descriptor_limit = UINT64_MAX;  // the supervisor's own hard RLIMIT_NOFILE
-    std::string run_directory;   // /run/husk
-    std::string state_directory; // /var/lib/husk
-    std::string resolv_conf;     // text of the device's
+    std::string run_directory;               // /run/husk
+    std::string state_directory;             // /var/lib/husk
+    std::string resolv_conf;                 // text of the device's
 };
 
 struct UnitFacts {
-    std::string tree;            // where the image is mounted, or the Rootfs= directory; empty: none
+    std::string tree;  // where the image is mounted, or the Rootfs= directory; empty: none
     rootfs::UserIds user;
     container::IdRange id_range;
     // Whether each volume's source is a directory, in the order of the unit's volumes.

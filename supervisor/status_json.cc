@@ -16,11 +16,11 @@ std::string ValidUtf8(std::string_view text) {
     valid.reserve(text.size());
     for (size_t at = 0; at < text.size();) {
         const auto byte = static_cast<unsigned char>(text[at]);
-        const size_t length = byte < 0x80            ? 1
-                              : byte >> 5 == 0x06    ? 2
-                              : byte >> 4 == 0x0e    ? 3
-                              : byte >> 3 == 0x1e    ? 4
-                                                     : 0;
+        const size_t length = byte < 0x80         ? 1
+                              : byte >> 5 == 0x06 ? 2
+                              : byte >> 4 == 0x0e ? 3
+                              : byte >> 3 == 0x1e ? 4
+                                                  : 0;
         bool good = length != 0 && at + length <= text.size();
         for (size_t i = 1; good && i < length; ++i)
             good = (static_cast<unsigned char>(text[at + i]) & 0xc0) == 0x80;
@@ -54,8 +54,10 @@ struct Answer::Writer {
     }
     void Number(const char* key, const std::optional<uint64_t>& value) {
         json.Key(key);
-        if (value) json.Uint64(*value);
-        else json.Null();
+        if (value)
+            json.Uint64(*value);
+        else
+            json.Null();
     }
 
     void Problems(const config::Problems& problems) {
@@ -183,12 +185,14 @@ void Answer::AddRefused(const RefusedUnit& unit) {
     size_t errors = 0;
     std::string first;
     for (const auto& problem : unit.problems)
-        if (problem.severity == config::Severity::kError && errors++ == 0) first = Describe(problem);
+        if (problem.severity == config::Severity::kError && errors++ == 0)
+            first = Describe(problem);
     out.json.StartObject();
     out.Text("name", unit.name);
     out.Text("path", unit.path);
     out.Text("state", "refused");
-    out.Text("reason", errors > 1 ? Cat(first, " (and ", std::to_string(errors - 1), " more)") : first);
+    out.Text("reason",
+             errors > 1 ? Cat(first, " (and ", std::to_string(errors - 1), " more)") : first);
     out.Number("main_pid", 0);
     out.Number("restarts", 0);
     out.Problems(unit.problems);

@@ -1,5 +1,7 @@
 #include "supervisor/supervise.h"
 
+#include <cstdio>
+#include <cstring>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/epoll.h>
@@ -8,9 +10,6 @@
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
-
-#include <cstdio>
-#include <cstring>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -57,13 +56,16 @@ Result<Options> ParseOptions(int argc, char** argv) {
             return true;
         };
         std::string text;
-        if (take("--units=", text)) options.units.push_back(text);
+        if (take("--units=", text))
+            options.units.push_back(text);
         else if (take(kInitSocketOption, text)) {
             auto fd = ParseUnsigned(text);
             if (!fd || *fd > INT32_MAX) return Fail(Cat("not a descriptor: ", Quote(text)));
             options.init_socket = static_cast<int>(*fd);
-        } else if (word == "--debug") options.debug = true;
-        else if (word == "--help") options.help = true;
+        } else if (word == "--debug")
+            options.debug = true;
+        else if (word == "--help")
+            options.help = true;
         else if (!take("--config=", options.config) && !take("--run-dir=", options.run_directory) &&
                  !take("--state-dir=", options.state_directory) &&
                  !take("--cgroup=", options.cgroup))
@@ -133,23 +135,22 @@ Status Supervise(const Options& options) {
                             .state_directory = options.state_directory,
                             .resolv_conf = ReadFile("/etc/resolv.conf", 64 << 10).value_or("")},
                   .cgroup_parent = options.cgroup};
-    Manager manager(device, {.unit_folders = options.units.empty() ? config::DefaultUnitPath()
-                                                                   : options.units,
-                             .starts = greeting.starts});
-    auto control = ControlServer::Create(
-        *loop, Cat(options.run_directory, "/", kControlSocketName),
-        [&](ControlServer::ConnectionId id, const std::string& line) {
-            manager.OnRequest(id, line);
-        });
+    Manager manager(
+        device, {.unit_folders = options.units.empty() ? config::DefaultUnitPath() : options.units,
+                 .starts = greeting.starts});
+    auto control =
+        ControlServer::Create(*loop, Cat(options.run_directory, "/", kControlSocketName),
+                              [&](ControlServer::ConnectionId id, const std::string& line) {
+                                  manager.OnRequest(id, line);
+                              });
     if (!control) return Fail(std::move(control).error());
     manager.SetControl(**control);
     if (init.connected())
         HUSK_TRY(loop->Add(init.fd(), EPOLLIN, [&](uint32_t) { manager.OnInitNotice(); }));
     std::optional<PowerButton> button;
     if (init.connected())
-        button.emplace(*loop, [&] {
-            manager.BeginShutdown(ShutdownAction::kPoweroff, "power button");
-        });
+        button.emplace(*loop,
+                       [&] { manager.BeginShutdown(ShutdownAction::kPoweroff, "power button"); });
     manager.Begin(greeting.shutdown);
     return loop->Run();
 }

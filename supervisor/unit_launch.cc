@@ -47,7 +47,8 @@ Status UnitRunner::Launch() {
         const pid_t pid = host_.MainPidOf(owner);
         if (pid == 0) return Fail(Cat("Network=", owner, ".container: that unit does not run"));
         auto network = OpenFile(Cat("/proc/", std::to_string(pid), "/ns/net"), O_RDONLY);
-        if (!network) return Fail(std::move(network).error().Wrap(Cat("network of ", Quote(owner))));
+        if (!network)
+            return Fail(std::move(network).error().Wrap(Cat("network of ", Quote(owner))));
         input.join_network = network->get();
         keep.push_back(std::move(*network));
     }
@@ -127,8 +128,10 @@ Result<UnitFacts> UnitRunner::GatherFacts(std::optional<rootfs::Tree>& tree) {
         struct stat file {};
         const bool there = ::stat(source.c_str(), &file) == 0;
         if (!there && !volume.named)
-            return FailErrno(Cat("volume source ", Quote(source), " (make it first, or use a named "
-                                 "volume: Volume=NAME.volume:", volume.destination, ")"));
+            return FailErrno(Cat("volume source ", Quote(source),
+                                 " (make it first, or use a named "
+                                 "volume: Volume=NAME.volume:",
+                                 volume.destination, ")"));
         facts.volume_is_directory.push_back(volume.named || S_ISDIR(file.st_mode));
     }
     return facts;
@@ -197,9 +200,9 @@ void UnitRunner::Adopt(Record record, const std::vector<OrphanExit>& exits) {
     auto marks = device_.init.Fetch(record_.log_marks_slot);
     auto pipe = device_.init.Fetch(record_.log_pipe_slot);
     if (text && marks && pipe) {
-        auto log = UnitLog::Adopt(unit_.name,
-                                  {std::move(*text), std::move(*marks), std::move(*pipe)},
-                                  device_.system.log_buffer_size);
+        auto log =
+            UnitLog::Adopt(unit_.name, {std::move(*text), std::move(*marks), std::move(*pipe)},
+                           device_.system.log_buffer_size);
         if (log) {
             log_.emplace(std::move(*log));
             WatchLog();

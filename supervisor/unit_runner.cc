@@ -81,7 +81,8 @@ void UnitRunner::Dispatch(Event event) {
         bool launches = false;
         for (const auto& action : actions) launches |= action.kind == ActionKind::kLaunch;
         // Launch() saves for itself, once the pid is known and before the child goes on.
-        if (!launches && (!actions.empty() || life.state != before || life.reason != reason)) Save();
+        if (!launches && (!actions.empty() || life.state != before || life.reason != reason))
+            Save();
         for (const auto& action : actions) Do(action);
         if (life.state != before) host_.StateChanged(*this, before);
     }
@@ -101,9 +102,7 @@ void UnitRunner::Do(const Action& action) {
         case ActionKind::kSignalGroup: SignalGroup(action.signal); return;
         case ActionKind::kKillGroup: KillGroup(); return;
         case ActionKind::kArmTimer: ArmTimer(action.at); return;
-        case ActionKind::kCancelTimer:
-            device_.loop.CancelTimer(std::exchange(timer_, 0));
-            return;
+        case ActionKind::kCancelTimer: device_.loop.CancelTimer(std::exchange(timer_, 0)); return;
         case ActionKind::kRelease: Release(); return;
     }
 }
@@ -136,8 +135,8 @@ void UnitRunner::Remember(const std::string& reason_before) {
 }
 
 Status UnitRunner::TrySave() {
-    return WriteFileAtomically(
-        Cat(device_.facts.run_directory, "/records/", unit_.name, ".json"), Serialize(record_));
+    return WriteFileAtomically(Cat(device_.facts.run_directory, "/records/", unit_.name, ".json"),
+                               Serialize(record_));
 }
 
 // A record that cannot be written now leaves the last one, which is true of the past; said once.
@@ -173,8 +172,7 @@ Status UnitRunner::OpenLog() {
 }
 
 void UnitRunner::WatchLog() {
-    Status added =
-        device_.loop.Add(log_->pipe_fd(), EPOLLIN, [this](uint32_t) { DrainLog(); });
+    Status added = device_.loop.Add(log_->pipe_fd(), EPOLLIN, [this](uint32_t) { DrainLog(); });
     if (!added) LogError(Cat("unit ", Quote(unit_.name), ": log: ", added.error().text()));
 }
 
@@ -241,9 +239,10 @@ void UnitRunner::OnMainGone() {
         return;
     }
     siginfo_t info{};
-    // Looked at, but left to be waited for: were we to die before the record is written, PID 1 would
-    // inherit the zombie and a new supervisor would still learn how it ended.
-    if (::waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+    // Looked at, but left to be waited for: were we to die before the record is written, PID 1
+    // would inherit the zombie and a new supervisor would still learn how it ended.
+    if (::waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &info, WEXITED | WNOHANG | WNOWAIT) !=
+            0 ||
         info.si_pid == 0)
         return;
     const pid_t pid = info.si_pid;
@@ -292,9 +291,9 @@ void UnitRunner::LoseMain() {
     host_.CollectOrphanExits();
     if (own_child_ || record_.life.main_pid == 0) return;
     StopWatchingMain();
-    Dispatch({.kind = EventKind::kMainExited,
-              .exit = {.kind = ExitKind::kUnknown, .at = MonotonicNow(),
-                       .at_realtime = RealtimeNow()}});
+    Dispatch(
+        {.kind = EventKind::kMainExited,
+         .exit = {.kind = ExitKind::kUnknown, .at = MonotonicNow(), .at_realtime = RealtimeNow()}});
 }
 
 // An adopted process whose status pipe went with its own supervisor: until execve its program is
@@ -303,7 +302,8 @@ void UnitRunner::AwaitExecution() {
     const Life& life = record_.life;
     if (life.main_pid == 0 || own_child_ || life.executed) return;
     const std::string program = Cat("/proc/", std::to_string(life.main_pid), "/exe");
-    struct stat theirs {}, ours {};
+    struct stat theirs {
+    }, ours{};
     if (::stat(program.c_str(), &theirs) != 0) return;
     if (::stat("/proc/self/exe", &ours) == 0 && theirs.st_dev == ours.st_dev &&
         theirs.st_ino == ours.st_ino)
@@ -314,16 +314,17 @@ void UnitRunner::AwaitExecution() {
 
 // --- cgroup ------------------------------------------------------------------------------------
 
-// The kernel keeps every signal that the first process of a PID namespace has no handler for from it
-// (pid_namespaces(7)), so that most small programs would sit out the whole stop timeout. Anywhere
-// else such a signal would end them, so it does here, too; unless others of the unit are still there
-// to end in peace.
+// The kernel keeps every signal that the first process of a PID namespace has no handler for from
+// it (pid_namespaces(7)), so that most small programs would sit out the whole stop timeout.
+// Anywhere else such a signal would end them, so it does here, too; unless others of the unit are
+// still there to end in peace.
 bool UnitRunner::IsDeafTo(int signal) const {
     constexpr int kHarmless[] = {SIGCHLD, SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGWINCH};
-    if (!unit_.container.private_pids || std::ranges::find(kHarmless, signal) != std::end(kHarmless))
+    if (!unit_.container.private_pids ||
+        std::ranges::find(kHarmless, signal) != std::end(kHarmless))
         return false;
-    const auto status = ReadFile(
-        Cat("/proc/", std::to_string(record_.life.main_pid), "/status"), kProcLimit);
+    const auto status =
+        ReadFile(Cat("/proc/", std::to_string(record_.life.main_pid), "/status"), kProcLimit);
     const auto processes = ReadFile(cgroup_.path() + "/cgroup.procs", kProcLimit);
     return status && processes && !CatchesSignal(*status, signal) &&
            std::ranges::count(*processes, '\n') == 1;

@@ -1,12 +1,11 @@
 // One unit on the device: carries out what lifecycle.h decides and feeds back what happens.
 //
-// Crash-only: every decision is in the unit's record before it is acted on, and every descriptor that
-// the container's life hangs on is kept by PID 1, so that a new supervisor goes on by Adopt().
+// Crash-only: every decision is in the unit's record before it is acted on, and every descriptor
+// that the container's life hangs on is kept by PID 1, so that a new supervisor goes on by Adopt().
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstdint>
+#include <sys/types.h>
 
 #include <deque>
 #include <map>
@@ -136,9 +135,9 @@ class UnitRunner {
     OwnedFd user_namespace_;
     std::optional<UnitLog> log_;
     OwnedFd pidfd_, status_, group_events_;
-    // The leaf was made by us or holds what we adopted, and was never killed: kernels 6.12 to 6.14 and
-    // their stable series end whatever is born by CLONE_INTO_CGROUP in a leaf whose cgroup.kill was
-    // ever written to ("cgroup: fix race between fork and cgroup.kill").
+    // The leaf was made by us or holds what we adopted, and was never killed: kernels 6.12 to 6.14
+    // and their stable series end whatever is born by CLONE_INTO_CGROUP in a leaf whose cgroup.kill
+    // was ever written to ("cgroup: fix race between fork and cgroup.kill").
     bool leaf_usable_ = false;
     bool own_child_ = false;  // ours to wait for; otherwise PID 1's
     std::deque<Event> events_;
