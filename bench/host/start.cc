@@ -1,0 +1,197 @@
+// Starts containers on this machine, by husk's own launch path and by the limit program (bench/bare.c), turn by turn in
+// one process, so that both see the same noise. Prints a line "husk NANOSECONDS" or "bare NANOSECONDS" for each start:
+// from the decision to the program's first instruction. bench/run builds and runs it, as root.
+//
+// start STAMP CGROUP FOLDER ROUNDS [husk|bare]    FOLDER: an empty one to build roots in
+// start --filter FILE                      writes the default seccomp filter, for bare.c in a guest
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <memory>
+#include <string>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "bench/bare.h"
+#include "container/cgroup.h"
+#include "container/id_map.h"
+#include "container/launch.h"
+#include "container/plan.h"
+#include "container/seccomp.h"
+#include "rootfs/attach.h"
+#include "rootfs/users.h"
+
+namespace {
+
+using namespace husk;
+
+constexpr uint32_t kFirstId = 524288;
+
+[[noreturn]] void Die(const Error& error) {
+    std::fprintf(stderr, "start: %s\n", error.text().c_str());
+    std::exit(1);
+}
+
+template <typename T>
+T Must(Result<T> result) {
+    if (!result) Die(result.error());
+    if constexpr (!std::is_void_v<T>) return std::move(*result);
+}
+
+long long Now() {
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
+}
+
+struct Bench {
+    std::string stamp, cgroups, folder;
+    std::shared_ptr<container::FilterProgram> filter;
+    OwnedFd user_namespace;
+    int read_end = -1, write_end = -1;
+    rlim_t files = 0;  // as far as this machine lets root go, which may lack CAP_SYS_RESOURCE
+};
+
+// What supervisor/spec_builder.cc makes of a unit with nothing but Exec= and one Volume=.
+container::ContainerSpec MakeSpec(const Bench& bench) {
+    container::ContainerSpec spec;
+    spec.name = spec.host_name = "husk";
+    spec.argv = {"/stamp", "once"};
+    spec.environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", "HOSTNAME=husk", "container=husk"};
+    spec.user_namespace = container::IdRange{.base = kFirstId};
+    spec.filter = bench.filter;
+    spec.resource_limits = {{RLIMIT_NOFILE, 1024, bench.files}};
+    spec.root.binds = {{.source = bench.stamp, .destination = "/stamp", .read_only = true, .is_directory = false}};
+    for (const char* path : {"/tmp", "/var/tmp"}) spec.root.tmpfs.push_back({.destination = path});
+    spec.root.tmpfs.push_back({.destination = "/run", .mode = 0755});
+    spec.root.files = {{"/etc/hostname", "husk\n"},
+                       {"/etc/hosts", "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n127.0.1.1\thusk\n"},
+                       {"/etc/resolv.conf", ""},
+                       {"/etc/passwd", std::string(rootfs::DefaultPasswd())},
+                       {"/etc/group", std::string(rootfs::DefaultGroup())}};
+    spec.root.masked = rootfs::DefaultMaskedPaths();
+    spec.root.protected_paths = rootfs::DefaultProtectedPaths();
+    spec.root.device_tree = bench.folder + "/dev";
+    spec.root.staging = bench.folder + "/root";
+    spec.root.shm_size = 64 << 20;
+    return spec;
+}
+
+long long ReadStamp(const Bench& bench) {
+    char text[32] = {};
+    if (::read(bench.read_end, text, sizeof text - 1) <= 0) Die(Error::FromErrno("read the stamp"));
+    return std::atoll(text);
+}
+
+void Reap(pid_t pid) {
+    int status = 0;
+    if (::waitpid(pid, &status, 0) != pid || status != 0)
+        Die(Error::Because(Cat("the container ended with wait status ", std::to_string(status))));
+}
+
+void RemoveLeaf(const std::string& path) {
+    // The kernel lets go of a leaf some milliseconds after its last process.
+    while (::rmdir(path.c_str()) != 0 && errno == EBUSY) ::usleep(500);
+}
+
+// The steps of UnitRunner::Launch() (supervisor/unit_launch.cc) without its record and its log.
+long long StartByHusk(const Bench& bench, const container::Plan& plan) {
+    const long long begin = Now();
+    container::Cgroup leaf(bench.cgroups + "/husk");
+    Must(leaf.Create(plan.spec.limits));
+    container::LaunchInput input;
+    for (const auto& attachment : plan.root.attachments)
+        input.attachments.push_back(
+            std::move(Must(rootfs::OpenAttachment(attachment, bench.user_namespace.get())).mount));
+    const OwnedFd null = Must(OpenFile("/dev/null", O_RDWR));
+    const OwnedFd group = Must(leaf.Open());
+    input.cgroup = group.get();
+    input.standard_in = null.get();
+    input.standard_out = input.standard_error = bench.write_end;
+    auto launching = Must(container::Launch(plan, std::move(input)));
+    const pid_t pid = launching.pid();
+    Must(launching.Go());
+    const OwnedFd status = launching.TakeStatus();
+    Must(container::ReadStatus(status.get(), plan));
+    const long long took = ReadStamp(bench) - begin;
+    Reap(pid);
+    RemoveLeaf(leaf.path());
+    return took;
+}
+
+long long StartBare(const Bench& bench) {
+    const std::string devices = bench.folder + "/dev", staging = bench.folder + "/root";
+    const struct bare bare {
+        .cgroups = bench.cgroups.c_str(), .staging = staging.c_str(), .device_tree = devices.c_str(),
+        .program = bench.stamp.c_str(), .argument = "once", .out = bench.write_end, .limits = 0,
+        .files = bench.files,
+        .filter = bench.filter->data(), .filter_length = static_cast<unsigned short>(bench.filter->size())
+    };
+    const long long begin = Now();
+    const pid_t pid = ::bare_start(&bare, "bare", kFirstId);
+    const long long took = ReadStamp(bench) - begin;
+    Reap(pid);
+    RemoveLeaf(bench.cgroups + "/bare");
+    return took;
+}
+
+int WriteFilter(const char* file) {
+    const auto filter = container::Assemble(container::DefaultVerdicts(0));
+    Must(WriteFileAtomically(
+        file, {reinterpret_cast<const char*>(filter.data()), filter.size() * sizeof filter.front()}));
+    return 0;
+}
+
+void Prepare(Bench& bench) {
+    // Mounts of ours, gone with the process.
+    if (::unshare(CLONE_NEWNS) != 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
+        Die(Error::FromErrno("make a mount namespace (run as root)"));
+    for (const char* name : {"/root", "/root.lower", "/root.layer"}) Must(MakeDirectories(bench.folder + name));
+    Must(rootfs::PrepareDeviceTree(bench.folder + "/dev"));
+    bench.filter = std::make_shared<container::FilterProgram>(
+        container::Assemble(container::DefaultVerdicts(0)));
+    bench.user_namespace = Must(container::CreateIdMapNamespace({.base = kFirstId}));
+    rlimit files{};
+    (void)::getrlimit(RLIMIT_NOFILE, &files);  // fails for no valid argument
+    bench.files = std::min<rlim_t>(files.rlim_max, 524288);
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) Die(Error::FromErrno("make a pipe"));
+    bench.read_end = ends[0];
+    bench.write_end = ends[1];
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc == 3 && std::strcmp(argv[1], "--filter") == 0) return WriteFilter(argv[2]);
+    if (argc < 5) {
+        std::fprintf(stderr, "usage: start STAMP CGROUP FOLDER ROUNDS [husk|bare] | start --filter FILE\n");
+        return 2;
+    }
+    Bench bench{.stamp = argv[1], .cgroups = argv[2], .folder = argv[3]};
+    const int rounds = std::atoi(argv[4]);
+    const std::string_view only = argc > 5 ? argv[5] : "";
+    ::alarm(120);  // a container that failed to start leaves us waiting for its stamp
+    Prepare(bench);
+    const auto plan = Must(container::MakePlan(MakeSpec(bench), nullptr));
+    constexpr int kWarmUp = 5;
+    for (int round = -kWarmUp; round < rounds; ++round) {
+        const bool husk_first = round % 2 == 0;  // whoever comes second finds warmer caches
+        for (const bool husk : {husk_first, !husk_first}) {
+            if (!only.empty() && only != (husk ? "husk" : "bare")) continue;
+            const long long took = husk ? StartByHusk(bench, *plan) : StartBare(bench);
+            if (round >= 0) std::printf("%s %lld\n", husk ? "husk" : "bare", took);
+        }
+    }
+    return 0;
+}
