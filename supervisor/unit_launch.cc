@@ -160,8 +160,10 @@ Result<std::vector<OwnedFd>> UnitRunner::OpenAttachments() {
         auto opened = rootfs::OpenAttachment(attachment, user_namespace_.get());
         if (!opened) return Fail(std::move(opened).error());
         if (opened->owners_unmapped)
-            notes_.push_back(Cat("the owners of ", Quote(attachment.source),
-                                 " show as nobody: this kernel cannot map them there"));
+            notes_.push_back(Cat(
+                "the owners of ",
+                attachment.source == plan_->spec.root.tree ? "the root" : Quote(attachment.source),
+                " show as nobody: this kernel cannot map them on that file system"));
         mounts.push_back(std::move(opened->mount));
     }
     return mounts;
