@@ -60,6 +60,7 @@ def guest(tmp_path_factory):
         (work / name).write_bytes(content)
         (work / name).chmod(mode)
         files.append((work / name, f"/usr/lib/husk-test/{name}"))
+    files.append((work / "text", "/usr/lib/husk/units"))  # where a folder of units would be
     root = work / "root"
     for folder in ("proc", "sys", "dev", "tmp", "run", "etc", "var"):
         (root / folder).mkdir(parents=True)
@@ -155,6 +156,10 @@ def test_status_tells_the_table_with_reasons(husk):
     table = husk("status")
     assert re.search(r"^typo +refused .* typo\.container:2: ", table, re.M), table
     assert re.search(r"\d+ refused", table)
+
+
+def test_a_folder_of_units_that_cannot_be_read_is_told(guest):
+    assert re.search(r"'?/usr/lib/husk/units'?.*: Not a directory", guest.console_text())
 
 
 def test_check_says_the_same_on_the_device(guest):
