@@ -54,7 +54,8 @@ const char* Read(const char* path) {
     if (file < 0) return nullptr;
     size_t size = 0;
     ssize_t got;
-    while (size < sizeof buffer - 1 && (got = read(file, buffer + size, sizeof buffer - 1 - size)) > 0)
+    while (size < sizeof buffer - 1 &&
+           (got = read(file, buffer + size, sizeof buffer - 1 - size)) > 0)
         size += static_cast<size_t>(got);
     close(file);
     buffer[size] = '\0';
@@ -74,7 +75,8 @@ void Number(const char* name, long long value) { printf("%s\t%lld\n", name, valu
 
 void File(const char* path) { Fact(path, Read(path)); }
 
-// A JSON list of the names in a directory; a link's target behind it with '='. null: cannot be opened.
+// A JSON list of the names in a directory; a link's target behind it with '='. null: cannot be
+// opened.
 void Names(const char* name, const char* path, bool links) {
     printf("%s\t", name);
     DIR* directory = opendir(path);
@@ -177,8 +179,16 @@ void SeeIdentity() {
     Fact("cwd", getcwd(directory, sizeof directory));
     Number("dumpable", prctl(PR_GET_DUMPABLE));
     Number("securebits", prctl(PR_GET_SECUREBITS));
-    Number("pdeathsig", [] { int number = 0; prctl(PR_GET_PDEATHSIG, &number); return number; }());
-    Number("umask", [] { const mode_t mask = umask(022); umask(mask); return mask; }());
+    Number("pdeathsig", [] {
+        int number = 0;
+        prctl(PR_GET_PDEATHSIG, &number);
+        return number;
+    }());
+    Number("umask", [] {
+        const mode_t mask = umask(022);
+        umask(mask);
+        return mask;
+    }());
     Number("has controlling terminal", open("/dev/tty", O_RDWR | O_CLOEXEC) >= 0);
     printf("environment\t[");
     for (char** at = environ; *at != nullptr; ++at) {
@@ -197,21 +207,41 @@ void SeeIdentity() {
 }
 
 void SeeFiles() {
-    for (const char* path :
-         {"/proc/self/status", "/proc/self/uid_map", "/proc/self/gid_map", "/proc/self/setgroups",
-          "/proc/self/mountinfo", "/proc/self/cgroup", "/proc/self/oom_score_adj",
-          "/proc/1/cmdline", "/proc/net/dev", "/proc/mounts", "/etc/hostname", "/etc/hosts",
-          "/etc/resolv.conf", "/etc/passwd", "/etc/group", "/sys/fs/cgroup/memory.max",
-          "/sys/fs/cgroup/pids.max", "/sys/fs/cgroup/cpu.max", "/sys/fs/cgroup/cpu.weight",
-          "/sys/fs/cgroup/memory.high", "/sys/fs/cgroup/memory.oom.group",
-          "/sys/fs/cgroup/cgroup.procs", "/proc/kcore", "/proc/keys", "/proc/timer_list",
-          "/proc/interrupts", "/proc/sysrq-trigger", "/dev/kmsg", "/proc/sys/kernel/hostname"})
+    for (const char* path : {"/proc/self/status",
+                             "/proc/self/uid_map",
+                             "/proc/self/gid_map",
+                             "/proc/self/setgroups",
+                             "/proc/self/mountinfo",
+                             "/proc/self/cgroup",
+                             "/proc/self/oom_score_adj",
+                             "/proc/1/cmdline",
+                             "/proc/net/dev",
+                             "/proc/mounts",
+                             "/etc/hostname",
+                             "/etc/hosts",
+                             "/etc/resolv.conf",
+                             "/etc/passwd",
+                             "/etc/group",
+                             "/sys/fs/cgroup/memory.max",
+                             "/sys/fs/cgroup/pids.max",
+                             "/sys/fs/cgroup/cpu.max",
+                             "/sys/fs/cgroup/cpu.weight",
+                             "/sys/fs/cgroup/memory.high",
+                             "/sys/fs/cgroup/memory.oom.group",
+                             "/sys/fs/cgroup/cgroup.procs",
+                             "/proc/kcore",
+                             "/proc/keys",
+                             "/proc/timer_list",
+                             "/proc/interrupts",
+                             "/proc/sysrq-trigger",
+                             "/dev/kmsg",
+                             "/proc/sys/kernel/hostname"})
         File(path);
     Names("fds", "/proc/self/fd", true);
     Names("namespaces", "/proc/self/ns", true);
     Names("processes", "/proc", false);
-    for (const char* path : {"/", "/dev", "/sys/firmware", "/proc/acpi", "/proc/scsi", "/run", "/tmp",
-                             "/sys/class/net", "/sys/devices/virtual/powercap"})
+    for (const char* path : {"/", "/dev", "/sys/firmware", "/proc/acpi", "/proc/scsi", "/run",
+                             "/tmp", "/sys/class/net", "/sys/devices/virtual/powercap"})
         Names(path, path, false);
 }
 
@@ -229,7 +259,8 @@ void TryToGetOut() {
     const int own = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
     Try("setns", setns(own, 0));
     // raw: the wrapper would want a stack
-    const long child = syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, nullptr, nullptr, nullptr, nullptr);
+    const long child =
+        syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, nullptr, nullptr, nullptr, nullptr);
     if (child == 0) _exit(0);
     Try("clone into a user namespace", child);
     uint64_t arguments[11] = {};
@@ -299,7 +330,8 @@ int main() {
     TryToGetOut();
     Number("end", 1);
     fflush(stdout);
-    // Not earlier: the facts are about signals as they come. PID 1 ignores what it has no handler for.
+    // Not earlier: the facts are about signals as they come. PID 1 ignores what it has no handler
+    // for.
     signal(SIGTERM, [](int) { _exit(0); });
     for (;;) pause();
 }

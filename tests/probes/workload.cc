@@ -32,7 +32,8 @@ namespace {
 [[noreturn]] void Eat() {
     constexpr size_t kStep = 1 << 20;
     for (;;) {
-        void* more = mmap(nullptr, kStep, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        void* more =
+            mmap(nullptr, kStep, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (more == MAP_FAILED) _exit(8);
         memset(more, 1, kStep);
     }
@@ -64,7 +65,8 @@ int main(int argc, char** argv) {
     const char* what = argc > 1 ? argv[1] : "sleep";
     const int number = argc > 2 ? atoi(argv[2]) : 0;
     // PID 1 of a container ignores what it has no handler for, and every stop would take its limit.
-    signal(SIGTERM, strcmp(what, "stubborn") == 0 ? SIG_IGN : [](int) { _exit(0); });
+    signal(
+        SIGTERM, strcmp(what, "stubborn") == 0 ? SIG_IGN : [](int) { _exit(0); });
     if (strcmp(what, "numbers") == 0) Numbers(static_cast<useconds_t>(number));
     if (strcmp(what, "eat") == 0) Eat();
     if (strcmp(what, "fork") == 0) ForkBomb();
