@@ -26,14 +26,6 @@ constexpr Option kLogsOptions[] = {
 constexpr Option kCheckOptions[] = {
     {'\0', "reference", "man|markdown", "print the reference of all keys"},
 };
-constexpr Option kSuperviseOptions[] = {
-    {'\0', "units", "DIR", "read units from DIR instead of the usual folders"},
-    {'\0', "config", "FILE", "system configuration"},
-    {'\0', "run-dir", "DIR", "records, control socket"},
-    {'\0', "state-dir", "DIR", "images, volumes"},
-    {'\0', "cgroup", "DIR", "parent of the units' cgroups"},
-    {'\0', "debug", nullptr, "log more"},
-};
 constexpr Option kRunningOptions[] = {
     {'w', "wait", nullptr, "wait until the boot has settled"},
 };

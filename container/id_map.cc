@@ -37,6 +37,7 @@ std::map<std::string, IdRange> AssignIdRanges(const std::vector<std::string>& na
     std::sort(sorted.begin(), sorted.end());
     constexpr uint32_t kSlots = kLastSlot - kFirstSlot + 1;
     for (const auto& name : sorted) {
+        if (ranges.contains(name)) continue;
         if (auto old = taken.find(name); old != taken.end()) {
             ranges[name] = old->second;
             continue;

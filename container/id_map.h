@@ -16,8 +16,9 @@ namespace husk::container {
 
 // Pure: an own range of 65,536 ids for each name, the same one for the same name as far as can be
 // (a hash of the name picks the slot; on collision the next free one, in the order of names).
-// `taken` keeps what is in use already. Ranges lie in 524288..1878982656, which systemd reserves
-// for containers too (systemd.io, "Users, Groups, UIDs and GIDs").
+// `taken` keeps what is in use already; both together must be fewer than 28,000. Ranges lie in
+// 524288..1878982656, which systemd reserves for containers too (systemd.io, "Users, Groups, UIDs
+// and GIDs").
 std::map<std::string, IdRange> AssignIdRanges(const std::vector<std::string>& names,
                                               const std::map<std::string, IdRange>& taken);
 

@@ -235,6 +235,8 @@ class RootPlanner {
                 (fact.kind == PathFact::Kind::kFile && fact.empty))
                 files.push_back({fact.path, file.content, file.mode});
         }
+        for (const auto& [path, directory] : lacking) HUSK_TRY(CheckParents(path));
+        for (const auto& file : files) HUSK_TRY(CheckParents(file.path));
         const int tree = AddAttachment({.source = spec_.tree,
                                         .read_only = ReadOnlyTree(),
                                         .no_dev = true,
@@ -250,6 +252,18 @@ class RootPlanner {
                             Quote(lacking.empty() ? files.front().path : lacking.front().first),
                             ": make it in ", Quote(spec_.tree), ", or write Overlay=volatile"));
         AddLayer(tree, lacking, files);
+        return {};
+    }
+
+    // A directory made for a mount point must not hide a file of the tree.
+    Status CheckParents(const std::string& path) const {
+        for (std::string at = Parent(path); at != "/"; at = Parent(at)) {
+            const auto kind = look_up_(at).kind;
+            if (kind == PathFact::Kind::kDirectory) return {};
+            if (kind != PathFact::Kind::kMissing)
+                return Fail(Cat("mount on ", Quote(path), ": ", Quote(at),
+                                " is a file in the root; choose another destination"));
+        }
         return {};
     }
 

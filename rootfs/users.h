@@ -24,7 +24,8 @@ struct UserRequest {
 };
 
 // passwd(5) and group(5); lines that are no entries are passed over. A number needs no entry, a
-// name does. Supplementary groups are those that list the user, and group_add.
+// name does. Supplementary groups are group_add and, where no group is asked for, those that list
+// the user.
 Result<UserIds> ResolveUser(const UserRequest& request, std::string_view passwd,
                             std::string_view group);
 

@@ -7,6 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/text.h"
 #include "supervisor/control_protocol.h"
 
@@ -18,8 +19,10 @@ constexpr int kBacklog = 128;
 // For the request to arrive, and again for the answer to be taken.
 constexpr Duration kClientLimit = std::chrono::seconds(10);
 constexpr size_t kMostDescriptors = 4;
+// How long to wait for a free descriptor.
+constexpr Duration kAcceptPause = std::chrono::milliseconds(100);
 
-Result<OwnedFd> Listen(const std::string& path) {
+Result<OwnedFd> OpenListener(const std::string& path) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (path.size() >= sizeof address.sun_path)
@@ -66,26 +69,39 @@ ssize_t SendSome(int socket, const std::string& data, const std::vector<OwnedFd>
 Result<std::unique_ptr<ControlServer>> ControlServer::Create(EventLoop& loop,
                                                              const std::string& path,
                                                              Handler handler) {
-    auto listener = Listen(path);
+    auto listener = OpenListener(path);
     if (!listener) return Fail(std::move(listener).error());
-    const int fd = listener->get();
     std::unique_ptr<ControlServer> server(
         new ControlServer(loop, std::move(*listener), std::move(handler)));
-    HUSK_TRY(loop.Add(fd, EPOLLIN, [raw = server.get()](uint32_t) { raw->Accept(); }));
+    HUSK_TRY(server->Listen());
     return server;
 }
 
 ControlServer::ControlServer(EventLoop& loop, OwnedFd listener, Handler handler)
     : loop_(loop), listener_(std::move(listener)), handler_(std::move(handler)) {}
 
+Status ControlServer::Listen() {
+    return loop_.Add(listener_.get(), EPOLLIN, [this](uint32_t) { Accept(); });
+}
+
 ControlServer::~ControlServer() {
+    loop_.CancelTimer(pause_);
     loop_.Remove(listener_.get());
     while (!connections_.empty()) Close(connections_.begin()->first);
 }
 
 void ControlServer::Accept() {
     OwnedFd socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-    if (!socket) return;  // gone again, or no descriptors left: the next event tries again
+    if (!socket) {
+        if (errno != EMFILE && errno != ENFILE && errno != ENOMEM) return;  // it hung up again
+        // The listener stays readable: looking at it again at once would spin.
+        loop_.Remove(listener_.get());
+        pause_ = loop_.StartTimer(MonotonicNow() + kAcceptPause, [this] {
+            pause_ = 0;
+            if (Status listening = Listen(); !listening) LogError(listening.error().text());
+        });
+        return;
+    }
     if (connections_.size() >= kMostConnections) {
         // One try: whoever asked is told why, if there is room.
         (void)SendSome(
@@ -119,8 +135,7 @@ void ControlServer::Read(ConnectionId id, Connection& connection) {
     char data[4096];
     const ssize_t got = ::recv(connection.socket.get(), data, sizeof data, MSG_DONTWAIT);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
-    // A client that hangs up while it waits for its answer has lost interest.
-    if (got <= 0 || connection.asked) return Close(id);
+    if (got <= 0) return Close(id);
     connection.input.append(data, static_cast<size_t>(got));
     const auto newline = connection.input.find('\n');
     if (newline == std::string::npos) {
@@ -131,6 +146,8 @@ void ControlServer::Read(ConnectionId id, Connection& connection) {
     }
     connection.asked = true;
     loop_.CancelTimer(connection.deadline);  // the answer may take as long as the job does
+    // Nothing more is read; a client that goes away altogether still shows (EPOLLHUP).
+    if (!loop_.Modify(connection.socket.get(), 0)) return Close(id);
     const std::string request = connection.input.substr(0, newline);
     handler_(id, request);  // may close the connection
 }

@@ -42,6 +42,7 @@ class ControlServer {
     };
 
     ControlServer(EventLoop& loop, OwnedFd listener, Handler handler);
+    Status Listen();
     void Accept();
     void OnEvent(ConnectionId id, uint32_t events);
     void Read(ConnectionId id, Connection& connection);
@@ -53,6 +54,7 @@ class ControlServer {
     Handler handler_;
     std::map<ConnectionId, Connection> connections_;
     ConnectionId next_id_ = 1;
+    EventLoop::TimerId pause_ = 0;
 };
 
 }  // namespace husk::supervisor

@@ -89,7 +89,8 @@ Result<InitPacket> InitLink::Request(InitPacket packet, int send_fd, OwnedFd* re
             TakeNotice(answer);
             continue;
         }
-        if (answer.type != packet.type) continue;  // the late answer to a request given up
+        // The late answer to a request that was given up is passed over.
+        if (answer.type != packet.type || answer.slot != packet.slot) continue;
         if (answer.number != 0) return Fail(Error::FromErrno(answer.number, "PID 1"));
         if (received_fd != nullptr) *received_fd = std::move((*received)->fd);
         return answer;

@@ -59,7 +59,7 @@ void Manager::Load() {
     std::vector<std::string> names;
     for (const auto& unit : loaded.units) names.push_back(unit.unit.name);
     const auto ranges = container::AssignIdRanges(names, id_ranges_);
-    id_ranges_.insert(ranges.begin(), ranges.end());
+    id_ranges_ = ranges;  // those of units that are gone are free again
 
     std::map<std::string, Entry, std::less<>> old;
     for (auto& entry : entries_) {
@@ -74,10 +74,12 @@ void Manager::Load() {
     // Their files are gone: one that still runs is looked after, the others are forgotten.
     for (auto& [name, entry] : old) {
         if (!entry.runner) continue;
-        if (HasProcesses(entry.runner->life().state))
+        if (HasProcesses(entry.runner->life().state)) {
+            id_ranges_[name] = {entry.runner->record().id_range_base};
             entries_.push_back(std::move(entry));
-        else
+        } else {
             entry.runner->Forget();
+        }
     }
     IndexEntries();
 }

@@ -103,7 +103,7 @@ class Manager final : public RunnerHost {
     std::vector<Entry> entries_;  // sorted by name
     std::vector<Standing> standings_;
     std::unique_ptr<Order> order_;
-    std::map<std::string, container::IdRange> id_ranges_;  // of every unit that was ever loaded
+    std::map<std::string, container::IdRange> id_ranges_;  // of all entries
     std::set<Index> review_units_;                         // waiting ones whose turn may have come
     std::vector<Job> jobs_;
     std::vector<ControlServer::ConnectionId> settle_waiters_;

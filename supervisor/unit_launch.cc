@@ -97,6 +97,8 @@ Status UnitRunner::Prepare() {
     auto plan = container::MakePlan(std::move(*spec), tree ? &*tree : nullptr);
     if (!plan) return Fail(std::move(plan).error());
     plan_ = std::move(*plan);
+    // Limits that the unit does not have any more would stay in a leaf that is there.
+    leaf_usable_ = false;
     return {};
 }
 

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from .paths import DEMO, REPO, HarnessError, build_dir, image_lock, images_dir, program_lock, progress
 
+SOURCES = ["CMakeLists.txt", "CMakePresets.json", "cmake", "base", "rootfs", "config", "container", "supervisor", "init",
+           "cli", "images/agent"]
+
 _done: set[str] = set()
 
 
@@ -32,19 +35,38 @@ def device() -> Path:
     folder = build_dir() / "device"
     if "device" in _done:
         return folder
-    with program_lock():
-        toolchain()
-        if not (folder / "husk").exists():
-            progress("building husk (first time) …")
-        if not (folder / "build.ninja").exists():
-            _run(["cmake", "--preset", "device", "-B", str(folder)], "configuring husk")
-        try:
-            _run(["cmake", "--build", str(folder)], "building husk")
-        except HarnessError:
-            # A build by hand in the same folder may have been at work: once more, and that counts.
-            _run(["cmake", "--build", str(folder)], "building husk")
+    toolchain()
+    if not _current(folder):
+        with program_lock():
+            _build(folder)
     _done.add("device")
     return folder
+
+
+def _build(folder: Path) -> None:
+    if not (folder / "husk").exists():
+        progress("building husk (first time) …")
+    if not (folder / "build.ninja").exists():
+        _run(["cmake", "--preset", "device", "-B", str(folder)], "configuring husk")
+    try:
+        _run(["cmake", "--build", str(folder)], "building husk")
+    except HarnessError:
+        # A build by hand in the same folder may have been at work: once more, and that counts.
+        _run(["cmake", "--build", str(folder)], "building husk")
+
+
+def _current(folder: Path) -> bool:
+    """Whether both programs are newer than all that they are built from, so that nobody's long build of another
+    preset need be waited for. A folder's time tells of files that came or went. In doubt no: ninja knows."""
+    try:
+        built = min((folder / name).stat().st_mtime for name in ("husk", "husk-agent"))
+        for name in SOURCES:
+            for path in [REPO / name, *(REPO / name).iterdir()] if (REPO / name).is_dir() else [REPO / name]:
+                if path.stat().st_mtime >= built:
+                    return False
+    except OSError:
+        return False
+    return True
 
 
 def husk() -> Path:

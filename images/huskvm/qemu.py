@@ -99,6 +99,7 @@ class Machine:
         self._agent_socket: socket.socket | None = None
         self._console_socket: socket.socket | None = None
         self._deadline = 0.0
+        self._resetting = False
 
     def __enter__(self):
         return self
@@ -183,6 +184,9 @@ class Machine:
             self.check_alive()
             try:
                 self._agent.wait_ready(min(2.0, max(0.05, deadline - time.monotonic())))
+                if self._resetting:
+                    self._qmp.execute("set-action", reboot=self.config.on_reboot)
+                    self._resetting = False
                 return
             except AgentTimeout:
                 if time.monotonic() >= deadline:
@@ -272,12 +276,13 @@ class Machine:
         self._qmp.execute("send-key", keys=keys)
 
     def reset(self) -> None:
-        """The reset button: the guest starts anew, its memory and disk as they were."""
+        """The reset button: the guest starts anew, its disk as it was. Call wait_agent() next."""
+        # The firmware answers a reset with one of its own, so reboots stay allowed until the agent is back.
         self._qmp.execute("set-action", reboot="reset")
+        self._resetting = True
         seen = len(self._qmp.events)
         self._qmp.execute("system_reset")
         self._qmp.wait_event({"RESET"}, 60, seen)
-        self._qmp.execute("set-action", reboot=self.config.on_reboot)
 
     def qmp(self, command: str, **arguments):
         return self._qmp.execute(command, **arguments)

@@ -195,8 +195,20 @@ TEST_F(ControlSocket, TakesNoSecondRequestWhileTheFirstIsWorkedOn) {
     Turn(3);
     ASSERT_TRUE(Send(client.get(), "more\n"));
     Turn(3);
+    ASSERT_EQ(requests_.size(), 1u);
+    server_->Answer(requests_[0].first, "{}");
+    EXPECT_EQ(Receive(client.get()), "{}\n");
     EXPECT_EQ(requests_.size(), 1u);
-    EXPECT_EQ(Receive(client.get()), "") << "closed";
+}
+
+TEST_F(ControlSocket, AnswersAClientThatHasNothingMoreToSay) {
+    OwnedFd client = Connect();
+    ASSERT_TRUE(Send(client.get(), "wait\n"));
+    ASSERT_EQ(::shutdown(client.get(), SHUT_WR), 0);
+    Turn(3);
+    ASSERT_EQ(requests_.size(), 1u);
+    server_->Answer(requests_[0].first, "{}");
+    EXPECT_EQ(Receive(client.get()), "{}\n");
 }
 
 TEST_F(ControlSocket, HandsDescriptorsOverWithTheFirstByte) {
