@@ -58,8 +58,7 @@ std::vector<std::string> Advice(const UnitView& unit, const std::string& name) {
 std::string NextTry(const UnitView& unit) {
     const double milliseconds = std::clamp(*unit.next_try_ms, 0.0, 1e12);
     const auto span = Duration(static_cast<int64_t>(milliseconds * 1e6));
-    return Cat("in ", FormatDuration(span), " (start number ", std::to_string(unit.restarts + 1),
-               " after the first)");
+    return Cat("in ", FormatDuration(span));
 }
 
 std::string HistoryLine(const HistoryView& event, const Now& now, const Style& style) {

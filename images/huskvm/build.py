@@ -6,8 +6,11 @@ from pathlib import Path
 
 from .paths import DEMO, REPO, HarnessError, build_dir, image_lock, images_dir, program_lock, progress
 
-SOURCES = ["CMakeLists.txt", "CMakePresets.json", "cmake", "base", "rootfs", "config", "container", "supervisor", "init",
-           "cli", "images/agent"]
+SOURCES = {
+    "husk": ["CMakeLists.txt", "CMakePresets.json", "cmake", "base", "rootfs", "config", "container", "supervisor",
+             "init", "cli"],
+    "husk-agent": ["images/agent"],
+}
 
 _done: set[str] = set()
 
@@ -59,11 +62,12 @@ def _current(folder: Path) -> bool:
     """Whether both programs are newer than all that they are built from, so that nobody's long build of another
     preset need be waited for. A folder's time tells of files that came or went. In doubt no: ninja knows."""
     try:
-        built = min((folder / name).stat().st_mtime for name in ("husk", "husk-agent"))
-        for name in SOURCES:
-            for path in [REPO / name, *(REPO / name).iterdir()] if (REPO / name).is_dir() else [REPO / name]:
-                if path.stat().st_mtime >= built:
-                    return False
+        for program, sources in SOURCES.items():
+            built = (folder / program).stat().st_mtime
+            for source in [REPO / name for name in sources]:
+                for path in [source, *source.iterdir()] if source.is_dir() else [source]:
+                    if path.stat().st_mtime >= built:
+                        return False
     except OSError:
         return False
     return True

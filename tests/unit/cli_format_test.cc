@@ -123,7 +123,7 @@ TEST(CliFormat, WhyTellsCauseHistoryNextTryAndWhatToDo) {
               "     Reason: killed by SIGSEGV\n"
               "  Last exit: killed by SIGSEGV at 05:12:06\n"
               "   Restarts: 3\n"
-              "   Next try: in 1.5s (start number 4 after the first)\n"
+              "   Next try: in 1.5s\n"
               "\nWhat happened:\n"
               "  05:12:06 (5s ago): killed by SIGSEGV\n"
               "\nWhat to do:\n"
