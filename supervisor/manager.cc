@@ -185,6 +185,12 @@ void Manager::AdoptRecords() {
         records.push_back(std::move(*record));
         if (std::exchange(strangers, false)) IndexEntries();
     }
+    // Where all of them stand, before the first asks whether those that it waits for are up.
+    for (const auto& record : records)
+        if (auto index = order_->Find(record.unit))
+            standings_[*index] = {.state = record.life.state,
+                                  .wanted = record.life.state != State::kInactive,
+                                  .done = record.life.done};
     const std::vector<OrphanExit> exits = device_.init.TakeExits();
     for (auto& record : records)
         if (UnitRunner* runner = Find(record.unit)) runner->Adopt(std::move(record), exits);
