@@ -32,7 +32,8 @@ def choose(kernel_image: Path) -> str:
 def _kvm_runs(kernel_image: Path) -> bool:
     """Boots a kernel without a root: under a KVM that works it gets to its panic about that within a second."""
     command = [QEMU, "-machine", "q35,accel=kvm", "-cpu", "host", "-m", "256", "-nodefaults", "-display", "none",
-               "-no-reboot", "-serial", "stdio", "-kernel", str(kernel_image), "-append", "console=ttyS0 quiet panic=-1"]
+               "-no-reboot", "-serial", "stdio", "-kernel", str(kernel_image),
+               "-append", "console=ttyS0 quiet panic=-1"]
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                               timeout=PROBE_SECONDS)

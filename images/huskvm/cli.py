@@ -30,12 +30,14 @@ def parser() -> argparse.ArgumentParser:
     add("--command", action="append", default=[], metavar="LINE",
         help="run this in the guest once the boot has settled, then power off (repeatable)")
     add("--units", type=Path, metavar="DIR", help="boot these units instead of the demo's")
-    add("--file", action="append", default=[], metavar="HOST:GUEST", help="put a file or folder into the guest (repeatable)")
+    add("--file", action="append", default=[], metavar="HOST:GUEST",
+        help="put a file or folder into the guest (repeatable)")
     add("--image", action="append", default=[], metavar="NAME=FILE",
         help="put a container image on the state disk, for Image=NAME (repeatable)")
     add("--kernel", default=kernel.DEFAULT, metavar="6.1|6.12|PATH",
         help=f"Debian's kernel of that series, or a vmlinuz with its modules beside it (default {kernel.DEFAULT})")
-    add("--module", action="append", default=[], metavar="NAME", help="load this kernel module at boot, too (repeatable)")
+    add("--module", action="append", default=[], metavar="NAME",
+        help="load this kernel module at boot, too (repeatable)")
     add("--memory", default="512M", metavar="SIZE", help="memory of the guest (default 512M)")
     add("--cpus", type=int, default=2, metavar="N", help="processors of the guest (default 2)")
     add("--timeout", type=float, default=180, metavar="SEC",

@@ -346,7 +346,8 @@ class Machine:
                 return connect()
             except (FileNotFoundError, ConnectionRefusedError, QmpError) as error:
                 if self._process.poll() is not None:
-                    raise HarnessError(f"QEMU did not start: {self._qemu_errors() or self._process.returncode}") from error
+                    said = self._qemu_errors() or f"status {self._process.returncode}"
+                    raise HarnessError(f"QEMU did not start: {said}") from error
                 if time.monotonic() > deadline:
                     raise HarnessError(f"QEMU does not open its sockets in '{self.folder}'") from error
                 time.sleep(0.01)

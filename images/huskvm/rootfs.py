@@ -3,7 +3,6 @@
 No package is installed and no maintainer script runs, neither on the host nor in the image.
 """
 
-import fnmatch
 import hashlib
 import os
 import shutil

@@ -21,7 +21,8 @@ def test_files_and_images_are_pairs():
     assert found.files == [(Path("a:b"), "/c")] and found.images == {"x": Path("y=z")}
 
 
-@pytest.mark.parametrize("words", [("--file", "a"), ("--file", "a:b"), ("--image", "x"), ("--image", "=f"), ("--cpus", "0")])
+@pytest.mark.parametrize("words", [("--file", "a"), ("--file", "a:b"), ("--image", "x"), ("--image", "=f"),
+                                   ("--cpus", "0")])
 def test_a_slip_says_how_to_write_it(words):
     with pytest.raises(HarnessError, match="write it as|at least 1"):
         options(*words)

@@ -46,12 +46,12 @@ def test_a_panic_is_reported_with_its_reason(no_units, kernel):
 
 
 def test_a_hang_is_reported_within_the_timeout(no_units):
-    status, out, err = run("--units", no_units, "--append", "husk.console=none", "--timeout", "40", "--command", "true")
+    status, out, err = run("--units", no_units, "--append", "husk.console=none", "--timeout", "15", "--command", "true")
     assert (status, out) == (125, b"") and "the guest hangs" in err
 
 
 def test_a_command_that_takes_too_long_is_reported(no_units):
-    status, _, err = run("--units", no_units, "--timeout", "60", "--command", "sleep 1000")
+    status, _, err = run("--units", no_units, "--timeout", "40", "--command", "sleep 1000")
     assert status == 125 and "'sleep 1000' did not end within" in err
 
 
