@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/capabilities.h"
 #include "base/text.h"
 
 namespace husk::config {
@@ -83,51 +84,6 @@ void Apply(VolumeOption option, Volume& volume) {
         case kPrivate: return;  // as every mount here is
     }
 }
-
-constexpr std::string_view kCapabilities[] = {
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "DAC_READ_SEARCH",
-    "FOWNER",
-    "FSETID",
-    "KILL",
-    "SETGID",
-    "SETUID",
-    "SETPCAP",
-    "LINUX_IMMUTABLE",
-    "NET_BIND_SERVICE",
-    "NET_BROADCAST",
-    "NET_ADMIN",
-    "NET_RAW",
-    "IPC_LOCK",
-    "IPC_OWNER",
-    "SYS_MODULE",
-    "SYS_RAWIO",
-    "SYS_CHROOT",
-    "SYS_PTRACE",
-    "SYS_PACCT",
-    "SYS_ADMIN",
-    "SYS_BOOT",
-    "SYS_NICE",
-    "SYS_RESOURCE",
-    "SYS_TIME",
-    "SYS_TTY_CONFIG",
-    "MKNOD",
-    "LEASE",
-    "AUDIT_WRITE",
-    "AUDIT_CONTROL",
-    "SETFCAP",
-    "MAC_OVERRIDE",
-    "MAC_ADMIN",
-    "SYSLOG",
-    "WAKE_ALARM",
-    "BLOCK_SUSPEND",
-    "AUDIT_READ",
-    "PERFMON",
-    "BPF",
-    "CHECKPOINT_RESTORE",
-};
-static_assert(std::size(kCapabilities) == 41);
 
 }  // namespace
 
@@ -253,18 +209,15 @@ Value<NetworkMode> ParseNetwork(std::string_view text) {
 }
 
 Value<std::string> ParseCapability(std::string_view text) {
-    std::string name(text);
-    for (char& c : name)
-        if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-    std::string_view bare = name;
-    if (bare.starts_with("CAP_")) bare.remove_prefix(4);
-    std::vector<std::string_view> known(std::begin(kCapabilities), std::end(kCapabilities));
-    if (std::find(known.begin(), known.end(), bare) != known.end()) return Cat("CAP_", bare);
-    if (auto near = Nearest(bare, known))
-        return Bad(Cat(Quote(text), " is not a capability"),
-                   Cat("did you mean 'CAP_", *near, "'?"));
+    if (auto number = CapabilityNumber(text))
+        return Cat("CAP_", CapabilityNames()[static_cast<size_t>(*number)]);
+    std::string_view bare = text;
+    if (bare.starts_with("CAP_") || bare.starts_with("cap_")) bare.remove_prefix(4);
+    const auto names = CapabilityNames();
+    auto near = Nearest(bare, {names.begin(), names.end()});
     return Bad(Cat(Quote(text), " is not a capability"),
-               "a name of capabilities(7), as in CAP_NET_RAW");
+               near ? Cat("did you mean 'CAP_", *near, "'?")
+                    : std::string("a name of capabilities(7), as in CAP_NET_RAW"));
 }
 
 Value<ExitStatusSet> ParseExitStatus(std::string_view text) {

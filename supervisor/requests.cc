@@ -23,23 +23,6 @@ Status TakeText(const rapidjson::Value& object, const char* key, std::string& te
     return {};
 }
 
-// Not on its way to another state. A unit that waits for others may do so for ever; one in backoff
-// has said why.
-bool IsResting(State state) {
-    switch (state) {
-        case State::kInactive:
-        case State::kRunning:
-        case State::kExited:
-        case State::kBackoff:
-        case State::kFailed: return true;
-        case State::kWaiting:
-        case State::kStarting:
-        case State::kStopping:
-        case State::kCleaning: return false;
-    }
-    return true;
-}
-
 bool TakesUnits(std::string_view verb) {
     return verb == "start" || verb == "stop" || verb == "restart" || verb == "kill" ||
            verb == "logs" || verb == "why";
@@ -208,7 +191,7 @@ bool Manager::FinishJob(const Job& job) {
         UnitRunner* runner = Find(name);
         if (runner == nullptr) continue;
         const Life& life = runner->life();
-        if (!IsResting(life.state)) return false;
+        if (!IsSettled(life.state)) return false;
         const bool good =
             job.verb == "stop" ? !HasProcesses(life.state) : IsUp(life.state) || life.done;
         if (!good && failed.empty()) failed = Cat("unit ", Quote(name), ": ", life.reason);

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
+#include "base/capabilities.h"
 #include "base/text.h"
-#include "container/capabilities.h"
 
 namespace husk::supervisor {
 namespace {
@@ -17,12 +17,12 @@ Result<uint64_t> CapabilitySet(const Unit& unit) {
     uint64_t set = 0;
     auto apply = [&](const std::vector<std::string>& names, bool add) -> Status {
         for (const auto& name : names) {
-            uint64_t bits = container::AllCapabilities();
+            uint64_t bits = AllCapabilities();
             const bool all = name == "all" || name == "ALL";
             // What is added is added to what DropCapability=all leaves, as Podman has it.
             if (all && !add) continue;
             if (!all) {
-                auto number = container::CapabilityNumber(name);
+                auto number = CapabilityNumber(name);
                 if (!number) return Fail(std::move(number).error());
                 bits = uint64_t{1} << *number;
             }

@@ -181,6 +181,11 @@ Status UnitRunner::OpenStreams(container::LaunchInput& input, std::vector<OwnedF
             case config::OutputTarget::kLog: {
                 auto writer = log_->OpenWriter();
                 if (!writer) return Fail(std::move(writer).error());
+                // Programs open /dev/stdout anew, and may do so as a user of the container's only.
+                const container::ContainerSpec& spec = plan_->spec;
+                const uint32_t base = spec.user_namespace ? spec.user_namespace->base : 0;
+                if (::fchown(writer->get(), base + spec.user.uid, base + spec.user.gid) != 0)
+                    return FailErrno("give the log's pipe to the container's user");
                 stream = writer->get();
                 keep.push_back(std::move(*writer));
                 return {};

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <set>
 
+#include "base/capabilities.h"
 #include "base/sys.h"
-#include "container/capabilities.h"
 #include "container/cgroup.h"
 #include "container/id_map.h"
 #include "container/plan.h"

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "container/capabilities.h"
 #include "supervisor/spec_builder.h"
 
 namespace husk::supervisor {
@@ -85,7 +84,7 @@ TEST_F(SpecOfUnit, HasTheCapabilitiesThatWereAddedAndNotDropped) {
     unit_.container.drop_capability = {"CAP_CHOWN"};
     EXPECT_EQ(Build().capabilities, kBind);
     unit_.container.add_capability = {"all"};
-    EXPECT_EQ(Build().capabilities, container::AllCapabilities() & ~(uint64_t{1} << CAP_CHOWN));
+    EXPECT_EQ(Build().capabilities, AllCapabilities() & ~(uint64_t{1} << CAP_CHOWN));
     unit_.container.add_capability = {"CAP_FOO"};
     EXPECT_FALSE(BuildSpec(unit_, system_, device_, facts_));
 }

@@ -1,4 +1,4 @@
-#include "container/capabilities.h"
+#include "base/capabilities.h"
 
 #include <strings.h>
 
@@ -8,10 +8,9 @@
 
 #include "base/text.h"
 
-namespace husk::container {
+namespace husk {
 namespace {
 
-// By number: include/uapi/linux/capability.h.
 constexpr std::string_view kNames[] = {"CHOWN",
                                        "DAC_OVERRIDE",
                                        "DAC_READ_SEARCH",
@@ -56,6 +55,8 @@ constexpr std::string_view kNames[] = {"CHOWN",
 
 }  // namespace
 
+std::span<const std::string_view> CapabilityNames() { return kNames; }
+
 Result<int> CapabilityNumber(std::string_view name) {
     std::string_view bare = name;
     if (bare.size() > 4 && ::strncasecmp(bare.data(), "CAP_", 4) == 0) bare.remove_prefix(4);
@@ -71,4 +72,4 @@ Result<int> CapabilityNumber(std::string_view name) {
 
 uint64_t AllCapabilities() { return (uint64_t{1} << std::size(kNames)) - 1; }
 
-}  // namespace husk::container
+}  // namespace husk
