@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/capabilities.h"
 #include "supervisor/spec_builder.h"
 
 namespace husk::supervisor {
