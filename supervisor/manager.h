@@ -9,6 +9,7 @@
 
 #include "config/load.h"
 #include "supervisor/boot_state.h"
+#include "supervisor/control_request.h"
 #include "supervisor/control_server.h"
 #include "supervisor/order.h"
 #include "supervisor/status_json.h"
@@ -35,12 +36,6 @@ class Manager final : public RunnerHost {
     void OnRequest(ControlServer::ConnectionId id, const std::string& line);
 
   private:
-    struct Request {
-        std::string verb;
-        std::vector<std::string> units;
-        std::string signal, action;
-        bool wait = false;
-    };
     // A client that waits for units to come to rest.
     struct Job {
         ControlServer::ConnectionId client = 0;
@@ -81,19 +76,18 @@ class Manager final : public RunnerHost {
     BootState Overall() const;
 
     // Requests (requests.cc).
-    static Result<Request> ParseRequest(const std::string& line);
-    Status CheckUnits(const Request& request, bool refused_too);
+    Status CheckUnits(const ControlRequest& request, bool refused_too);
     void Reply(ControlServer::ConnectionId id, std::string json);
     void ReplyWithUnits(ControlServer::ConnectionId id, const std::vector<std::string>& names,
                         bool history);
     void AddUnit(Answer& answer, const Entry& entry, bool history);
-    void AnswerStatus(ControlServer::ConnectionId id, const Request& request);
-    void AnswerLogs(ControlServer::ConnectionId id, const Request& request);
-    void AnswerKill(ControlServer::ConnectionId id, const Request& request);
-    void AnswerJob(ControlServer::ConnectionId id, const Request& request);
-    void AnswerRunning(ControlServer::ConnectionId id, const Request& request);
+    void AnswerStatus(ControlServer::ConnectionId id, const ControlRequest& request);
+    void AnswerLogs(ControlServer::ConnectionId id, const ControlRequest& request);
+    void AnswerKill(ControlServer::ConnectionId id, const ControlRequest& request);
+    void AnswerJob(ControlServer::ConnectionId id, const ControlRequest& request);
+    void AnswerRunning(ControlServer::ConnectionId id, const ControlRequest& request);
     void AnswerReload(ControlServer::ConnectionId id);
-    void AnswerShutdown(ControlServer::ConnectionId id, const Request& request);
+    void AnswerShutdown(ControlServer::ConnectionId id, const ControlRequest& request);
     void AnswerVersion(ControlServer::ConnectionId id);
     bool FinishJob(const Job& job);
 

@@ -1,5 +1,4 @@
 // Manager's answers to the control socket.
-#include <rapidjson/document.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -12,53 +11,12 @@
 namespace husk::supervisor {
 namespace {
 
-constexpr size_t kMostUnitsInRequest = 10'000;
-
-// A string member, or nothing; of another type: an error.
-Status TakeText(const rapidjson::Value& object, const char* key, std::string& text) {
-    auto member = object.FindMember(key);
-    if (member == object.MemberEnd()) return {};
-    if (!member->value.IsString()) return Fail(Cat("'", key, "' is no string"));
-    text.assign(member->value.GetString(), member->value.GetStringLength());
-    return {};
-}
-
 bool TakesUnits(std::string_view verb) {
     return verb == "start" || verb == "stop" || verb == "restart" || verb == "kill" ||
            verb == "logs" || verb == "why";
 }
 
 }  // namespace
-
-Result<Manager::Request> Manager::ParseRequest(const std::string& line) {
-    rapidjson::Document document;
-    document.Parse<rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag>(
-        line.data(), line.size());
-    if (document.HasParseError() || !document.IsObject())
-        return Fail("the request is no JSON object");
-    auto version = document.FindMember("version");
-    if (version == document.MemberEnd() || !version->value.IsInt() ||
-        version->value.GetInt() != kControlVersion)
-        return Fail(Cat("the request's version is not ", std::to_string(kControlVersion),
-                        "; are husk and its supervisor of the same version?"));
-    Request request;
-    HUSK_TRY(TakeText(document, "verb", request.verb));
-    HUSK_TRY(TakeText(document, "signal", request.signal));
-    HUSK_TRY(TakeText(document, "action", request.action));
-    if (auto wait = document.FindMember("wait"); wait != document.MemberEnd())
-        request.wait = wait->value.IsBool() && wait->value.GetBool();
-    if (auto units = document.FindMember("units"); units != document.MemberEnd()) {
-        if (!units->value.IsArray() || units->value.Size() > kMostUnitsInRequest)
-            return Fail("'units' is no list, or too long");
-        for (const auto& unit : units->value.GetArray()) {
-            if (!unit.IsString()) return Fail("'units' holds something that is no string");
-            std::string name(unit.GetString(), unit.GetStringLength());
-            if (name.ends_with(".container")) name.resize(name.size() - 10);
-            request.units.push_back(std::move(name));
-        }
-    }
-    return request;
-}
 
 void Manager::Reply(ControlServer::ConnectionId id, std::string json) {
     if (control_ != nullptr) control_->Answer(id, std::move(json));
@@ -75,7 +33,7 @@ void Manager::ReplyWithUnits(ControlServer::ConnectionId id, const std::vector<s
     Reply(id, answer.Finish());
 }
 
-Status Manager::CheckUnits(const Request& request, bool refused_too) {
+Status Manager::CheckUnits(const ControlRequest& request, bool refused_too) {
     for (const auto& name : request.units) {
         const Entry* entry = FindEntry(name);
         if (entry != nullptr && (entry->runner || refused_too)) continue;
@@ -95,9 +53,9 @@ Status Manager::CheckUnits(const Request& request, bool refused_too) {
 }
 
 void Manager::OnRequest(ControlServer::ConnectionId id, const std::string& line) {
-    auto parsed = ParseRequest(line);
+    auto parsed = ParseControlRequest(line);
     if (!parsed) return Reply(id, Answer::Failure("bad-request", parsed.error().text()));
-    const Request& request = *parsed;
+    const ControlRequest& request = *parsed;
     const std::string& verb = request.verb;
     if (TakesUnits(verb) && request.units.empty())
         return Reply(id, Answer::Failure("bad-request", Cat(verb, ": which unit?")));
@@ -128,14 +86,14 @@ void Manager::AddUnit(Answer& answer, const Entry& entry, bool history) {
         answer.AddRefused(entry.refused);
 }
 
-void Manager::AnswerStatus(ControlServer::ConnectionId id, const Request& request) {
+void Manager::AnswerStatus(ControlServer::ConnectionId id, const ControlRequest& request) {
     std::vector<std::string> names = request.units;
     if (names.empty())
         for (const auto& entry : entries_) names.push_back(entry.name);
     ReplyWithUnits(id, names, request.verb == "why");
 }
 
-void Manager::AnswerLogs(ControlServer::ConnectionId id, const Request& request) {
+void Manager::AnswerLogs(ControlServer::ConnectionId id, const ControlRequest& request) {
     UnitRunner* runner = Find(request.units.front());
     UnitLog* log = runner->log();
     if (log == nullptr)
@@ -153,7 +111,7 @@ void Manager::AnswerLogs(ControlServer::ConnectionId id, const Request& request)
     if (control_ != nullptr) control_->Answer(id, answer.Finish(), std::move(files));
 }
 
-void Manager::AnswerKill(ControlServer::ConnectionId id, const Request& request) {
+void Manager::AnswerKill(ControlServer::ConnectionId id, const ControlRequest& request) {
     const auto signal = request.signal.empty() ? SIGTERM : ParseSignal(request.signal);
     if (!signal)
         return Reply(id, Answer::Failure("bad-request", Cat("no signal ", Quote(request.signal))));
@@ -170,7 +128,7 @@ void Manager::AnswerKill(ControlServer::ConnectionId id, const Request& request)
     ReplyWithUnits(id, request.units, false);
 }
 
-void Manager::AnswerJob(ControlServer::ConnectionId id, const Request& request) {
+void Manager::AnswerJob(ControlServer::ConnectionId id, const ControlRequest& request) {
     if (shutdown_ != ShutdownAction::kNone)
         return Reply(id, Answer::Failure("stopping", "the system is going down"));
     const std::string by = Cat("by 'husk ", request.verb, "'");
@@ -203,7 +161,7 @@ bool Manager::FinishJob(const Job& job) {
     return true;
 }
 
-void Manager::AnswerRunning(ControlServer::ConnectionId id, const Request& request) {
+void Manager::AnswerRunning(ControlServer::ConnectionId id, const ControlRequest& request) {
     const BootState state = Overall();
     if (request.wait && state == BootState::kStarting) {
         settle_waiters_.push_back(id);
@@ -233,7 +191,7 @@ void Manager::AnswerReload(ControlServer::ConnectionId id) {
     Reply(id, answer.Finish());
 }
 
-void Manager::AnswerShutdown(ControlServer::ConnectionId id, const Request& request) {
+void Manager::AnswerShutdown(ControlServer::ConnectionId id, const ControlRequest& request) {
     const ShutdownAction action = request.action == "poweroff" ? ShutdownAction::kPoweroff
                                   : request.action == "reboot" ? ShutdownAction::kReboot
                                   : request.action == "halt"   ? ShutdownAction::kHalt
