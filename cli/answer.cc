@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "base/utf8.h"
 #include "cli/terminal.h"
 #include "supervisor/control_protocol.h"
 

@@ -14,6 +14,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "config/load.h"
 #include "config/problem.h"
 #include "config/reference.h"
@@ -161,33 +162,9 @@ std::string TextReport(const Checked& checked, const Counts& counts) {
 
 using Writer = rapidjson::Writer<rapidjson::StringBuffer>;
 
-// The length of the UTF-8 character at the front of `text`, 0 where there is none.
-size_t Utf8Length(std::string_view text) {
-    const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-    const size_t length = byte(0) < 0x80   ? 1
-                          : byte(0) < 0xc2 ? 0
-                          : byte(0) < 0xe0 ? 2
-                          : byte(0) < 0xf0 ? 3
-                          : byte(0) < 0xf5 ? 4
-                                           : 0;
-    if (length > text.size()) return 0;
-    for (size_t i = 1; i < length; ++i)
-        if ((byte(i) & 0xc0) != 0x80) return 0;
-    if (length == 3 && ((byte(0) == 0xe0 && byte(1) < 0xa0) || (byte(0) == 0xed && byte(1) > 0x9f)))
-        return 0;
-    if (length == 4 && ((byte(0) == 0xf0 && byte(1) < 0x90) || (byte(0) == 0xf4 && byte(1) > 0x8f)))
-        return 0;
-    return length;
-}
-
-// Unit files may hold any bytes, JSON may not: what is no UTF-8 becomes U+FFFD.
+// Unit files may hold any bytes, JSON may not.
 void PutText(Writer& writer, const char* name, std::string_view text) {
-    std::string valid;
-    while (!text.empty()) {
-        const size_t length = Utf8Length(text);
-        valid += length == 0 ? std::string_view("\xef\xbf\xbd") : text.substr(0, length);
-        text.remove_prefix(length == 0 ? 1 : length);
-    }
+    const std::string valid = ValidUtf8(text);
     writer.Key(name);
     writer.String(valid.data(), static_cast<rapidjson::SizeType>(valid.size()));
 }

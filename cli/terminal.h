@@ -22,12 +22,6 @@ Style StyleOf(int fd);
 enum class Colour { kNone, kDim, kBold, kRed, kGreen, kYellow };
 std::string Paint(const Style& style, Colour colour, std::string_view text);
 
-// The length of the valid UTF-8 sequence at the start of `text`, 0 where there is none. It refuses
-// overlong forms, surrogates and what lies over U+10FFFF, as RFC 3629 does.
-size_t Utf8Length(std::string_view text);
-// Bytes that are no UTF-8 become U+FFFD.
-std::string ValidUtf8(std::string_view text);
-
 // Columns that a text takes, one for a code point; good enough for names and messages.
 size_t Columns(std::string_view text);
 // At most `width` columns, the last one "…" where something was cut; 0 = as it is.

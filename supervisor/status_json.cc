@@ -4,6 +4,7 @@
 #include <rapidjson/writer.h>
 
 #include "base/text.h"
+#include "base/utf8.h"
 #include "supervisor/control_protocol.h"
 
 namespace husk::supervisor {
@@ -11,30 +12,7 @@ namespace {
 
 // Unit files may hold any byte, JSON only UTF-8: what is not is replaced, so that one odd
 // description cannot break a client.
-std::string ValidUtf8(std::string_view text) {
-    std::string valid;
-    valid.reserve(text.size());
-    for (size_t at = 0; at < text.size();) {
-        const auto byte = static_cast<unsigned char>(text[at]);
-        const size_t length = byte < 0x80         ? 1
-                              : byte >> 5 == 0x06 ? 2
-                              : byte >> 4 == 0x0e ? 3
-                              : byte >> 3 == 0x1e ? 4
-                                                  : 0;
-        bool good = length != 0 && at + length <= text.size();
-        for (size_t i = 1; good && i < length; ++i)
-            good = (static_cast<unsigned char>(text[at + i]) & 0xc0) == 0x80;
-        if (good && length > 1) {  // no overlong form, no surrogate, nothing above U+10FFFF
-            const auto second = static_cast<unsigned char>(text[at + 1]);
-            good = byte >= 0xc2 && byte <= 0xf4 && !(byte == 0xe0 && second < 0xa0) &&
-                   !(byte == 0xed && second >= 0xa0) && !(byte == 0xf0 && second < 0x90) &&
-                   !(byte == 0xf4 && second >= 0x90);
-        }
-        valid.append(good ? text.substr(at, length) : std::string_view("?"));
-        at += good ? length : 1;
-    }
-    return valid;
-}
+std::string ForJson(std::string_view text) { return ValidUtf8(text, "?"); }
 
 }  // namespace
 
@@ -45,7 +23,7 @@ struct Answer::Writer {
     void Key(const char* key) { json.Key(key); }
     void Text(const char* key, std::string_view value) {
         json.Key(key);
-        const std::string text = ValidUtf8(value);
+        const std::string text = ForJson(value);
         json.String(text.data(), static_cast<rapidjson::SizeType>(text.size()));
     }
     void Number(const char* key, int64_t value) {
@@ -144,7 +122,7 @@ void Answer::Add(const char* key, int64_t value) { writer_->Number(key, value); 
 void Answer::AddList(const char* key, const std::vector<std::string>& values) {
     writer_->Key(key);
     writer_->json.StartArray();
-    for (const auto& value : values) writer_->json.String(ValidUtf8(value).c_str());
+    for (const auto& value : values) writer_->json.String(ForJson(value).c_str());
     writer_->json.EndArray();
 }
 void Answer::BeginUnits() {
@@ -174,7 +152,7 @@ void Answer::AddUnit(const UnitRunner& runner, const config::Problems& problems,
     out.Problems(problems);
     out.Key("notes");
     out.json.StartArray();
-    for (const auto& note : runner.notes()) out.json.String(ValidUtf8(note).c_str());
+    for (const auto& note : runner.notes()) out.json.String(ForJson(note).c_str());
     out.json.EndArray();
     if (history) out.History(runner.record());
     out.json.EndObject();
@@ -215,7 +193,7 @@ std::string Answer::Failure(const std::string& code, const std::string& text) {
     json.Key("code");
     json.String(code.c_str());
     json.Key("error");
-    json.String(ValidUtf8(text).c_str());
+    json.String(ForJson(text).c_str());
     json.EndObject();
     return buffer.GetString();
 }

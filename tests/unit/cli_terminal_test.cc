@@ -2,6 +2,8 @@
 
 #include "cli/terminal.h"
 
+#include "base/utf8.h"
+
 namespace husk::cli {
 namespace {
 
