@@ -87,21 +87,6 @@ void Apply(VolumeOption option, Volume& volume) {
 
 }  // namespace
 
-Value<std::string> ParseImage(std::string_view text) {
-    if (text.starts_with('/')) return ParsePath(text);
-    if (text.find_first_of("/:@") != text.npos)
-        return Bad(Cat(Quote(text), " is not an image file"),
-                   "images are erofs or squashfs files: a name, or an absolute path; "
-                   "nothing is pulled from a registry");
-    for (std::string_view suffix : {".image", ".build"})
-        if (text.ends_with(suffix))
-            return Bad(Cat(Quote(text), " is not an image file"),
-                       "image units are not supported; name an erofs or squashfs file");
-    if (!IsVolumeName(text))
-        return Bad(Cat(Quote(text), " is not an image"), "a name, or the absolute path of a file");
-    return std::string(text);
-}
-
 Value<Volume> ParseVolume(std::string_view text, const Specifiers& specifiers) {
     constexpr char kHint[] =
         "SOURCE:DEST[:OPTION,...] with an absolute path or a volume's name as SOURCE";

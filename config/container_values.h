@@ -8,13 +8,12 @@
 #include <utility>
 #include <vector>
 
+#include "config/image_name.h"
 #include "config/values.h"
 #include "config/words.h"
 
 namespace husk::config {
 
-// A name (looked up in the image folders) or an absolute path of an erofs or squashfs file.
-Value<std::string> ParseImage(std::string_view text);
 // SOURCE:DEST[:OPTION,…]
 Value<Volume> ParseVolume(std::string_view text, const Specifiers& specifiers);
 // DEST[:OPTION,…]

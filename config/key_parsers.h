@@ -52,6 +52,29 @@ Outcome SetChoice(Unit& unit, const UnitInput& input) {
     return {};
 }
 
+// A value that is looked at and not kept: of keys that are not supported yet.
+template <auto Parse>
+Outcome Check(Unit&, const UnitInput& input) {
+    if (input.text.empty()) return {};
+    auto value = Parsed<Parse>(input.text, input);
+    if (!value) return std::unexpected(std::move(value).error());
+    return {};
+}
+
+template <typename Target>
+constexpr KeyCode<Target> Later(Outcome (*parse)(Target&, const KeyInput<Target>&)) {
+    KeyCode<Target> code(parse);
+    code.later = true;
+    return code;
+}
+
+template <typename Target>
+constexpr KeyCode<Target> Live(Outcome (*parse)(Target&, const KeyInput<Target>&)) {
+    KeyCode<Target> code(parse);
+    code.live = true;
+    return code;
+}
+
 // Text after specifiers, through a further parser of plain text.
 template <auto Parse>
 auto Expanded(std::string_view text, const Specifiers& specifiers)

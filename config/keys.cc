@@ -25,6 +25,28 @@ const KeySection<Target>* FindSection(Sections<Target> sections, std::string_vie
     return nullptr;
 }
 
+// Rows are numbered through all sections, in the order of the reference.
+template <typename Target>
+uint16_t NumberOf(Sections<Target> sections, const KeyRow<Target>& row) {
+    size_t number = 0;
+    for (const auto& section : sections) {
+        if (&row >= section.rows.data() && &row < section.rows.data() + section.rows.size())
+            return static_cast<uint16_t>(number + static_cast<size_t>(&row - section.rows.data()));
+        number += section.rows.size();
+    }
+    return 0;
+}
+
+// FNV-1a.
+constexpr uint64_t kDigestSeed = 0xcbf29ce484222325;
+uint64_t Digest(uint64_t digest, std::string_view text) {
+    for (const char c : text) {
+        digest ^= static_cast<unsigned char>(c);
+        digest *= 0x100000001b3;
+    }
+    return (digest ^ 0xff) * 0x100000001b3;  // "a" "b" is not "ab"
+}
+
 template <typename Target>
 std::vector<std::string_view> Names(const KeySection<Target>& section) {
     std::vector<std::string_view> names;
@@ -71,15 +93,24 @@ std::string UnknownKeyHint(Sections<Target> sections, const KeySection<Target>& 
 }
 
 template <typename Target>
+const Target& Defaults() {
+    static const Target defaults;
+    return defaults;
+}
+
+template <typename Target>
 class Applying {
   public:
     Applying(Target& target, Sections<Target> sections, const Specifiers& specifiers,
-             std::string_view file_name, Problems& problems)
+             std::string_view file_name, Problems& problems, Assignments* kept)
         : target_(target),
           sections_(sections),
           specifiers_(specifiers),
           file_name_(file_name),
-          problems_(problems) {}
+          problems_(problems),
+          kept_(kept) {
+        target.files.emplace_back(file_name);
+    }
 
     void ApplyFile(const IniFile& file) {
         const size_t most = problems_.size() + kMaxProblems;
@@ -110,26 +141,43 @@ class Applying {
     void ApplyEntry(const KeySection<Target>& section, const IniEntry& entry) {
         const auto* row = FindRow(section, entry.key);
         if (row == nullptr) return ReportUnknown(section, entry);
-        if (row->parse == nullptr) {
-            if (row->refusal != nullptr)
-                return Report(entry.line, entry.key, Cat("key ", Quote(entry.key), " is refused"),
-                              row->refusal);
+        const KeyCode<Target>& code = row->code;
+        if (code.refusal != nullptr)
+            return Report(entry.line, entry.key, Cat("key ", Quote(entry.key), " is refused"),
+                          code.refusal);
+        const Place at{static_cast<uint16_t>(target_.files.size() - 1), entry.line};
+        if (code.parse != nullptr)
+            if (auto parsed = code.parse(target_, {entry.value, specifiers_, at, defaults_});
+                !parsed)
+                return Report(entry.line, entry.key,
+                              Cat("key ", Quote(entry.key), ": ", parsed.error().text),
+                              std::move(parsed.error().hint));
+        if (code.later)
             return Report(entry.line, entry.key,
                           Cat("key ", Quote(entry.key), " is not supported yet"), {});
+        Note(*row, at, entry.value);
+    }
+
+    void Note(const KeyRow<Target>& row, Place at, std::string_view value) {
+        const uint16_t key = NumberOf(sections_, row);
+        auto& given = target_.given;
+        auto found =
+            std::lower_bound(given.begin(), given.end(), key,
+                             [](const GivenKey& one, uint16_t wanted) { return one.key < wanted; });
+        const bool known = found != given.end() && found->key == key;
+        const bool adds = known && IsList(row.type) && !value.empty();
+        if (kept_ != nullptr && !adds)
+            std::erase_if(*kept_, [&](const Assignment& old) { return old.key == key; });
+        if (value.empty()) {
+            if (known) given.erase(found);
+            return;
         }
-        const Location at{std::string(file_name_), entry.line};
-        auto outcome = row->parse(target_, {entry.value, specifiers_, at, defaults_});
-        if (!outcome)
-            return Report(entry.line, entry.key,
-                          Cat("key ", Quote(entry.key), ": ", outcome.error().text),
-                          std::move(outcome.error().hint));
-        if constexpr (requires { target_.given; }) {
-            const std::string name = Cat(section.name, ".", entry.key);
-            if (entry.value.empty())
-                target_.given.erase(name);
-            else
-                target_.given.insert_or_assign(name, at);
-        }
+        if (!known) found = given.insert(found, {.key = key});
+        // What the key's own parser took has specifiers that are known, or none that count.
+        std::string expanded = ExpandSpecifiers(value, specifiers_).value_or(std::string(value));
+        found->digest = Digest(adds ? found->digest : kDigestSeed, expanded);
+        found->at = at;
+        if (kept_ != nullptr) kept_->push_back({key, at, std::move(expanded)});
     }
 
     void ReportUnknown(const KeySection<Target>& section, const IniEntry& entry) {
@@ -148,8 +196,23 @@ class Applying {
     const Specifiers& specifiers_;
     std::string_view file_name_;
     Problems& problems_;
-    const Target defaults_{};
+    Assignments* kept_;
+    const Target& defaults_ = Defaults<Target>();
 };
+
+struct Located {
+    const KeySection<Unit>* section;
+    const UnitKey* row;
+};
+
+Located Locate(uint16_t key) {
+    size_t left = key;
+    for (const auto& section : UnitSections()) {
+        if (left < section.rows.size()) return {&section, &section.rows[left]};
+        left -= section.rows.size();
+    }
+    return {&UnitSections()[0], &UnitSections()[0].rows[0]};  // numbers come from KeyIndex()
+}
 
 }  // namespace
 
@@ -202,18 +265,36 @@ std::span<const KeySection<Unit>> UnitSections() {
     return kSections;
 }
 
+std::string KeyName(uint16_t key) {
+    const Located found = Locate(key);
+    return Cat(found.section->name, ".", found.row->name);
+}
+
+std::optional<uint16_t> KeyIndex(std::string_view name) {
+    const size_t dot = name.find('.');
+    const auto* section = FindSection(UnitSections(), name.substr(0, dot));
+    if (section == nullptr || dot == name.npos) return std::nullopt;
+    const auto* row = FindRow(*section, name.substr(dot + 1));
+    if (row == nullptr) return std::nullopt;
+    return NumberOf(UnitSections(), *row);
+}
+
+const UnitKey& RowOfKey(uint16_t key) { return *Locate(key).row; }
+
+bool IsLive(uint16_t key) { return RowOfKey(key).code.live; }
+
 void ApplyUnitFile(Unit& unit, const IniFile& file, std::string_view file_name,
-                   const HostFacts& host, Problems& problems) {
+                   const HostFacts& host, Problems& problems, Assignments* kept) {
     // A copy: the unit is being written to while the specifiers are read.
     const std::string name = unit.name;
     const Specifiers specifiers{name, host};
-    Applying<Unit>(unit, UnitSections(), specifiers, file_name, problems).ApplyFile(file);
+    Applying<Unit>(unit, UnitSections(), specifiers, file_name, problems, kept).ApplyFile(file);
 }
 
 void ApplySystemFile(SystemConfig& config, const IniFile& file, std::string_view file_name,
-                     const HostFacts& host, Problems& problems) {
+                     const HostFacts& host, Problems& problems, Assignments* kept) {
     const Specifiers specifiers{"system", host};
-    Applying<SystemConfig>(config, SystemSections(), specifiers, file_name, problems)
+    Applying<SystemConfig>(config, SystemSections(), specifiers, file_name, problems, kept)
         .ApplyFile(file);
 }
 

@@ -1,10 +1,13 @@
 // The vocabulary: one row a key. Parsing, error hints and the reference page all come from these
 // tables, so that a new key is one row here, one member in unit.h and one line in a test.
 //
-// A row with a parser is supported. A row without one is known: refused with a reason where it has
-// one, "not supported yet" otherwise.
+// A row's code says how far a key is: carried out (a parser), carried out without a restart (Live),
+// checked and refused as "not supported yet" (Later), or refused for good with a reason (Refused).
 #pragma once
 
+#include <cstdint>
+
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,7 +26,7 @@ template <typename Target>
 struct KeyInput {
     std::string_view text;
     const Specifiers& specifiers;
-    const Location& at;
+    Place at;
     const Target& defaults;
 };
 
@@ -63,16 +66,34 @@ const char* TypeText(ValueType type);
 // Whether repeating the key adds to its list.
 bool IsList(ValueType type);
 
+struct NotYet {};
+struct Refused {
+    const char* why;  // or what to write instead
+};
+
 template <typename Target>
-struct KeyRow {
+struct KeyCode {
     using Parser = Outcome (*)(Target&, const KeyInput<Target>&);
 
-    const char* name;
+    constexpr KeyCode(Parser parser) : parse(parser) {}
+    constexpr KeyCode(NotYet) : later(true) {}
+    constexpr KeyCode(Refused refused) : refusal(refused.why) {}
+
+    Parser parse = nullptr;
+    const char* refusal = nullptr;
+    bool later = false;  // the value is checked where there is a parser, and the key is refused
+    bool live = false;   // a change holds at once and touches no process of the unit
+
+    constexpr bool carried_out() const { return parse != nullptr && !later; }
+};
+
+template <typename Target>
+struct KeyRow {
+    std::string_view name;
     ValueType type;
     const char* default_text;
     const char* help;
-    Parser parse = nullptr;
-    const char* refusal = nullptr;
+    KeyCode<Target> code;
 };
 
 template <typename Target>
@@ -98,11 +119,27 @@ std::span<const UnitKey> TimerSectionKeys();
 std::span<const UnitKey> SocketSectionKeys();
 std::span<const UnitKey> InstallSectionKeys();
 
+// Keys of units by number, for GivenKey. Numbers hold within one build of husk, names for ever.
+std::string KeyName(uint16_t key);  // "Container.Memory"
+std::optional<uint16_t> KeyIndex(std::string_view name);
+const UnitKey& RowOfKey(uint16_t key);
+// Whether a change of the key holds at once and touches no process of the unit.
+bool IsLive(uint16_t key);
+
+// What a file says of one key, kept for `husk show`; the text has its specifiers expanded.
+struct Assignment {
+    uint16_t key = 0;
+    Place at;
+    std::string text;
+};
+using Assignments = std::vector<Assignment>;
+
 // Applies every entry of a file to a target that may hold earlier files' values already, and adds
-// what is wrong to `problems`. Keys that were given are noted in Unit::given.
+// what is wrong to `problems`. Keys that were given are noted in `given`, and where `kept` is
+// there, the text of what holds in the end in it.
 void ApplyUnitFile(Unit& unit, const IniFile& file, std::string_view file_name,
-                   const HostFacts& host, Problems& problems);
+                   const HostFacts& host, Problems& problems, Assignments* kept = nullptr);
 void ApplySystemFile(SystemConfig& config, const IniFile& file, std::string_view file_name,
-                     const HostFacts& host, Problems& problems);
+                     const HostFacts& host, Problems& problems, Assignments* kept = nullptr);
 
 }  // namespace husk::config

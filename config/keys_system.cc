@@ -87,18 +87,18 @@ constexpr SystemKey kSystem[] = {
     {"Sysctl", T::kAssignments, "",
      "Kernel parameters to set at boot; quote one that holds blanks.",
      AppendSystem<&C::sysctl, EachWord<ParseSysctl>>},
-    {"Console", T::kText, "", "The console for people."},
+    {"Console", T::kText, "", "The console for people.", NotYet{}},
     {"StateDevice", T::kPath, "", "The block device for state: a path in /dev, or LABEL=NAME.",
      SetSystem<&C::state_device, ParseStateDevice>},
     {"StateFilesystem", T::kChoice, "ext4", "Its file system.",
      SetSystem<&C::state_filesystem, ParseFilesystem>},
-    {"Timezone", T::kText, "", "The device's time zone."},
+    {"Timezone", T::kText, "", "The device's time zone.", NotYet{}},
 };
 
 constexpr SystemKey kManager[] = {
-    {"RuntimeWatchdogSec", T::kSpan, "30s", "The hardware watchdog's time."},
-    {"RebootWatchdogSec", T::kSpan, "", "The hardware watchdog's time during a reboot."},
-    {"CrashAction", T::kChoice, "reboot", "What to do when init crashes."},
+    {"RuntimeWatchdogSec", T::kSpan, "30s", "The hardware watchdog's time.", NotYet{}},
+    {"RebootWatchdogSec", T::kSpan, "", "The hardware watchdog's time during a reboot.", NotYet{}},
+    {"CrashAction", T::kChoice, "reboot", "What to do when init crashes.", NotYet{}},
     {"DefaultTimeoutStartSec", T::kSpan, "10s",
      "For units without TimeoutStartSec=; 0 or infinity: for ever.",
      SetSystem<&C::default_timeout_start, ParseTimeout>},
@@ -112,13 +112,13 @@ constexpr SystemKey kManager[] = {
     {"LogBufferSize", T::kSize, "256K", "Log kept in memory for each unit, 4K to 64M.",
      SetSystem<&C::log_buffer_size, ParseLogBuffer>},
     {"CtrlAltDelBurstAction", T::kChoice, "",
-     "What to do when Ctrl-Alt-Del is hit seven times in 2 s."},
+     "What to do when Ctrl-Alt-Del is hit seven times in 2 s.", NotYet{}},
 };
 
 constexpr SystemKey kNetwork[] = {
-    {"Address", T::kText, "", "A static address of a physical link."},
-    {"Gateway", T::kText, "", "The default gateway."},
-    {"DHCP", T::kBoolean, "no", "Asks for an address."},
+    {"Address", T::kText, "", "A static address of a physical link.", NotYet{}},
+    {"Gateway", T::kText, "", "The default gateway.", NotYet{}},
+    {"DHCP", T::kBoolean, "no", "Asks for an address.", NotYet{}},
 };
 
 }  // namespace

@@ -71,7 +71,7 @@ void SortProblems(Problems& problems, std::string_view main) {
 
 class Loader {
   public:
-    Loader() : host_(ReadHostFacts()) {}
+    explicit Loader(const LoadOptions& options) : options_(options), host_(ReadHostFacts()) {}
 
     void TakeFolder(const std::string& folder);
     void TakeFile(const std::string& path);
@@ -84,14 +84,18 @@ class Loader {
     }
     void TakeDropIns(const std::string& unit, const std::string& folder);
     void TakeStranger(const std::string& folder, const std::string& name);
-    void LoadOne(const std::string& name, const Found& found);
+    void LoadFound(const std::string& name, const Found& found);
+    void LoadUnit(const std::string& name, const Found& found, bool on_demand);
+    void Instantiate(const std::string& name);
+    void InstantiateWanted();
     void Merge(LoadedUnit& unit, const std::string& path, bool main);
+    bool IsMasked(std::string_view name) const;
     std::string WhyAbsent(std::string_view name, std::string_view asking_path,
                           bool neighbours) const;
 
+    const LoadOptions& options_;
     HostFacts host_;
     std::map<std::string, Found, std::less<>> found_;
-    std::set<std::string, std::less<>> masked_;
     LoadedFolder out_;
 };
 
@@ -166,11 +170,12 @@ void Loader::Merge(LoadedUnit& unit, const std::string& path, bool main) {
             IniFile entries = ReadIni(path, file.text);
             std::move(entries.problems.begin(), entries.problems.end(),
                       std::back_inserter(unit.problems));
-            ApplyUnitFile(unit.unit, entries, path, host_, unit.problems);
+            ApplyUnitFile(unit.unit, entries, path, host_, unit.problems,
+                          options_.keep_assignments ? &unit.assignments : nullptr);
             return;
         }
         case UnitFile::Kind::kMask:
-            if (main) masked_.insert(unit.unit.name);
+            if (main) out_.masked.push_back({unit.unit.name, path});
             return;
         case UnitFile::Kind::kMissing:
             AddProblem(unit.problems, Severity::kError, {path, 0}, {}, "does not exist");
@@ -179,23 +184,28 @@ void Loader::Merge(LoadedUnit& unit, const std::string& path, bool main) {
     }
 }
 
-void Loader::LoadOne(const std::string& name, const Found& found) {
+void Loader::LoadFound(const std::string& name, const Found& found) {
+    const bool is_template = name.ends_with('@');
     if (found.path.empty()) {
         // Drop-ins of a template are for its instances.
-        if (!name.ends_with('@') && !found.drop_ins.empty())
+        const auto general = found_.find(TemplateOf(name));
+        const bool has_template = general != found_.end() && !general->second.path.empty();
+        if (!is_template && !has_template && !found.drop_ins.empty())
             Report(Severity::kWarning, found.drop_ins.begin()->second,
                    Cat("drop-in of unit ", Quote(name), ", which does not exist"));
-        return;
+    } else if (is_template) {
+        out_.templates.push_back(name);
+    } else {
+        LoadUnit(name, found, false);
     }
-    if (name.ends_with('@'))
-        return Report(Severity::kWarning, found.path,
-                      "templates are not supported yet: it is skipped",
-                      Cat("make a link to it: ", name, "ARG", kSuffix));
+}
+
+void Loader::LoadUnit(const std::string& name, const Found& found, bool on_demand) {
     LoadedUnit unit;
     unit.unit.name = name;
     unit.unit.path = found.path;
     Merge(unit, found.path, true);
-    if (masked_.contains(name)) return;
+    if (IsMasked(name)) return;
     const bool readable = unit.problems.empty() || unit.problems[0].at.line > 0;
     std::map<std::string, std::string> drop_ins = found.drop_ins;
     if (auto general = found_.find(TemplateOf(name)); general != found_.end())
@@ -203,13 +213,46 @@ void Loader::LoadOne(const std::string& name, const Found& found) {
     for (const auto& [file, path] : drop_ins) Merge(unit, path, false);
     // Rules across keys say nothing useful of a file that could not be read.
     if (readable) FinishUnit(unit.unit, unit.problems);
+    if (on_demand) unit.unit.install.enabled = false;
     unit.refused = HasErrors(unit.problems);
     out_.units.push_back(std::move(unit));
 }
 
+bool Loader::IsMasked(std::string_view name) const {
+    return std::ranges::any_of(out_.masked, [&](const auto& unit) { return unit.name == name; });
+}
+
+// Of NAME@.container, where there is no NAME@ARG.container.
+void Loader::Instantiate(const std::string& name) {
+    const auto general = found_.find(TemplateOf(name));
+    if (general == found_.end() || general->second.path.empty() || !IsUnitName(name)) return;
+    auto [found, added] = found_.try_emplace(name);
+    // Drop-ins alone may stand there for it already.
+    if (!added && !found->second.path.empty()) return;
+    found->second.path = general->second.path;
+    LoadUnit(name, found->second, true);
+}
+
+// Instances may want further ones.
+void Loader::InstantiateWanted() {
+    for (const std::string& name : options_.instances) Instantiate(name);
+    if (out_.templates.empty()) return;
+    for (size_t i = 0; i < out_.units.size() && out_.units.size() < kMaxUnits; ++i) {
+        const Unit& unit = out_.units[i].unit;
+        std::vector<std::string> names = unit.unit.requires_;
+        names.insert(names.end(), unit.unit.wants.begin(), unit.unit.wants.end());
+        if (unit.container.network.kind == NetworkMode::Kind::kContainer)
+            names.push_back(unit.container.network.unit);
+        for (const std::string& name : names)
+            if (!TemplateOf(name).empty()) Instantiate(name);
+    }
+    std::sort(out_.units.begin(), out_.units.end(),
+              [](const LoadedUnit& a, const LoadedUnit& b) { return a.unit.name < b.unit.name; });
+}
+
 std::string Loader::WhyAbsent(std::string_view name, std::string_view asking_path,
                               bool neighbours) const {
-    if (masked_.find(name) != masked_.end()) return "is masked";
+    if (IsMasked(name)) return "is masked";
     const size_t slash = asking_path.rfind('/');
     const std::string beside =
         Cat(asking_path.substr(0, slash == asking_path.npos ? 0 : slash + 1), name, kSuffix);
@@ -226,7 +269,8 @@ LoadedFolder Loader::Finish(bool neighbours_exist) {
                Cat("at most ", std::to_string(kMaxUnits)));
         found_.erase(first, found_.end());
     }
-    for (const auto& [name, found] : found_) LoadOne(name, found);
+    for (const auto& [name, found] : found_) LoadFound(name, found);
+    InstantiateWanted();
     CheckAcrossUnits(out_.units, [&](std::string_view name, std::string_view asking_path) {
         return WhyAbsent(name, asking_path, neighbours_exist);
     });
@@ -242,14 +286,14 @@ const std::vector<std::string>& DefaultUnitPath() {
     return kPath;
 }
 
-LoadedFolder LoadUnits(const std::vector<std::string>& folders) {
-    Loader loader;
+LoadedFolder LoadUnits(const std::vector<std::string>& folders, const LoadOptions& options) {
+    Loader loader(options);
     for (const std::string& folder : folders) loader.TakeFolder(folder);
     return loader.Finish(false);
 }
 
-LoadedFolder LoadUnitFiles(const std::vector<std::string>& files) {
-    Loader loader;
+LoadedFolder LoadUnitFiles(const std::vector<std::string>& files, const LoadOptions& options) {
+    Loader loader(options);
     for (const std::string& file : files) loader.TakeFile(file);
     return loader.Finish(true);
 }
@@ -268,14 +312,15 @@ LoadedUnit ParseUnit(std::string_view name, std::string_view file, std::string_v
     return unit;
 }
 
-LoadedSystemConfig LoadSystemConfig(const std::string& path) {
+LoadedSystemConfig LoadSystemConfig(const std::string& path, bool keep_assignments) {
     LoadedSystemConfig out;
     UnitFile file = ReadUnitFile(path);
     if (file.kind == UnitFile::Kind::kBad) out.problems.push_back(std::move(file.problem));
     if (file.kind != UnitFile::Kind::kText) return out;
     IniFile entries = ReadIni(path, file.text);
     out.problems = std::move(entries.problems);
-    ApplySystemFile(out.config, entries, path, ReadHostFacts(), out.problems);
+    ApplySystemFile(out.config, entries, path, ReadHostFacts(), out.problems,
+                    keep_assignments ? &out.assignments : nullptr);
     return out;
 }
 

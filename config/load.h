@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "config/keys.h"
 #include "config/problem.h"
 #include "config/unit.h"
 
@@ -17,12 +18,27 @@ namespace husk::config {
 struct LoadedUnit {
     Unit unit;  // name and path are always set; the rest only where it is not refused
     Problems problems;
+    Assignments assignments;  // where they were asked for
     bool refused = false;
+};
+
+// A link to /dev/null in place of a unit's file.
+struct MaskedUnit {
+    std::string name, path;
 };
 
 struct LoadedFolder {
     std::vector<LoadedUnit> units;  // sorted by name
-    Problems problems;              // of folders and of files that are no units
+    std::vector<MaskedUnit> masked;
+    std::vector<std::string> templates;  // "NAME@", sorted
+    Problems problems;                   // of folders and of files that are no units
+};
+
+struct LoadOptions {
+    // Instances "NAME@ARG" that are wanted where their template is there, besides those that other
+    // units require, want or share the network of.
+    std::vector<std::string> instances = {};
+    bool keep_assignments = false;  // LoadedUnit::assignments, for `husk show`
 };
 
 // In order of rising precedence; see UNITS rule 5.
@@ -32,10 +48,12 @@ const std::vector<std::string>& DefaultUnitPath();
 // name, a link to /dev/null masks it), merges NAME.container.d/*.conf in lexical order, types and
 // checks each unit, then checks across units (names in After= …, ordering cycles,
 // Network=NAME.container). Never fails as a whole: an unreadable folder is a problem in the result.
-// A missing folder is none.
-LoadedFolder LoadUnits(const std::vector<std::string>& folders);
+// A missing folder is none. NAME@ARG.container is a unit of its own (often a link to
+// NAME@.container); an instance without a file is made of the template where it is wanted, and does
+// not start at boot by itself.
+LoadedFolder LoadUnits(const std::vector<std::string>& folders, const LoadOptions& options = {});
 // Single files (husk check FILE…), the same rules.
-LoadedFolder LoadUnitFiles(const std::vector<std::string>& files);
+LoadedFolder LoadUnitFiles(const std::vector<std::string>& files, const LoadOptions& options = {});
 
 // Types one unit from text: the pure heart of the above, for tests and fuzzers.
 LoadedUnit ParseUnit(std::string_view name, std::string_view file, std::string_view text);
@@ -43,8 +61,9 @@ LoadedUnit ParseUnit(std::string_view name, std::string_view file, std::string_v
 struct LoadedSystemConfig {
     SystemConfig config;
     Problems problems;
+    Assignments assignments;  // of SystemSections()
 };
 // A missing file gives the defaults.
-LoadedSystemConfig LoadSystemConfig(const std::string& path);
+LoadedSystemConfig LoadSystemConfig(const std::string& path, bool keep_assignments = false);
 
 }  // namespace husk::config

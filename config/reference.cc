@@ -94,8 +94,8 @@ void AddKeys(std::vector<Block>& page, std::span<const KeySection<Target>> secti
         std::vector<std::string> later;
         std::string_view reason;
         for (const auto& row : section.rows) {
-            if (row.parse == nullptr) {
-                if (row.refusal == nullptr) later.push_back(Cat(row.name, "="));
+            if (!row.code.carried_out()) {
+                if (row.code.refusal == nullptr) later.push_back(Cat(row.name, "="));
                 continue;
             }
             std::string text = row.help;
@@ -115,9 +115,9 @@ void AddKeys(std::vector<Block>& page, std::span<const KeySection<Target>> secti
             refused.clear();
         };
         for (const auto& row : section.rows) {
-            if (row.refusal == nullptr) continue;
-            if (row.refusal != reason) flush();
-            reason = row.refusal;
+            if (row.code.refusal == nullptr) continue;
+            if (row.code.refusal != reason) flush();
+            reason = row.code.refusal;
             refused.push_back(Cat(row.name, "="));
         }
         flush();

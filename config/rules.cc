@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "config/keys.h"
 #include "config/values.h"
 #include "config/words.h"
 
@@ -26,7 +27,7 @@ class Checks {
     void References();
 
   private:
-    bool Given(std::string_view key) const { return unit_.given.contains(key); }
+    bool Given(std::string_view key) const { return FindGiven(unit_, key) != nullptr; }
     // `key` is "Section.Key".
     void Report(Severity severity, std::string_view key, std::string text, std::string hint = {}) {
         AddProblem(problems_, severity, PlaceOf(unit_, key), key.substr(key.find('.') + 1),
@@ -64,8 +65,9 @@ void Checks::Twins() {
     for (const auto& [one, other] : kTwins)
         if (Given(one) && Given(other)) both(one, other);
     if (!Given("Container.Ulimit")) return;
-    for (const auto& [key, at] : unit_.given)
-        if (key.starts_with("Service.Limit")) return both("Container.Ulimit", key);
+    for (const GivenKey& given : unit_.given)
+        if (const std::string key = KeyName(given.key); key.starts_with("Service.Limit"))
+            return both("Container.Ulimit", key);
 }
 
 void Checks::Root() {
@@ -125,12 +127,12 @@ void Checks::Files() {
     std::set<std::string_view> seen;
     for (const Volume& volume : unit_.container.volumes)
         if (!seen.insert(volume.destination).second)
-            AddProblem(problems_, Severity::kError, volume.at, "Volume",
+            AddProblem(problems_, Severity::kError, unit_.LocationOf(volume.at), "Volume",
                        Cat("destination ", Quote(volume.destination), " is mounted twice"),
                        "drop one of them");
     for (const TmpfsMount& tmpfs : unit_.container.tmpfs)
         if (!seen.insert(tmpfs.destination).second)
-            AddProblem(problems_, Severity::kError, tmpfs.at, "Tmpfs",
+            AddProblem(problems_, Severity::kError, unit_.LocationOf(tmpfs.at), "Tmpfs",
                        Cat("destination ", Quote(tmpfs.destination), " is mounted twice"),
                        "drop one of them");
 }
@@ -243,9 +245,16 @@ void Checks::References() {
 
 }  // namespace
 
+const GivenKey* FindGiven(const Unit& unit, std::string_view key) {
+    const auto index = KeyIndex(key);
+    for (const GivenKey& given : unit.given)
+        if (index && given.key == *index) return &given;
+    return nullptr;
+}
+
 Location PlaceOf(const Unit& unit, std::string_view key) {
-    auto found = unit.given.find(key);
-    return found == unit.given.end() ? Location{unit.path, 0} : found->second;
+    const GivenKey* given = FindGiven(unit, key);
+    return given == nullptr ? Location{unit.path, 0} : unit.LocationOf(given->at);
 }
 
 void AddProblem(Problems& problems, Severity severity, Location at, std::string_view key,

@@ -24,7 +24,9 @@ using AbsentUnit = std::function<std::string(std::string_view name, std::string_
 // `units` is sorted by name. Pure but for `absent`.
 void CheckAcrossUnits(std::vector<LoadedUnit>& units, const AbsentUnit& absent);
 
-// Where a key was given last; the file as a whole where it was not. `key` is "Section.Key".
+// The key as the files gave it, or nullptr. `key` is "Section.Key".
+const GivenKey* FindGiven(const Unit& unit, std::string_view key);
+// Where it was given last; the file as a whole where it was not.
 Location PlaceOf(const Unit& unit, std::string_view key);
 void AddProblem(Problems& problems, Severity severity, Location at, std::string_view key,
                 std::string text, std::string hint = {});

@@ -17,10 +17,26 @@
 
 namespace husk::config {
 
-// Where a value comes from, for messages and `husk show`.
+// Where a problem is, for messages.
 struct Location {
     std::string file;
     int line = 0;
+};
+
+// Where a value comes from, in little room: a thousand units are kept in memory.
+struct Place {
+    uint16_t file = 0;  // index into the unit's `files`
+    int32_t line = 0;
+    friend bool operator==(const Place&, const Place&) = default;
+};
+
+// One key that the files gave.
+struct GivenKey {
+    uint16_t key = 0;  // KeyName(key) of config/keys.h: "Container.Memory"
+    Place at;          // of its last assignment
+    // Of the whole value: every assignment of a list, specifiers expanded. Two units with equal
+    // digests say the same with that key.
+    uint64_t digest = 0;
 };
 
 // "infinity" for memory and tasks limits.
@@ -51,7 +67,7 @@ struct Volume {
     bool no_exec = false, no_suid = true, no_dev = true;
     bool recursive = false;  // rbind
     bool idmap = true;       // owners on disk are the container's ids; `noidmap` turns it off
-    Location at;
+    Place at;
 };
 
 struct TmpfsMount {
@@ -59,7 +75,7 @@ struct TmpfsMount {
     uint64_t size = 0;  // bytes, 0 = the kernel's default
     unsigned mode = 01777;
     bool read_only = false, no_exec = false;  // nosuid and nodev always
-    Location at;
+    Place at;
 };
 
 enum class UserNamespace { kAuto, kHost };
@@ -147,8 +163,10 @@ struct Unit {
     ContainerSection container;
     ServiceSection service;
     InstallSection install;
-    // "Section.Key" of every key that a file gave, with its last place.
-    std::map<std::string, Location, std::less<>> given;
+    std::vector<std::string> files;  // that were read: the main one, then drop-ins as merged
+    std::vector<GivenKey> given;     // sorted by key
+
+    Location LocationOf(Place place) const;
 
     // The whole command: Entrypoint= and Exec=.
     std::vector<std::string> Command() const;
@@ -166,6 +184,8 @@ struct SystemConfig {
     Duration default_timeout_start = std::chrono::seconds(10);
     Duration default_timeout_stop = std::chrono::seconds(10);
     uint64_t log_buffer_size = 256ull << 10;  // bytes for each unit
+    std::vector<std::string> files;
+    std::vector<GivenKey> given;  // sorted by key
 };
 
 }  // namespace husk::config

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "config/load.h"
+#include "config/rules.h"
 
 namespace husk::config {
 namespace {
@@ -85,6 +86,9 @@ TEST_F(ConfigLoad, ALinkToDevNullMasks) {
     LoadedFolder loaded = Load();
     EXPECT_EQ(Names(loaded, true), "db ");
     EXPECT_EQ(Say(loaded), "a/db.container:4: error: unit 'web' is masked\n");
+    ASSERT_EQ(loaded.masked.size(), 1u);
+    EXPECT_EQ(loaded.masked[0].name, "web");
+    EXPECT_EQ(loaded.masked[0].path, Path("b/web.container"));
 }
 
 TEST_F(ConfigLoad, DropInsAreMergedByNameAcrossFolders) {
@@ -104,7 +108,7 @@ TEST_F(ConfigLoad, DropInsAreMergedByNameAcrossFolders) {
     EXPECT_EQ(web.container.user, "");
     EXPECT_EQ(web.container.group, "1");
     EXPECT_EQ(web.container.host_name, "");
-    EXPECT_EQ(web.given.at("Container.Environment").file, Path("a/web.container.d/20.conf"));
+    EXPECT_EQ(PlaceOf(web, "Container.Environment").file, Path("a/web.container.d/20.conf"));
 }
 
 TEST_F(ConfigLoad, ABadDropInRefusesItsUnitAndIsNamed) {
@@ -122,11 +126,57 @@ TEST_F(ConfigLoad, AnInstanceIsALinkToItsTemplate) {
     ASSERT_EQ(::symlink("web@.container", Path("a/web@one.container").c_str()), 0);
     Write("a/web@.container.d/x.conf", "[Container]\nUser=%i\n");
     LoadedFolder loaded = Load();
-    EXPECT_EQ(Say(loaded),
-              "a/web@.container: warning: templates are not supported yet: it is skipped (make a "
-              "link to it: web@ARG.container)\n");
+    EXPECT_EQ(Say(loaded), "");
+    EXPECT_EQ(loaded.templates, std::vector<std::string>{"web@"});
     EXPECT_EQ(Get(loaded, "web@one").Command(), (std::vector<std::string>{"/x", "web", "one"}));
     EXPECT_EQ(Get(loaded, "web@one").container.user, "one");
+}
+
+TEST_F(ConfigLoad, AnInstanceThatIsWantedIsMadeOfItsTemplate) {
+    Write("a/web@.container", "[Container]\nExec=/x %i\n[Unit]\nWants=log@%i\n");
+    Write("a/log@.container", "[Container]\nExec=/log %i\n");
+    Write("b/web@one.container.d/x.conf", "[Container]\nUser=5\n");
+    Unit("a/top", "[Unit]\nRequires=web@one\nAfter=web@one web@two\n");
+    LoadedFolder loaded = Load();
+    EXPECT_EQ(Names(loaded, false), "log@one top web@one ");
+    EXPECT_EQ(Say(loaded), "a/top.container:5: warning: unit 'web@two' does not exist\n");
+    EXPECT_EQ(Get(loaded, "web@one").Command(), (std::vector<std::string>{"/x", "one"}));
+    EXPECT_EQ(Get(loaded, "web@one").container.user, "5");
+    // It starts because it is wanted, not because it is there.
+    EXPECT_FALSE(Get(loaded, "web@one").install.enabled);
+    LoadedFolder asked = LoadUnits({Path("a"), Path("b")}, {.instances = {"web@two", "nil@1"}});
+    EXPECT_EQ(Names(asked, false), "log@one log@two top web@one web@two ");
+}
+
+TEST_F(ConfigLoad, AssignmentsAreKeptAsTheyHold) {
+    Unit("a/web", "Volume=/a:/a\nVolume=/b:/b\nUser=1\nHostName=x\n");
+    Write("a/web.container.d/10.conf",
+          "[Container]\nVolume=\nVolume=/c:/%N\nUser=2\nHostName=\nVolume=/d:/d\n");
+    LoadedFolder loaded = LoadUnits({Path("a")}, {.keep_assignments = true});
+    std::string said;
+    for (const Assignment& one : loaded.units.at(0).assignments)
+        said += Cat(KeyName(one.key), "=", one.text, " ",
+                    std::to_string(loaded.units[0].unit.LocationOf(one.at).line), "\n");
+    EXPECT_EQ(said,
+              "Container.Exec=/x 2\nContainer.Volume=/c:/web 3\nContainer.User=2 4\n"
+              "Container.Volume=/d:/d 6\n");
+}
+
+TEST_F(ConfigLoad, ADigestTellsWhetherAValueIsTheSame) {
+    auto digest = [&](std::string_view text) {
+        LoadedUnit unit = ParseUnit("web", "web.container", Cat("[Container]\nExec=/x\n", text));
+        const GivenKey* given = FindGiven(unit.unit, "Container.Environment");
+        return given == nullptr ? 0 : given->digest;
+    };
+    EXPECT_EQ(digest("Environment=A=1\n"), digest("# other line\nEnvironment = A=1\n"));
+    EXPECT_EQ(digest("Environment=B=web\n"), digest("Environment=B=%N\n"));
+    EXPECT_EQ(digest("Environment=C=1\nEnvironment=\nEnvironment=A=1\n"),
+              digest("Environment=A=1\n"));
+    EXPECT_NE(digest("Environment=A=1\n"), digest("Environment=A=2\n"));
+    EXPECT_NE(digest("Environment=A=1\nEnvironment=B=1\n"), digest("Environment=A=1\n"));
+    EXPECT_NE(digest("Environment=A=1\nEnvironment=B=1\n"),
+              digest("Environment=B=1\nEnvironment=A=1\n"));
+    EXPECT_EQ(digest("Environment=\n"), 0u);
 }
 
 TEST_F(ConfigLoad, WhatIsNoPlainFileIsRefusedAndNothingHangs) {

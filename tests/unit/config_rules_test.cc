@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "config/load.h"
+#include "config/rules.h"
 
 namespace husk::config {
 namespace {
@@ -73,7 +74,7 @@ TEST(ConfigRules, TheLastScalarWinsAndListsAdd) {
     EXPECT_EQ(unit.container.exec, std::vector<std::string>{"/b"});
     ASSERT_EQ(unit.container.volumes.size(), 1u);
     EXPECT_EQ(unit.container.volumes[0].at.line, 7);
-    EXPECT_EQ(unit.given.at("Container.Exec").line, 3);
+    EXPECT_EQ(PlaceOf(unit, "Container.Exec").line, 3);
 }
 
 TEST(ConfigRules, TwinsAreGivenOnce) {
