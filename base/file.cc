@@ -23,26 +23,26 @@ Result<OwnedFd> OpenFileAt(int directory, const std::string& path, int flags, un
 }
 
 Result<std::string> ReadAll(int fd, size_t limit, std::string_view name) {
-    std::string data;
-    size_t step = std::min<size_t>(4096, limit + 1);
+    // A plain file is read into one piece of memory of its size, and the byte more is room for the
+    // read that finds its end. Others, and files of /proc, say nothing of their size.
+    struct stat info {};
+    const bool sized = ::fstat(fd, &info) == 0 && info.st_size > 0;
+    const size_t first = sized ? static_cast<size_t>(info.st_size) + 1 : 4096;
+    std::string data(std::min(first, limit + 1), '\0');
+    size_t had = 0;
     for (;;) {
-        const size_t had = data.size();
-        data.resize(had + step);
-        ssize_t got = ::read(fd, data.data() + had, step);
-        if (got < 0 && errno == EINTR)
-            got = 0;
-        else if (got < 0)
-            return FailErrno(Cat("read ", Quote(name)));
-        else if (got == 0) {
-            data.resize(had);
-            return data;
-        }
-        data.resize(had + static_cast<size_t>(got));
-        if (data.size() > limit)
+        if (had > limit)
             return Fail(Error::FromErrno(
                 EFBIG, Cat("read ", Quote(name), ": over ", std::to_string(limit), " bytes")));
-        step = std::min<size_t>(std::max<size_t>(4096, data.size()), limit + 1 - data.size());
+        if (had == data.size()) data.resize(std::min(2 * had, limit + 1));
+        const ssize_t got = ::read(fd, data.data() + had, data.size() - had);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return FailErrno(Cat("read ", Quote(name)));
+        if (got == 0) break;
+        had += static_cast<size_t>(got);
     }
+    data.resize(had);
+    return data;
 }
 
 Result<std::string> ReadFile(const std::string& path, size_t limit) {
@@ -100,6 +100,30 @@ Status MakeDirectories(const std::string& path, unsigned mode) {
         if (::mkdir(part.c_str(), mode) != 0 && errno != EEXIST)
             return FailErrno(Cat("make directory ", Quote(part)));
     }
+    return {};
+}
+
+Status RemoveTree(const std::string& path) {
+    struct stat info {};
+    if (::lstat(path.c_str(), &info) != 0) {
+        if (errno == ENOENT) return {};
+        return FailErrno(Cat("look at ", Quote(path)));
+    }
+    const bool is_directory = S_ISDIR(info.st_mode);
+    if (is_directory) {
+        auto names = ListDirectory(path);
+        if (!names) return Fail(std::move(names).error());
+        for (const auto& name : *names) HUSK_TRY(RemoveTree(Cat(path, "/", name)));
+    }
+    if ((is_directory ? ::rmdir(path.c_str()) : ::unlink(path.c_str())) != 0)
+        return FailErrno(Cat("remove ", Quote(path)));
+    return {};
+}
+
+Status SyncDirectory(const std::string& path) {
+    auto directory = OpenFile(path, O_RDONLY | O_DIRECTORY);
+    if (!directory) return Fail(std::move(directory).error());
+    if (::fsync(directory->get()) != 0) return FailErrno(Cat("sync directory ", Quote(path)));
     return {};
 }
 

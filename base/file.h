@@ -33,6 +33,11 @@ Status WriteFileAtomically(const std::string& path, std::string_view data, unsig
 Status MakeDirectories(const std::string& path, unsigned mode = 0755);
 // Whether another file system than its parent's lies at `path`.
 bool IsMountPoint(const std::string& path);
+// Whatever lies at `path`, a directory with all that is in it; links are not followed. Nothing
+// there is fine.
+Status RemoveTree(const std::string& path);
+// fsync(2) of a directory: what was made, renamed or removed in it is on disk.
+Status SyncDirectory(const std::string& path);
 // Names in a directory, sorted, without "." and "..".
 Result<std::vector<std::string>> ListDirectory(const std::string& path);
 

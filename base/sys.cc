@@ -73,6 +73,12 @@ int bring_loopback_up() {
     return result;
 }
 
+int renameat2(int old_directory, const char* old_path, int new_directory, const char* new_path,
+              unsigned flags) {
+    return static_cast<int>(
+        ::syscall(SYS_renameat2, old_directory, old_path, new_directory, new_path, flags));
+}
+
 int finit_module(int fd, const char* parameters, int flags) {
     return static_cast<int>(::syscall(SYS_finit_module, fd, parameters, flags));
 }

@@ -73,6 +73,9 @@ int pivot_root(const char* new_root, const char* put_old);
 int close_range(unsigned first, unsigned last, unsigned flags);
 // netdevice(7): sets IFF_UP on "lo" of the calling thread's network namespace.
 int bring_loopback_up();
+inline constexpr unsigned kRenameExchange = 0x2;
+int renameat2(int old_directory, const char* old_path, int new_directory, const char* new_path,
+              unsigned flags);
 int finit_module(int fd, const char* parameters, int flags);
 
 }  // namespace husk::sys

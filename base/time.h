@@ -23,6 +23,8 @@ struct Instant {
 inline constexpr Duration kInfinite = Duration::max();
 
 Instant MonotonicNow();
+// CLOCK_BOOTTIME, which goes on while the device sleeps.
+Duration TimeSinceBoot();
 // Nanoseconds since 1970 of CLOCK_REALTIME.
 int64_t RealtimeNow();
 
