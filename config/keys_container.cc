@@ -130,14 +130,15 @@ template <auto Member, auto Parse>
 constexpr auto kAppend = &Append<&Unit::container, Member, Parse>;
 
 constexpr char kNoEngine[] = "there is no Podman here; every setting has a key of its own";
-constexpr char kNoPull[] = "nothing is pulled from a registry; Image= names a file on the device";
+constexpr char kNoPull[] = "nothing is pulled from a registry; Image= means a file on the device";
 constexpr char kNoSelinux[] =
     "husk confines by namespaces, capabilities and seccomp, not by SELinux labels";
 
 constexpr UnitKey kKeys[] = {
     // the root
     {"Image", T::kImage, "",
-     "The root: an erofs or squashfs file, mounted read-only, never unpacked.",
+     "The root: an erofs or squashfs file, mounted read-only, never unpacked. A registry's name "
+     "for an image means a file named after it, see IMAGES.",
      kSet<&C::image, Expanded<ParseImage>>},
     {"ImageVerity", T::kText, "", "(own) The dm-verity root hash of the image.", NotYet{}},
     {"Rootfs", T::kPath, "",

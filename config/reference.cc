@@ -58,6 +58,16 @@ void AddFormat(std::vector<Block>& page) {
         "A list key may be repeated, and an empty assignment empties the list. Of other keys the "
         "last one wins, "
         "and an empty assignment brings the default back.");
+    page.push_back({Kind::kHeading, "Images"});
+    text(
+        "Image= means a file in /var/lib/husk/images, /etc/husk/images or /usr/lib/husk/images, "
+        "the first that is found; nothing is pulled. A plain name is looked for with .erofs, then "
+        "with .squashfs, then as it is. A registry's name for an image is taken as a Quadlet file "
+        "has it: REGISTRY/ and library/ are dropped and '/' becomes '_'. The name with its tag "
+        "comes before the name alone, and the whole path before its last part, so that "
+        "docker.io/bitnami/nginx:1.27 means bitnami_nginx_1.27, bitnami_nginx, nginx_1.27 or "
+        "nginx. Without a tag the tag is latest. A digest (@sha256:...) is refused: it says "
+        "exactly which bytes, and a file's name cannot promise them.");
     page.push_back({Kind::kHeading, "Values"});
     item("boolean", "yes, true, on, 1, or no, false, off, 0.");
     item("time", "Seconds, or a span such as 500ms, 1min 30s, 2h; infinity where it makes sense.");

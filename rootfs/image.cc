@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/file.h"
 #include "base/sys.h"
 #include "base/text.h"
@@ -74,6 +76,34 @@ Result<OwnedFd> AttachLoop(int image, const std::string& name, std::string& devi
     return Fail("every loop device was taken by somebody else; try again");
 }
 
+// Looked for in this order; what has none is told by its bytes.
+constexpr const char* kSuffixes[] = {".erofs", ".squashfs", ""};
+
+std::string_view WithoutSuffix(std::string_view file) {
+    for (std::string_view suffix : kSuffixes)
+        if (file.ends_with(suffix)) return file.substr(0, file.size() - suffix.size());
+    return file;
+}
+
+std::string MissingImage(const std::string& image, const std::vector<std::string>& names,
+                         const std::vector<std::string>& folders) {
+    std::string looked_for;
+    for (size_t i = 0; i < names.size(); ++i) {
+        if (i > 0) looked_for += ", ";
+        looked_for += Cat("'", names[i], ".erofs'", i + 1 < names.size() ? ", '" : " or '",
+                          names[i], ".squashfs'");
+    }
+    std::vector<std::string> files;
+    for (const auto& folder : folders)
+        if (auto there = ListDirectory(folder))
+            files.insert(files.end(), there->begin(), there->end());
+    std::vector<std::string> near = NearImages(names, files);
+    for (auto& name : near) name = Quote(name);
+    return Cat("image ", Quote(image), ": no ", looked_for, " in ", Join(folders, ", "),
+               near.empty() ? "" : Cat(" (there is ", Join(near, ", "), ")"),
+               "; put the file there or give its full path");
+}
+
 std::string KeyOf(const struct stat& file) {
     char key[96];
     std::snprintf(
@@ -113,16 +143,32 @@ Result<ImageType> ProbeImage(std::string_view head, uint64_t file_size) {
                     "; make an image with mkfs.erofs or mksquashfs"));
 }
 
-Result<std::string> FindImage(const std::string& name, const std::vector<std::string>& folders) {
-    if (name.starts_with("/")) return name;
-    for (const auto& folder : folders)
-        for (const char* suffix : {".erofs", ".squashfs", ""}) {
-            std::string path = Cat(folder, "/", name, suffix);
-            struct stat file {};
-            if (::stat(path.c_str(), &file) == 0 && S_ISREG(file.st_mode)) return path;
-        }
-    return Fail(Cat("image ", Quote(name), ": no '", name, ".erofs' or '", name, ".squashfs' in ",
-                    Join(folders, ", "), "; put the file there or give its full path"));
+std::vector<std::string> NearImages(const std::vector<std::string>& names,
+                                    const std::vector<std::string>& files) {
+    constexpr size_t kMost = 3;
+    std::vector<std::string> near;
+    for (const auto& file : files) {
+        const std::string_view base = WithoutSuffix(file);
+        const bool meant = std::ranges::any_of(names, [&](const std::string& name) {
+            return base.starts_with(name + "_") || Nearest(name, {base}).has_value();
+        });
+        if (meant && std::ranges::find(near, file) == near.end()) near.push_back(file);
+        if (near.size() == kMost) break;
+    }
+    return near;
+}
+
+Result<std::string> FindImage(const std::string& image, const std::vector<std::string>& names,
+                              const std::vector<std::string>& folders) {
+    if (image.starts_with("/")) return image;
+    for (const auto& name : names)
+        for (const auto& folder : folders)
+            for (const char* suffix : kSuffixes) {
+                std::string path = Cat(folder, "/", name, suffix);
+                struct stat file {};
+                if (::stat(path.c_str(), &file) == 0 && S_ISREG(file.st_mode)) return path;
+            }
+    return Fail(MissingImage(image, names, folders));
 }
 
 Result<ImageStore::Mounted> ImageStore::Mount(const std::string& image_file) {

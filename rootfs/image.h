@@ -22,9 +22,16 @@ inline constexpr size_t kImageHeadSize = 4096;
 // something else ("a gzip file"), and how much is missing where it is cut short.
 Result<ImageType> ProbeImage(std::string_view head, uint64_t file_size);
 
-// Finds NAME of Image=NAME: NAME.erofs, NAME.squashfs, then NAME itself, in each folder in turn; an
-// absolute path is taken as it is. The error lists what was looked for.
-Result<std::string> FindImage(const std::string& name, const std::vector<std::string>& folders);
+// Finds the file that `image` means, the text of Image=: NAME.erofs, NAME.squashfs, then NAME
+// itself, in each folder in turn, for each of `names`, the best first. An absolute path is taken as
+// it is. The error lists what was looked for, and what is there under a name like it.
+Result<std::string> FindImage(const std::string& image, const std::vector<std::string>& names,
+                              const std::vector<std::string>& folders);
+
+// Pure: those of `files` that may have been meant by one of `names`: another tag of the same image,
+// or a name misspelt. At most three.
+std::vector<std::string> NearImages(const std::vector<std::string>& names,
+                                    const std::vector<std::string>& files);
 
 // Mounts image files at DIRECTORY/KEY, once for all who use the same file, through a loop device
 // that is read-only and goes by itself when the last user is gone (LO_FLAGS_AUTOCLEAR, loop(4)).

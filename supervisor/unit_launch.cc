@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/sys.h"
 #include "base/text.h"
+#include "config/image_name.h"
 #include "container/id_map.h"
 #include "container/seccomp.h"
 #include "rootfs/attach.h"
@@ -25,8 +26,9 @@ std::vector<std::string> ImageFolders(const DeviceFacts& device) {
 }  // namespace
 
 Status UnitRunner::Launch() {
+    record_.keys = DigestsOf(unit_);
     HUSK_TRY(OpenLog());
-    if (!plan_) HUSK_TRY(Prepare());
+    if (!plan_ || plan_is_old_) HUSK_TRY(Prepare());
     device_.loop.CancelTimer(std::exchange(retry_timer_, 0));  // a removal that is waiting
     if (!leaf_usable_) HUSK_TRY(cgroup_.Remove());
     HUSK_TRY(cgroup_.Create(plan_->spec.limits));
@@ -97,6 +99,7 @@ Status UnitRunner::Prepare() {
     auto plan = container::MakePlan(std::move(*spec), tree ? &*tree : nullptr);
     if (!plan) return Fail(std::move(plan).error());
     plan_ = std::move(*plan);
+    plan_is_old_ = false;
     // Limits that the unit does not have any more would stay in a leaf that is there.
     leaf_usable_ = false;
     return {};
@@ -105,7 +108,9 @@ Status UnitRunner::Prepare() {
 Result<UnitFacts> UnitRunner::GatherFacts(std::optional<rootfs::Tree>& tree) {
     UnitFacts facts{.id_range = ids_};
     if (!unit_.container.image.empty()) {
-        auto file = rootfs::FindImage(unit_.container.image, ImageFolders(device_.facts));
+        const std::string& image = unit_.container.image;
+        auto file =
+            rootfs::FindImage(image, config::ImageFileNames(image), ImageFolders(device_.facts));
         if (!file) return Fail(std::move(file).error());
         auto mounted = device_.images.Mount(*file);
         if (!mounted) return Fail(std::move(mounted).error());

@@ -55,7 +55,7 @@ const std::vector<KeyLine>& Lines() {
         {"Unit", "Requires", "a", [](const Unit& u) { return Is(u.unit.requires_, {"a"}); }, "-a"},
         {"Container", "Image", "web.erofs",
          [](const Unit& u) { return u.container.image == "web.erofs"; },
-         "docker.io/library/nginx:latest"},
+         "nginx@sha256:0"},
         {"Container", "Rootfs", "/srv/root:O",
          [](const Unit& u) {
              return u.container.rootfs == "/srv/root" && u.container.rootfs_overlay;

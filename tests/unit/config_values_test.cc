@@ -155,14 +155,6 @@ TEST(Values, CapabilitiesAreTheKernels) {
               "'NET_ADMN' is not a capability (did you mean 'CAP_NET_ADMIN'?)");
 }
 
-TEST(Values, ImagesAreFilesNotReferences) {
-    EXPECT_EQ(ParseImage("web").value(), "web");
-    EXPECT_EQ(ParseImage("/img//web.erofs").value(), "/img/web.erofs");
-    for (const char* bad : {"nginx:latest", "docker.io/nginx", "web.build", "web.image", "..",
-                            "/a/../b", "a@sha256", "-x"})
-        EXPECT_FALSE(ParseImage(bad)) << bad;
-}
-
 TEST(Values, LimitsAreSoftAndHard) {
     EXPECT_EQ(ParseResourceLimit("5:infinity", LimitUnit::kCount)->hard, kUnlimited);
     EXPECT_EQ(Says(ParseResourceLimit("5:4", LimitUnit::kCount)),

@@ -94,25 +94,59 @@ TEST(ProbeImage, ReadsNoByteBehindTheEndAtAnyLength) {
         }
 }
 
+using Names = std::vector<std::string>;
+
 TEST(FindImage, TriesTheSuffixesInEachFolderInTurn) {
     testing::TemporaryFolder folder;
     folder.Write("b/web.erofs", "");
     folder.Write("b/web.squashfs", "");
     folder.Write("b/plain", "");
     folder.MakeFolder("a/plain.erofs");  // a folder is no image
-    const std::vector<std::string> folders = {folder / "gone", folder / "a", folder / "b"};
-    EXPECT_EQ(*FindImage("web", folders), folder / "b/web.erofs");
-    EXPECT_EQ(*FindImage("plain", folders), folder / "b/plain");
+    const Names folders = {folder / "gone", folder / "a", folder / "b"};
+    EXPECT_EQ(*FindImage("web", {"web"}, folders), folder / "b/web.erofs");
+    EXPECT_EQ(*FindImage("plain", {"plain"}, folders), folder / "b/plain");
     folder.Write("a/web.squashfs", "");
-    EXPECT_EQ(*FindImage("web", folders), folder / "a/web.squashfs");
-    EXPECT_EQ(*FindImage("/any/path", folders), "/any/path");
+    EXPECT_EQ(*FindImage("web", {"web"}, folders), folder / "a/web.squashfs");
+    EXPECT_EQ(*FindImage("/any/path", {}, folders), "/any/path");
 }
 
-TEST(FindImage, SaysWhereItLooked) {
+TEST(FindImage, TakesTheNameThatSaysMostWhereverItLies) {
+    testing::TemporaryFolder folder;
+    folder.Write("a/nginx.erofs", "");
+    folder.Write("b/nginx_1.27.squashfs", "");
+    const Names folders = {folder / "a", folder / "b"}, names = {"nginx_1.27", "nginx"};
+    EXPECT_EQ(*FindImage("nginx:1.27", names, folders), folder / "b/nginx_1.27.squashfs");
+    EXPECT_EQ(*FindImage("nginx:1.26", {"nginx_1.26", "nginx"}, folders), folder / "a/nginx.erofs");
+}
+
+TEST(FindImage, SaysWhatItLookedForAndWhere) {
     EXPECT_EQ(
-        FindImage("web", {"/no/a", "/no/b"}).error().text(),
+        FindImage("web", {"web"}, {"/no/a", "/no/b"}).error().text(),
         "image 'web': no 'web.erofs' or 'web.squashfs' in /no/a, /no/b; put the file there or "
         "give its full path");
+    EXPECT_EQ(FindImage("x/web:1", {"x_web_1", "web"}, {"/no/a"}).error().text(),
+              "image 'x/web:1': no 'x_web_1.erofs', 'x_web_1.squashfs', 'web.erofs' or "
+              "'web.squashfs' in /no/a; put the file there or give its full path");
+}
+
+TEST(FindImage, SaysWhatIsThereInstead) {
+    testing::TemporaryFolder folder;
+    folder.Write("nginx_1.26.squashfs", "");
+    folder.Write("redis.erofs", "");
+    EXPECT_EQ(FindImage("nginx:1.27", {"nginx_1.27", "nginx"}, {folder.path()}).error().text(),
+              Cat("image 'nginx:1.27': no 'nginx_1.27.erofs', 'nginx_1.27.squashfs', "
+                  "'nginx.erofs' or 'nginx.squashfs' in ",
+                  folder.path(),
+                  " (there is 'nginx_1.26.squashfs'); put the file there or give its full path"));
+}
+
+TEST(NearImages, AreOtherTagsAndMisspeltNamesAndFew) {
+    EXPECT_EQ(NearImages({"nginx_1.27", "nginx"}, {"nginx_stable-alpine.erofs", "redis.erofs"}),
+              Names{"nginx_stable-alpine.erofs"});
+    EXPECT_EQ(NearImages({"mosquitto"}, {"mosqitto.squashfs", "mqtt"}), Names{"mosqitto.squashfs"});
+    EXPECT_EQ(NearImages({"web"}, {"web_1", "web_2", "web_2", "web_3", "web_4"}),
+              (Names{"web_1", "web_2", "web_3"}));
+    EXPECT_EQ(NearImages({"web"}, {}), Names{});
 }
 
 TEST(ImageStore, NamesTheFileThatItCannotMount) {
