@@ -32,6 +32,7 @@ bool IsControlByte(char c) {
 struct Feed {
     std::string text;  // vetted lines, each with its LF
     size_t at = 0;
+    size_t section = 0;  // that the last entry was in
     IniFile* out = nullptr;
 };
 
@@ -48,10 +49,14 @@ char* NextLine(char* buffer, int size, void* stream) {
     return buffer;
 }
 
-int TakeEntry(void* user, const char* section, const char* name, const char* value, int line) {
+int TakeEntry(void* user, const char*, const char* name, const char* value, int line) {
     // Newer releases call for a section header too, with no name. The vetting has noted those.
-    if (name != nullptr)
-        static_cast<Feed*>(user)->out->entries.push_back({section, name, value ? value : "", line});
+    if (name == nullptr) return 1;
+    auto* feed = static_cast<Feed*>(user);
+    const auto& sections = feed->out->sections;
+    while (feed->section + 1 < sections.size() && sections[feed->section + 1].line < line)
+        ++feed->section;
+    feed->out->entries.push_back({name, value ? value : "", line, feed->section});
     return 1;
 }
 

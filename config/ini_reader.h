@@ -23,8 +23,9 @@ inline constexpr size_t kMaxNameBytes = 49;    // inih cuts section and key name
 inline constexpr size_t kMaxProblems = 100;
 
 struct IniEntry {
-    std::string section, key, value;
+    std::string key, value;
     int line = 0;
+    size_t section = 0;  // index into IniFile::sections
 };
 
 struct IniSection {

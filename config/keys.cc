@@ -109,21 +109,29 @@ class Applying {
           file_name_(file_name),
           problems_(problems),
           kept_(kept) {
-        target.files.emplace_back(file_name);
+        if constexpr (requires { target.drop_ins; }) {
+            if (file_name != target.path) target.drop_ins.emplace_back(file_name);
+            file_number_ =
+                static_cast<uint16_t>(file_name == target.path ? 0 : target.drop_ins.size());
+        }
     }
 
     void ApplyFile(const IniFile& file) {
         const size_t most = problems_.size() + kMaxProblems;
-        for (const IniSection& header : file.sections)
+        target_.given.reserve(target_.given.size() + file.entries.size());
+        std::vector<const KeySection<Target>*> sections;
+        for (const IniSection& header : file.sections) {
+            sections.push_back(FindSection(sections_, header.name));
             if (problems_.size() < most && !header.name.starts_with("X-") &&
-                !FindSection(sections_, header.name))
+                sections.back() == nullptr)
                 Report(header.line, {}, Cat("unknown section [", header.name, "]"),
                        UnknownSectionHint(sections_, header.name));
+        }
         for (const IniEntry& entry : file.entries) {
             if (problems_.size() >= most)
                 return Report(entry.line, {}, "too many problems: the rest is not looked at", {});
             // Keys of unknown sections have been spoken for by their header.
-            if (const auto* section = FindSection(sections_, entry.section);
+            if (const auto* section = sections[entry.section];
                 section != nullptr && !entry.key.starts_with("X-"))
                 ApplyEntry(*section, entry);
         }
@@ -145,7 +153,7 @@ class Applying {
         if (code.refusal != nullptr)
             return Report(entry.line, entry.key, Cat("key ", Quote(entry.key), " is refused"),
                           code.refusal);
-        const Place at{static_cast<uint16_t>(target_.files.size() - 1), entry.line};
+        const Place at{file_number_, entry.line};
         if (code.parse != nullptr)
             if (auto parsed = code.parse(target_, {entry.value, specifiers_, at, defaults_});
                 !parsed)
@@ -197,6 +205,7 @@ class Applying {
     std::string_view file_name_;
     Problems& problems_;
     Assignments* kept_;
+    uint16_t file_number_ = 0;
     const Target& defaults_ = Defaults<Target>();
 };
 

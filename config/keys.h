@@ -2,7 +2,8 @@
 // tables, so that a new key is one row here, one member in unit.h and one line in a test.
 //
 // A row's code says how far a key is: carried out (a parser), carried out without a restart (Live),
-// checked and refused as "not supported yet" (Later), or refused for good with a reason (Refused).
+// or checked and refused as "not supported yet" (Later). What is refused for good has no row, but
+// stands with its reason in config/keys_refused.cc.
 #pragma once
 
 #include <cstdint>
@@ -66,9 +67,12 @@ const char* TypeText(ValueType type);
 // Whether repeating the key adds to its list.
 bool IsList(ValueType type);
 
-struct NotYet {};
+// Keys of a section that husk knows and does not take, for one reason.
 struct Refused {
-    const char* why;  // or what to write instead
+    const char* keys;  // separated by blanks
+    const char* why;   // or what to write instead
+    // What a machine may write, where just one thing is right: "Section.Key", or "" for nothing.
+    const char* instead = nullptr;
 };
 
 template <typename Target>
@@ -76,15 +80,9 @@ struct KeyCode {
     using Parser = Outcome (*)(Target&, const KeyInput<Target>&);
 
     constexpr KeyCode(Parser parser) : parse(parser) {}
-    constexpr KeyCode(NotYet) : later(true) {}
-    constexpr KeyCode(Refused refused) : refusal(refused.why) {}
-
-    Parser parse = nullptr;
-    const char* refusal = nullptr;
-    bool later = false;  // the value is checked where there is a parser, and the key is refused
+    Parser parse;
+    bool later = false;  // the value is checked, and the key is refused
     bool live = false;   // a change holds at once and touches no process of the unit
-
-    constexpr bool carried_out() const { return parse != nullptr && !later; }
 };
 
 template <typename Target>
@@ -98,9 +96,10 @@ struct KeyRow {
 
 template <typename Target>
 struct KeySection {
-    const char* name;
+    std::string_view name;
     const char* help;
     std::span<const KeyRow<Target>> rows;
+    std::span<const Refused> refused = {};
 };
 
 using UnitKey = KeyRow<Unit>;
@@ -118,6 +117,13 @@ std::span<const UnitKey> ServiceSectionKeys();
 std::span<const UnitKey> TimerSectionKeys();
 std::span<const UnitKey> SocketSectionKeys();
 std::span<const UnitKey> InstallSectionKeys();
+std::span<const Refused> UnitSectionRefused();
+std::span<const Refused> ContainerSectionRefused();
+std::span<const Refused> ServiceSectionRefused();
+std::span<const Refused> TimerSectionRefused();
+std::span<const Refused> SocketSectionRefused();
+std::span<const Refused> InstallSectionRefused();
+std::span<const Refused> QuadletSectionRefused();
 
 // Keys of units by number, for GivenKey. Numbers hold within one build of husk, names for ever.
 std::string KeyName(uint16_t key);  // "Container.Memory"

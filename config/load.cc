@@ -41,6 +41,7 @@ HostFacts ReadHostFacts() {
 struct Found {
     std::string path;                             // the main file, of the last folder that has one
     std::map<std::string, std::string> drop_ins;  // file name -> path, later folders win
+    bool taken = false;                           // its main file was read
 };
 
 // NAME@ARG takes the drop-ins of NAME@ too.
@@ -84,8 +85,8 @@ class Loader {
     }
     void TakeDropIns(const std::string& unit, const std::string& folder);
     void TakeStranger(const std::string& folder, const std::string& name);
-    void LoadFound(const std::string& name, const Found& found);
-    void LoadUnit(const std::string& name, const Found& found, bool on_demand);
+    void LoadFound(const std::string& name, Found& found);
+    void LoadUnit(const std::string& name, Found& found, bool on_demand);
     void Instantiate(const std::string& name);
     void InstantiateWanted();
     void Merge(LoadedUnit& unit, const std::string& path, bool main);
@@ -184,7 +185,7 @@ void Loader::Merge(LoadedUnit& unit, const std::string& path, bool main) {
     }
 }
 
-void Loader::LoadFound(const std::string& name, const Found& found) {
+void Loader::LoadFound(const std::string& name, Found& found) {
     const bool is_template = name.ends_with('@');
     if (found.path.empty()) {
         // Drop-ins of a template are for its instances.
@@ -200,11 +201,12 @@ void Loader::LoadFound(const std::string& name, const Found& found) {
     }
 }
 
-void Loader::LoadUnit(const std::string& name, const Found& found, bool on_demand) {
+void Loader::LoadUnit(const std::string& name, Found& found, bool on_demand) {
     LoadedUnit unit;
     unit.unit.name = name;
-    unit.unit.path = found.path;
-    Merge(unit, found.path, true);
+    unit.unit.path = std::move(found.path);
+    found.taken = true;
+    Merge(unit, unit.unit.path, true);
     if (IsMasked(name)) return;
     const bool readable = unit.problems.empty() || unit.problems[0].at.line > 0;
     std::map<std::string, std::string> drop_ins = found.drop_ins;
@@ -226,11 +228,10 @@ bool Loader::IsMasked(std::string_view name) const {
 void Loader::Instantiate(const std::string& name) {
     const auto general = found_.find(TemplateOf(name));
     if (general == found_.end() || general->second.path.empty() || !IsUnitName(name)) return;
-    auto [found, added] = found_.try_emplace(name);
-    // Drop-ins alone may stand there for it already.
-    if (!added && !found->second.path.empty()) return;
-    found->second.path = general->second.path;
-    LoadUnit(name, found->second, true);
+    auto& found = found_[name];  // drop-ins alone may stand there for it already
+    if (found.taken) return;
+    found.path = general->second.path;
+    LoadUnit(name, found, true);
 }
 
 // Instances may want further ones.
@@ -269,7 +270,8 @@ LoadedFolder Loader::Finish(bool neighbours_exist) {
                Cat("at most ", std::to_string(kMaxUnits)));
         found_.erase(first, found_.end());
     }
-    for (const auto& [name, found] : found_) LoadFound(name, found);
+    out_.units.reserve(found_.size());  // growing would hold all of them twice
+    for (auto& [name, found] : found_) LoadFound(name, found);
     InstantiateWanted();
     CheckAcrossUnits(out_.units, [&](std::string_view name, std::string_view asking_path) {
         return WhyAbsent(name, asking_path, neighbours_exist);

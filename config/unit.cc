@@ -3,7 +3,8 @@
 namespace husk::config {
 
 Location Unit::LocationOf(Place place) const {
-    return {place.file < files.size() ? files[place.file] : path, place.line};
+    const bool main = place.file == 0 || place.file > drop_ins.size();
+    return {main ? path : drop_ins[place.file - 1u], place.line};
 }
 
 std::vector<std::string> Unit::Command() const {

@@ -25,7 +25,7 @@ struct Location {
 
 // Where a value comes from, in little room: a thousand units are kept in memory.
 struct Place {
-    uint16_t file = 0;  // index into the unit's `files`
+    uint16_t file = 0;  // 0 the main file, N the drop-in N of the unit
     int32_t line = 0;
     friend bool operator==(const Place&, const Place&) = default;
 };
@@ -163,8 +163,8 @@ struct Unit {
     ContainerSection container;
     ServiceSection service;
     InstallSection install;
-    std::vector<std::string> files;  // that were read: the main one, then drop-ins as merged
-    std::vector<GivenKey> given;     // sorted by key
+    std::vector<std::string> drop_ins;  // paths of those that were read, as merged
+    std::vector<GivenKey> given;        // sorted by key
 
     Location LocationOf(Place place) const;
 
@@ -184,8 +184,7 @@ struct SystemConfig {
     Duration default_timeout_start = std::chrono::seconds(10);
     Duration default_timeout_stop = std::chrono::seconds(10);
     uint64_t log_buffer_size = 256ull << 10;  // bytes for each unit
-    std::vector<std::string> files;
-    std::vector<GivenKey> given;  // sorted by key
+    std::vector<GivenKey> given;              // sorted by key
 };
 
 }  // namespace husk::config

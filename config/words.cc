@@ -134,6 +134,7 @@ Value<std::vector<std::string>> SplitQuoted(std::string_view text) {
             Cat("quote ", std::string(1, quote), " is not closed"),
             Cat("close it, or write \\", std::string(1, quote), " for the character itself"));
     if (in_word) words.push_back(std::move(word));
+    words.shrink_to_fit();  // most of them are kept
     return words;
 }
 

@@ -37,7 +37,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         Hold(equals != line.npos);
         Hold(line.substr(0, equals).find(entry.key) != line.npos);
         Hold(line.find(entry.value, equals + 1) != line.npos);
-        Hold(!entry.section.empty() && !entry.key.empty());
+        Hold(entry.section < file.sections.size() && !entry.key.empty());
         // Nothing but blanks may be missing.
         size_t bytes = entry.key.size() + entry.value.size() + 1;
         for (char c : line) bytes += c == ' ' || c == '\t' || c == '\r';

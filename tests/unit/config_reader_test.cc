@@ -11,7 +11,8 @@ namespace {
 std::string Entries(const IniFile& file) {
     std::string out;
     for (const IniEntry& e : file.entries)
-        out += Cat(std::to_string(e.line), ":", e.section, ".", e.key, "=", e.value, "|");
+        out += Cat(std::to_string(e.line), ":", file.sections[e.section].name, ".", e.key, "=",
+                   e.value, "|");
     return out;
 }
 
