@@ -12,15 +12,10 @@
 #include <string_view>
 #include <vector>
 
+#include "config/limits.h"
 #include "config/problem.h"
 
 namespace husk::config {
-
-inline constexpr size_t kMaxFileBytes = 64 << 10;
-inline constexpr size_t kMaxLineBytes = 4096;  // inih's buffer without line end and NUL
-inline constexpr size_t kMaxNameBytes = 49;    // inih cuts section and key names there
-// Nobody reads more, and each costs memory and a search for the nearest name.
-inline constexpr size_t kMaxProblems = 100;
 
 struct IniEntry {
     std::string key, value;

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/text.h"
+#include "config/limits.h"
 
 namespace husk::config {
 namespace {
@@ -114,6 +115,9 @@ Value<std::vector<std::string>> SplitQuoted(std::string_view text) {
         text.remove_prefix(1);
         if (quote == 0 && IsBlank(c)) {
             if (in_word) words.push_back(std::move(word));
+            if (words.size() > kMaxListItems)
+                return Bad(Cat("over ", std::to_string(kMaxListItems), " words"),
+                           "a line holds no more; repeat a list key");
             word.clear();
             in_word = false;
             continue;

@@ -121,6 +121,23 @@ TEST_F(ConfigLoad, ABadDropInRefusesItsUnitAndIsNamed) {
               "'User'?)\n");
 }
 
+TEST_F(ConfigLoad, WhatIsOverALimitIsAnErrorThatNamesIt) {
+    Unit("a/web");
+    for (size_t i = 0; i <= kMaxDropIns; ++i)
+        Write(Cat("a/web.container.d/", std::to_string(i), ".conf"), "[Unit]\n");
+    std::string many;
+    for (size_t i = 0; i <= kMaxListItems; ++i) many += Cat("GroupAdd=", std::to_string(i), "\n");
+    Unit("a/groups", many);
+    const std::string said = Say(Load());
+    EXPECT_NE(said.find("error: key 'GroupAdd': list of 1001 items (at most 1000)"), said.npos);
+    EXPECT_NE(said.find("error: unit 'web' has 101 drop-ins (at most 100)"), said.npos);
+    std::string words = "A=1";
+    for (size_t i = 0; i <= kMaxListItems; ++i) words += " A=1";
+    LoadedUnit unit = ParseUnit("w", "w", Cat("[Container]\nExec=/x\nEnvironment=", words, "\n"));
+    ASSERT_EQ(unit.problems.size(), 1u);
+    EXPECT_EQ(unit.problems[0].text, "key 'Environment': over 1000 words");
+}
+
 TEST_F(ConfigLoad, AnInstanceIsALinkToItsTemplate) {
     Write("a/web@.container", "[Container]\nExec=/x %p %i\n");
     ASSERT_EQ(::symlink("web@.container", Path("a/web@one.container").c_str()), 0);

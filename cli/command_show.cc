@@ -1,0 +1,156 @@
+// show: every value of a unit and where it comes from, read from the files as the supervisor does.
+#include <unistd.h>
+
+#include <algorithm>
+
+// Output comes from our own calls alone; a wrong one must not bring the program down.
+#define RAPIDJSON_ASSERT(x) ((void)(x))
+#include <rapidjson/stringbuffer.h>
+#include <rapidjson/writer.h>
+
+#include "base/text.h"
+#include "base/utf8.h"
+#include "cli/commands.h"
+#include "config/show.h"
+
+namespace husk::cli {
+namespace {
+
+using config::LoadedFolder;
+using config::LoadedUnit;
+using config::ShownKey;
+
+constexpr char kSystemConfig[] = "/etc/husk/system.conf";
+constexpr size_t kValueColumns = 40;
+
+struct Shown {
+    LoadedUnit unit;
+    std::vector<ShownKey> keys;
+};
+
+// A path of a file, or a unit of the folders.
+Result<LoadedUnit> LoadNamed(const std::string& name, const std::vector<std::string>& folders) {
+    const bool is_path = name.find('/') != name.npos;
+    LoadedFolder loaded =
+        is_path ? config::LoadUnitFiles({name + ".container"}, {.keep_assignments = true})
+                : config::LoadUnits(folders, {.instances = {name}, .keep_assignments = true});
+    std::vector<std::string_view> names;
+    for (LoadedUnit& unit : loaded.units) {
+        if (is_path || unit.unit.name == name) return std::move(unit);
+        names.push_back(unit.unit.name);
+    }
+    if (is_path && !loaded.problems.empty()) return Fail(Describe(loaded.problems.front()));
+    for (const auto& masked : loaded.masked)
+        if (masked.name == name || is_path)
+            return Fail(Cat("unit ", Quote(name), " is masked: ", Quote(masked.path),
+                            " is a link to /dev/null"));
+    auto near = Nearest(name, names);
+    return Fail(Cat("no unit ", Quote(name), " in ", Join(folders, ", "),
+                    near ? Cat(" (did you mean ", Quote(*near), "?)") : std::string()));
+}
+
+std::string PlaceText(const ShownKey& key) {
+    if (key.source == ShownKey::Source::kDefault) return "default";
+    return Cat(key.at.file, ":", std::to_string(key.at.line));
+}
+
+std::string TextOf(const Shown& shown, const Style& style) {
+    std::string text = Cat("# ", shown.unit.unit.name, ": ", shown.unit.unit.path, "\n");
+    std::string_view section;
+    for (const ShownKey& key : shown.keys) {
+        if (key.section != section) text += Cat("\n[", key.section, "]\n");
+        section = key.section;
+        const std::string line = Cat(key.key, "=", Visible(style, key.value));
+        text += Cat(PadRight(line, kValueColumns), "  ",
+                    Paint(style, Colour::kDim, Visible(style, PlaceText(key))), "\n");
+    }
+    return text;
+}
+
+const char* SourceName(ShownKey::Source source) {
+    switch (source) {
+        case ShownKey::Source::kFile: return "file";
+        case ShownKey::Source::kSystem: return "system.conf";
+        case ShownKey::Source::kDefault: return "default";
+    }
+    return "";
+}
+
+std::string JsonOf(const std::vector<Shown>& units) {
+    rapidjson::StringBuffer buffer;
+    rapidjson::Writer<rapidjson::StringBuffer> json(buffer);
+    auto put = [&](const char* name, std::string_view text) {
+        const std::string valid = ValidUtf8(text);
+        json.Key(name);
+        json.String(valid.data(), static_cast<rapidjson::SizeType>(valid.size()));
+    };
+    json.StartObject();
+    json.Key("version");
+    json.Int(1);
+    json.Key("units");
+    json.StartArray();
+    for (const Shown& shown : units) {
+        json.StartObject();
+        put("name", shown.unit.unit.name);
+        put("path", shown.unit.unit.path);
+        json.Key("refused");
+        json.Bool(shown.unit.refused);
+        json.Key("keys");
+        json.StartArray();
+        for (const ShownKey& key : shown.keys) {
+            json.StartObject();
+            put("section", key.section);
+            put("key", key.key);
+            put("value", key.value);
+            put("source", SourceName(key.source));
+            put("file", key.at.file);
+            json.Key("line");
+            json.Int(key.at.line);
+            json.EndObject();
+        }
+        json.EndArray();
+        json.EndObject();
+    }
+    json.EndArray();
+    json.EndObject();
+    return Cat(std::string_view(buffer.GetString(), buffer.GetSize()), "\n");
+}
+
+}  // namespace
+
+int ShowCommand(const Invocation& call) {
+    const auto& arguments = call.arguments;
+    const auto folder = arguments.Get("units");
+    const std::vector<std::string> folders =
+        folder ? std::vector{*folder} : config::DefaultUnitPath();
+    const auto system =
+        config::LoadSystemConfig(arguments.Get("config").value_or(kSystemConfig), true);
+    std::vector<Shown> units;
+    int code = kExitOk;
+    for (const std::string& name : arguments.operands) {
+        auto unit = LoadNamed(name, folders);
+        if (!unit) {
+            PrintError(unit.error().text());
+            code = kExitNoSuchUnit;
+            continue;
+        }
+        auto keys = config::ShowUnit(*unit, system);
+        if (arguments.Has("given"))
+            std::erase_if(
+                keys, [](const ShownKey& key) { return key.source == ShownKey::Source::kDefault; });
+        units.push_back({std::move(*unit), std::move(keys)});
+    }
+    std::string text;
+    for (const Shown& shown : units) {
+        if (!text.empty()) text += "\n";
+        text += TextOf(shown, call.style);
+    }
+    if (!Print(call.json ? JsonOf(units) : text)) return kExitFailed;
+    for (const Shown& shown : units) {
+        for (const auto& problem : shown.unit.problems) PrintError(config::Describe(problem));
+        if (shown.unit.refused) code = std::max<int>(code, kExitFailed);
+    }
+    return code;
+}
+
+}  // namespace husk::cli
