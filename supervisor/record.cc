@@ -12,6 +12,7 @@
 
 #include "base/init_protocol.h"
 #include "base/text.h"
+#include "config/keys.h"
 
 namespace husk::supervisor {
 namespace {
@@ -216,6 +217,18 @@ void ReadHistory(JsonReader& in, Record& record) {
     }
 }
 
+void ReadKeys(JsonReader& in, KeyDigests& keys) {
+    const Json* object = in.Find("keys", [](const Json& v) { return v.IsObject(); });
+    if (!object) return;
+    if (object->MemberCount() > kMaxRecordKeys) return in.Refuse("'keys' are too many");
+    for (const auto& member : object->GetObject()) {
+        if (!member.value.IsUint64()) return in.Refuse("'keys' holds something that is no digest");
+        const auto key = config::KeyIndex({member.name.GetString(), member.name.GetStringLength()});
+        keys.push_back({key.value_or(kUnknownKey), member.value.GetUint64()});
+    }
+    std::ranges::sort(keys);
+}
+
 void ReadRecord(JsonReader& in, Record& record) {
     in.Text("unit", record.unit);
     if (const Json* life = in.Find("life", [](const Json& v) { return v.IsObject(); })) {
@@ -231,6 +244,7 @@ void ReadRecord(JsonReader& in, Record& record) {
         in.Number(key, *slot, kNoSlot, int64_t{kDescriptorSlots} - 1);
     in.Unsigned("oom_kills_before", record.oom_kills_before);
     in.Number("id_range_base", record.id_range_base, 0, std::numeric_limits<uint32_t>::max());
+    ReadKeys(in, record.keys);
     ReadHistory(in, record);
 }
 
@@ -257,6 +271,12 @@ std::string Serialize(const Record& record) {
     out.Number("log_pipe_slot", record.log_pipe_slot);
     out.Unsigned("oom_kills_before", record.oom_kills_before);
     out.Number("id_range_base", record.id_range_base);
+    out.Key("keys");
+    out.Begin();
+    for (const KeyDigest& key : record.keys)
+        out.Unsigned(key.key == kUnknownKey ? "unknown" : config::KeyName(key.key).c_str(),
+                     key.digest);
+    out.End();
     out.Key("history");
     out.BeginList();
     for (const HistoryEntry& entry : record.history) {

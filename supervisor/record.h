@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/time.h"
+#include "supervisor/key_changes.h"
 #include "supervisor/lifecycle.h"
 
 namespace husk::supervisor {
@@ -20,6 +21,7 @@ namespace husk::supervisor {
 inline constexpr int kRecordVersion = 1;
 inline constexpr size_t kMaxRecordSize = 256 * 1024;  // bytes
 inline constexpr size_t kMaxHistory = 32;
+inline constexpr size_t kMaxRecordKeys = 512;
 inline constexpr int kNoSlot = -1;
 
 struct HistoryEntry {
@@ -37,7 +39,10 @@ struct Record {
     int log_text_slot = kNoSlot;   // PID 1's slots (base/init_protocol.h)
     int log_marks_slot = kNoSlot;
     int log_pipe_slot = kNoSlot;
-    uint64_t oom_kills_before = 0;      // memory.events' oom_kill when this run was launched
+    uint64_t oom_kills_before = 0;  // memory.events' oom_kill when this run was launched
+    // What it was launched with last; empty before that, and where a person stopped it. In the file
+    // by name: a name that this husk does not know becomes kUnknownKey.
+    KeyDigests keys;
     uint32_t id_range_base = 0;         // first host uid and gid of its user namespace, 0 = none
     std::vector<HistoryEntry> history;  // oldest first, the newest kMaxHistory
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/text.h"
+#include "config/keys.h"
 #include "supervisor/record.h"
 
 namespace husk::supervisor {
@@ -41,6 +42,8 @@ Record Full() {
     record.log_pipe_slot = kNoSlot;
     record.oom_kills_before = 2;
     record.id_range_base = UINT32_MAX;
+    record.keys = {{*config::KeyIndex("Container.Exec"), UINT64_MAX},
+                   {*config::KeyIndex("Service.MemoryMax"), 0}};
     record.Remember({Instant{Duration(1)}, 1'700'000'000'000'000'000, "started at boot"});
     return record;
 }
@@ -71,6 +74,18 @@ TEST(Record, ComesBackAsItWas) {
     EXPECT_EQ(back->id_range_base, UINT32_MAX);
     EXPECT_EQ(back->log_pipe_slot, kNoSlot);
     EXPECT_EQ(back->history, full.history);
+    EXPECT_EQ(back->keys, full.keys);
+}
+
+TEST(Record, AKeyOfAnotherVersionIsNotLost) {
+    auto back = ParseRecord(Replaced(Serialize(Full()), "Container.Exec", "Container.Bogus"));
+    ASSERT_TRUE(back) << back.error().text();
+    const KeyDigests expected{{*config::KeyIndex("Service.MemoryMax"), 0},
+                              {kUnknownKey, UINT64_MAX}};
+    EXPECT_EQ(back->keys, expected);
+    back = ParseRecord(Serialize(*back));
+    ASSERT_TRUE(back) << back.error().text();
+    EXPECT_EQ(back->keys, expected);
 }
 
 TEST(Record, EveryStateAndOutcomeHasItsOwnName) {
@@ -107,6 +122,7 @@ TEST(Record, WhatIsOutOfRangeIsRefused) {
     EXPECT_NE(ErrorOf(Replaced(good, "\"cleaning\"", "\"dancing\"")), "");
     EXPECT_NE(ErrorOf(Replaced(good, "\"unit\":\"web\"", "\"unit\":null")), "");
     EXPECT_NE(ErrorOf(Replaced(good, "4294967295", "4294967296")), "");
+    EXPECT_NE(ErrorOf(Replaced(good, "Exec\":18446744073709551615", "Exec\":\"x\"")), "");
 }
 
 TEST(Record, WhatWasCutShortAnywhereIsRefused) {
