@@ -49,6 +49,27 @@ std::vector<CgroupAttribute> CgroupAttributes(const CgroupLimits& limits) {
     return attributes;
 }
 
+std::vector<CgroupAttribute> CgroupDefaults(const CgroupLimits& limits) {
+    std::vector<CgroupAttribute> defaults;
+    auto add = [&](bool limited, const char* file, const char* value, const char* key) {
+        if (!limited) defaults.push_back({file, value, key});
+    };
+    const bool idle = limits.cpu_weight && *limits.cpu_weight == 0;
+    add(limits.memory_min.has_value(), "memory.min", "0", "MemoryMin");
+    add(limits.memory_low.has_value(), "memory.low", "0", "MemoryLow");
+    add(limits.memory_high.has_value(), "memory.high", "max", "MemoryHigh");
+    add(limits.memory_max.has_value(), "memory.max", "max", "MemoryMax");
+    add(limits.memory_swap_max.has_value(), "memory.swap.max", "max", "MemorySwapMax");
+    add(limits.memory_max && limits.oom_group, "memory.oom.group", "0", "OOMPolicy");
+    add(limits.tasks_max.has_value(), "pids.max", "max", "TasksMax");
+    add(limits.cpu_quota_us.has_value(), "cpu.max", "max 100000", "CPUQuota");
+    // A leaf that is idle takes no weight.
+    add(idle, "cpu.idle", "0", "CPUWeight");
+    add(limits.cpu_weight.has_value(), "cpu.weight", "100", "CPUWeight");
+    add(limits.cpus.has_value(), "cpuset.cpus", "\n", "AllowedCPUs");
+    return defaults;
+}
+
 std::optional<uint64_t> FindCount(std::string_view file, std::string_view key) {
     for (auto line : Split(file, '\n'))
         if (line.starts_with(key) && line.size() > key.size() && line[key.size()] == ' ')
@@ -59,6 +80,20 @@ std::optional<uint64_t> FindCount(std::string_view file, std::string_view key) {
 Status Cgroup::Create(const CgroupLimits& limits) {
     if (::mkdir(path_.c_str(), 0755) != 0 && errno != EEXIST)
         return FailErrno(Cat("make cgroup ", Quote(path_)));
+    return WriteLimits(limits);
+}
+
+Status Cgroup::Change(const CgroupLimits& limits) const {
+    for (const auto& attribute : CgroupDefaults(limits)) {
+        Status written = WriteAttribute(Cat(path_, "/", attribute.file), attribute.value);
+        // Without the controller there is no limit.
+        if (!written && written.error().code() != ENOENT && written.error().code() != EACCES)
+            return Fail(std::move(written).error().Wrap(attribute.key + "="));
+    }
+    return WriteLimits(limits);
+}
+
+Status Cgroup::WriteLimits(const CgroupLimits& limits) const {
     for (const auto& attribute : CgroupAttributes(limits)) {
         Status written = WriteAttribute(Cat(path_, "/", attribute.file), attribute.value);
         if (written) continue;

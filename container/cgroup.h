@@ -20,6 +20,8 @@ struct CgroupAttribute {
 };
 // Pure: what to write, in order.
 std::vector<CgroupAttribute> CgroupAttributes(const CgroupLimits& limits);
+// Pure: the kernel's defaults, for what a leaf in use may still have from earlier limits.
+std::vector<CgroupAttribute> CgroupDefaults(const CgroupLimits& limits);
 
 struct CgroupUsage {
     std::optional<uint64_t> memory_current, memory_peak, memory_max, tasks_current, tasks_max,
@@ -35,6 +37,8 @@ class Cgroup {
     // Makes the leaf, or takes one that is there, and writes the limits. A limit that the kernel
     // does not take is an error: nothing is silently weaker.
     Status Create(const CgroupLimits& limits);
+    // Other limits for a leaf in use; what is not limited any more has the kernel's default.
+    Status Change(const CgroupLimits& limits) const;
     Result<OwnedFd> Open() const;        // for CLONE_INTO_CGROUP
     Result<OwnedFd> OpenEvents() const;  // cgroup.events: EPOLLPRI when "populated" changes
     Status Kill() const;                 // cgroup.kill: SIGKILL to every process
@@ -47,6 +51,8 @@ class Cgroup {
     Status Remove() const;
 
   private:
+    Status WriteLimits(const CgroupLimits& limits) const;
+
     std::string path_;
 };
 

@@ -35,32 +35,6 @@ Result<uint64_t> CapabilitySet(const Unit& unit) {
     return set;
 }
 
-container::CgroupLimits Limits(const Unit& unit, const config::SystemConfig& system,
-                               uint64_t memory_total) {
-    const auto& service = unit.service;
-    container::CgroupLimits limits;
-    auto memory = [&](const config::MemoryLimit& limit) {
-        return ResolveMemory(limit, memory_total);
-    };
-    limits.memory_min = memory(service.memory_min);
-    limits.memory_low = memory(service.memory_low);
-    limits.memory_high = memory(service.memory_high);
-    limits.memory_max = memory(service.memory_max);
-    if (!limits.memory_max) limits.memory_max = memory(system.default_memory_max);
-    limits.memory_swap_max = memory(service.memory_swap_max);
-    const uint64_t tasks = service.tasks_max.value_or(system.default_tasks_max);
-    // The kernel's default is no limit, so that nothing has to be written for it.
-    if (tasks != config::kUnlimited) limits.tasks_max = tasks;
-    if (service.cpu_quota_percent) {
-        limits.cpu_period_us = static_cast<uint64_t>(service.cpu_quota_period.count()) / 1000;
-        limits.cpu_quota_us = limits.cpu_period_us * *service.cpu_quota_percent / 100;
-    }
-    limits.cpu_weight = service.cpu_weight;
-    limits.cpus = service.allowed_cpus;
-    limits.oom_group = service.oom_policy == config::OomPolicy::kKill;
-    return limits;
-}
-
 std::vector<container::ResourceLimit> ResourceLimits(const Unit& unit, const DeviceFacts& device) {
     std::vector<container::ResourceLimit> limits;
     for (const auto& [resource, limit] : unit.service.limits)
@@ -152,6 +126,32 @@ std::optional<uint64_t> ResolveMemory(const config::MemoryLimit& limit, uint64_t
     return std::nullopt;
 }
 
+container::CgroupLimits BuildLimits(const Unit& unit, const config::SystemConfig& system,
+                                    const DeviceFacts& device) {
+    const auto& service = unit.service;
+    container::CgroupLimits limits;
+    auto memory = [&](const config::MemoryLimit& limit) {
+        return ResolveMemory(limit, device.memory_total);
+    };
+    limits.memory_min = memory(service.memory_min);
+    limits.memory_low = memory(service.memory_low);
+    limits.memory_high = memory(service.memory_high);
+    limits.memory_max = memory(service.memory_max);
+    if (!limits.memory_max) limits.memory_max = memory(system.default_memory_max);
+    limits.memory_swap_max = memory(service.memory_swap_max);
+    const uint64_t tasks = service.tasks_max.value_or(system.default_tasks_max);
+    // The kernel's default is no limit, so that nothing has to be written for it.
+    if (tasks != config::kUnlimited) limits.tasks_max = tasks;
+    if (service.cpu_quota_percent) {
+        limits.cpu_period_us = static_cast<uint64_t>(service.cpu_quota_period.count()) / 1000;
+        limits.cpu_quota_us = limits.cpu_period_us * *service.cpu_quota_percent / 100;
+    }
+    limits.cpu_weight = service.cpu_weight;
+    limits.cpus = service.allowed_cpus;
+    limits.oom_group = service.oom_policy == config::OomPolicy::kKill;
+    return limits;
+}
+
 Result<ContainerSpec> BuildSpec(const Unit& unit, const config::SystemConfig& system,
                                 const DeviceFacts& device, const UnitFacts& facts) {
     ContainerSpec spec;
@@ -178,7 +178,7 @@ Result<ContainerSpec> BuildSpec(const Unit& unit, const config::SystemConfig& sy
     if (!capabilities) return Fail(std::move(capabilities).error());
     spec.capabilities = *capabilities;
     spec.no_new_privileges = unit.container.no_new_privileges;
-    spec.limits = Limits(unit, system, device.memory_total);
+    spec.limits = BuildLimits(unit, system, device);
     spec.resource_limits = ResourceLimits(unit, device);
     spec.nice = unit.service.nice;
     spec.oom_score_adjust = unit.service.oom_score_adjust.value_or(0);

@@ -30,6 +30,10 @@ Result<container::ContainerSpec> BuildSpec(const config::Unit& unit,
                                            const config::SystemConfig& system,
                                            const DeviceFacts& device, const UnitFacts& facts);
 
+// Its part that is written to a leaf at any time.
+container::CgroupLimits BuildLimits(const config::Unit& unit, const config::SystemConfig& system,
+                                    const DeviceFacts& device);
+
 // Where a volume's source lies on the device.
 std::string VolumeSource(const config::Volume& volume, const DeviceFacts& device);
 

@@ -53,16 +53,47 @@ UnitRunner::~UnitRunner() {
     for (auto timer : {timer_, log_timer_, retry_timer_}) device_.loop.CancelTimer(timer);
 }
 
+KeyDigests UnitRunner::Keys() const {
+    return record_.keys.empty() ? DigestsOf(unit_) : record_.keys;
+}
+
+void UnitRunner::Reread(config::Unit unit) { unit_ = std::move(unit); }
+
+void UnitRunner::Reload(config::Unit unit) {
+    Replace(std::move(unit));
+    TakePolicy();
+    record_.keys = DigestsOf(unit_);
+    Save();
+    if (!HasProcesses(record_.life.state)) return;
+    Status changed = cgroup_.Change(BuildLimits(unit_, device_.system, device_.facts));
+    if (changed) return;
+    notes_.push_back(Cat(changed.error().text(), "; it holds from the next start on"));
+    LogWarning(Cat("unit ", Quote(unit_.name), ": ", notes_.back()));
+}
+
 void UnitRunner::Replace(config::Unit unit) {
     unit_ = std::move(unit);
-    policy_ = PolicyOf(unit_, device_.system);
-    plan_.reset();
+    // The plan stays until the next launch: a child that is about to execute is explained by it.
+    plan_is_old_ = true;
+    policy_is_old_ = true;
+    if (!HasProcesses(record_.life.state)) TakePolicy();
+}
+
+void UnitRunner::TakePolicy() {
+    if (std::exchange(policy_is_old_, false)) policy_ = PolicyOf(unit_, device_.system);
+}
+
+void UnitRunner::Note(const std::string& text) {
+    record_.Remember({MonotonicNow(), RealtimeNow(), text});
+    LogInfo(Cat("unit ", Quote(unit_.name), ": ", text));
+    Save();
 }
 
 void UnitRunner::Forget() {
     (void)::unlink(Cat(device_.facts.run_directory, "/records/", unit_.name, ".json").c_str());
     for (int slot : {record_.log_text_slot, record_.log_marks_slot, record_.log_pipe_slot})
         device_.init.Drop(slot);
+    (void)cgroup_.Remove();  // an empty leaf that waited for the next start; may not be there
 }
 
 // Events that come up while one is being worked on wait for their turn, so that no action is cut in
@@ -75,9 +106,12 @@ void UnitRunner::Dispatch(Event event) {
         events_.pop_front();
         Life& life = record_.life;
         const State before = life.state;
+        if (!HasProcesses(before)) TakePolicy();
         const std::string reason = life.reason;
         const auto actions = Advance(life, policy_, next, MonotonicNow(), Random());
         if (life.reason != reason || life.state != before) Remember(reason);
+        // Whoever stopped it starts it anew by what its files say then.
+        if (life.state == State::kInactive && !life.done) record_.keys.clear();
         bool launches = false;
         for (const auto& action : actions) launches |= action.kind == ActionKind::kLaunch;
         // Launch() saves for itself, once the pid is known and before the child goes on.

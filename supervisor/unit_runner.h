@@ -74,12 +74,21 @@ class UnitRunner {
     void Adopt(Record record, const std::vector<OrphanExit>& exits);
     // True where the exit was this unit's.
     bool TakeOrphanExit(const OrphanExit& exit);
-    // From the next start on.
+    // What it runs with, or was launched with last; where it never was, what it would be.
+    KeyDigests Keys() const;
+    // The three ways to take what its files say now. No key has changed, at most places:
+    void Reread(config::Unit unit);
+    // Only live keys have: they hold at once.
+    void Reload(config::Unit unit);
+    // From the next launch on; what runs is stopped by the old rules.
     void Replace(config::Unit unit);
+    // A line of its history that is no change of its state.
+    void Note(const std::string& text);
     // The unit is gone for good: drops its record and what PID 1 keeps for it.
     void Forget();
 
   private:
+    void TakePolicy();
     void Do(const Action& action);
     void Save();
     Status TrySave();
@@ -132,6 +141,8 @@ class UnitRunner {
     std::vector<std::string> notes_;  // what a person should know: owners that show as nobody, …
 
     std::unique_ptr<container::Plan> plan_;
+    bool plan_is_old_ = false;    // made of an earlier unit: good for what runs, not for a launch
+    bool policy_is_old_ = false;  // the same
     OwnedFd user_namespace_;
     std::optional<UnitLog> log_;
     OwnedFd pidfd_, status_, group_events_;

@@ -193,6 +193,32 @@ TEST(CgroupAttributes, SayEachLimitInTheKernelsWords) {
               std::vector<std::string>{"memory.max=1"});
 }
 
+TEST(CgroupDefaults, TakeBackWhatALeafInUseMayHave) {
+    auto taken_back = [](const CgroupLimits& limits) {
+        std::vector<std::string> lines;
+        for (const auto& attribute : CgroupDefaults(limits))
+            lines.push_back(attribute.file + "=" + attribute.value);
+        return lines;
+    };
+    EXPECT_EQ(taken_back({}),
+              (std::vector<std::string>{"memory.min=0", "memory.low=0", "memory.high=max",
+                                        "memory.max=max", "memory.swap.max=max",
+                                        "memory.oom.group=0", "pids.max=max", "cpu.max=max 100000",
+                                        "cpu.idle=0", "cpu.weight=100", "cpuset.cpus=\n"}));
+    // What is limited is written after that; an idle leaf takes no weight.
+    EXPECT_TRUE(taken_back({.memory_min = 1,
+                            .memory_low = 2,
+                            .memory_high = 3,
+                            .memory_max = 4,
+                            .memory_swap_max = 5,
+                            .tasks_max = 6,
+                            .cpu_quota_us = 7,
+                            .cpu_weight = 0,
+                            .cpus = "0"})
+                    .empty());
+    EXPECT_EQ(taken_back({.cpu_weight = 5}).back(), "cpuset.cpus=\n");
+}
+
 TEST(CgroupCounts, AreFoundByTheirWholeName) {
     constexpr std::string_view kEvents = "low 0\nhigh 1\noom 2\noom_kill 3\noom_group_kill 4\n";
     EXPECT_EQ(FindCount(kEvents, "oom"), 2u);
