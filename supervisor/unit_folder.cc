@@ -246,8 +246,8 @@ Status UnitFolder::Mark(const Pending& pending) const {
 }
 
 std::span<const UnitFolder::Step> UnitFolder::SwitchSteps() {
-    static constexpr Step kSteps[] = {&UnitFolder::MakeActive, &UnitFolder::DropPrevious,
-                                      &UnitFolder::Exchange, &UnitFolder::KeepPrevious};
+    static constexpr Step kSteps[] = {&UnitFolder::MakeActive, &UnitFolder::Exchange,
+                                      &UnitFolder::DropPrevious, &UnitFolder::KeepPrevious};
     return kSteps;
 }
 
@@ -267,10 +267,10 @@ Status UnitFolder::Run(std::span<const Step> steps) const {
 
 Status UnitFolder::Switch() const {
     const auto steps = SwitchSteps();
-    HUSK_TRY(Run(steps.first(steps.size() - 1)));
-    // It is active now. Where the last step fails, what was active stays in staged(), where
+    HUSK_TRY(Run(steps.first(2)));
+    // It is active now. Where the rest fails, what was active stays in staged(), where
     // TakePrevious() finds it.
-    (void)KeepPrevious();
+    (void)Run(steps.subspan(2));
     (void)::unlink(Cat(reverted(), kRevertedName).c_str());  // old news; may not be there
     return {};
 }

@@ -14,8 +14,8 @@
 //
 //   behind the step    ACTIVE  .new  .previous  .reverted    a crash here means
 //   Stage, Mark        o       n!    older      older        nothing was applied
-//   drop previous      o       n!    -          older        nothing was applied
-//   exchange           n!      o     -          older        pending
+//   exchange           n!      o     older      older        pending
+//   drop previous      n!      o     -          older        pending
 //   keep previous      n!      -     o          older        pending
 //   Confirm            n       -     o          older        confirmed
 //
@@ -25,8 +25,9 @@
 //   keep rejected      o       -     -          n!           Recover() goes on
 //   note rejected      o       -     -          n            reverted
 //
-// Without a confirmation nothing has a marker, and a crash leaves either state as if it was meant;
-// between exchange and keep previous, what was active is in .new until the next apply.
+// While something is pending nothing is staged, so what is in .new then is what was active. Without
+// a confirmation nothing has a marker, and a crash leaves either state as if it was meant; between
+// exchange and keep previous, what was active is in .new until the next apply.
 // .reverted holds a file .reverted whose time of change is when it was rejected.
 #pragma once
 
