@@ -17,24 +17,6 @@ Value<std::string> ExpandedPath(std::string_view text, const Specifiers& specifi
     return ParsePath(*expanded);
 }
 
-// Mount points that would hide what the container cannot run without.
-Outcome CheckDestination(std::string_view path) {
-    if (path == "/")
-        return Bad("'/' cannot be mounted over", "the root comes from Image= or Rootfs=");
-    for (std::string_view kernel : {"/proc", "/sys"})
-        if (IsBelow(path, kernel))
-            return Bad(Cat("destination ", Quote(path), " is in ", Quote(kernel)),
-                       "nothing can be mounted over the kernel's own files; choose another path");
-    if (path == "/dev")
-        return Bad("destination '/dev' would hide the container's devices",
-                   "choose a path below it");
-    return {};
-}
-
-bool IsVolumeName(std::string_view name) {
-    return IsUnitName(name) && name.find_first_of("@:") == name.npos;
-}
-
 constexpr char kNoSelinux[] = "there are no SELinux labels here; leave it out";
 constexpr char kNeverChowned[] =
     "volumes are mapped to the container's ids, never chowned; leave it out";
@@ -57,14 +39,30 @@ enum VolumeOption {
 };
 
 constexpr Choice kVolumeOptions[] = {
-    {"ro", kReadOnly},      {"rw", kReadWrite},      {"idmap", kIdmap},
-    {"noidmap", kNoIdmap},  {"exec", kExec},         {"noexec", kNoExec},
-    {"suid", kSuid},        {"nosuid", kNoSuid},     {"dev", kDev},
-    {"nodev", kNoDev},      {"rbind", kRecursive},   {"bind", kNotRecursive},
-    {"private", kPrivate},  {"rprivate", kPrivate},  {"z", 0, kNoSelinux},
-    {"Z", 0, kNoSelinux},   {"U", 0, kNeverChowned}, {"O", 0, kNotYet},
-    {"shared", 0, kNotYet}, {"rshared", 0, kNotYet}, {"slave", 0, kNotYet},
-    {"rslave", 0, kNotYet}, {"copy", 0, kNotYet},    {"nocopy", 0, kNotYet},
+    {"ro", kReadOnly},
+    {"rw", kReadWrite},
+    {"idmap", kIdmap},
+    {"noidmap", kNoIdmap},
+    {"exec", kExec},
+    {"noexec", kNoExec},
+    {"suid", kSuid},
+    {"nosuid", kNoSuid},
+    {"dev", kDev},
+    {"nodev", kNoDev},
+    {"rbind", kRecursive},
+    {"bind", kNotRecursive},
+    {"private", kPrivate},
+    {"rprivate", kPrivate},
+    {"z", 0, kNoSelinux, ""},
+    {"Z", 0, kNoSelinux, ""},
+    {"U", 0, kNeverChowned, ""},
+    {"O", 0, kNotYet},
+    {"shared", 0, kNotYet},
+    {"rshared", 0, kNotYet},
+    {"slave", 0, kNotYet},
+    {"rslave", 0, kNotYet},
+    {"copy", 0, kNotYet},
+    {"nocopy", 0, kNotYet},
 };
 
 void Apply(VolumeOption option, Volume& volume) {
@@ -85,7 +83,34 @@ void Apply(VolumeOption option, Volume& volume) {
     }
 }
 
+// The volume without the options that have no meaning here.
+std::string WithoutNeedless(const std::vector<std::string_view>& parts) {
+    std::vector<std::string> kept;
+    for (std::string_view word : Split(parts[2], ','))
+        if (word != "z" && word != "Z" && word != "U") kept.emplace_back(word);
+    const std::string volume = Cat(parts[0], ":", parts[1]);
+    return kept.empty() ? volume : Cat(volume, ":", Join(kept, ","));
+}
+
 }  // namespace
+
+Outcome CheckDestination(std::string_view path) {
+    if (path == "/")
+        return Bad("'/' cannot be mounted over", "the root comes from Image= or Rootfs=");
+    for (std::string_view kernel : {"/proc", "/sys"})
+        if (IsBelow(path, kernel))
+            return Bad(Cat("destination ", Quote(path), " is in ", Quote(kernel)),
+                       "nothing can be mounted over the kernel's own files; choose another path");
+    if (path == "/dev")
+        return Bad("destination '/dev' would hide the container's devices",
+                   "choose a path below it");
+    return {};
+}
+
+bool IsVolumeName(std::string_view name) {
+    if (name.ends_with(".volume")) name.remove_suffix(std::string_view(".volume").size());
+    return IsUnitName(name) && name.find_first_of("@:") == name.npos;
+}
 
 Value<Volume> ParseVolume(std::string_view text, const Specifiers& specifiers) {
     constexpr char kHint[] =
@@ -118,9 +143,12 @@ Value<Volume> ParseVolume(std::string_view text, const Specifiers& specifiers) {
     if (parts.size() == 3)
         for (std::string_view word : Split(parts[2], ',')) {
             auto option = ParseChoice(word, kVolumeOptions);
-            if (!option)
-                return Bad(Cat("volume option ", option.error().text),
-                           std::move(option.error().hint));
+            if (!option) {
+                BadValue bad = std::move(option).error();
+                bad.text = Cat("volume option ", bad.text);
+                if (bad.instead) bad.instead = WithoutNeedless(parts);
+                return std::unexpected(std::move(bad));
+            }
             Apply(static_cast<VolumeOption>(*option), volume);
         }
     return volume;

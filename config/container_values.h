@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "config/image_name.h"
+#include "config/network_values.h"
 #include "config/values.h"
 #include "config/words.h"
 
@@ -18,6 +19,23 @@ namespace husk::config {
 Value<Volume> ParseVolume(std::string_view text, const Specifiers& specifiers);
 // DEST[:OPTION,…]
 Value<TmpfsMount> ParseTmpfs(std::string_view text, const Specifiers& specifiers);
+// Mount=
+struct MountSpec {
+    enum class Kind { kBind, kTmpfs, kVolume, kImage } kind = Kind::kBind;
+    std::string source;       // path, volume or image, by the kind
+    std::string destination;  // absolute, normalised
+    bool read_only = false;
+    uint64_t size = 0;  // kTmpfs: bytes, 0 = the kernel's default
+    unsigned mode = 01777;
+    std::vector<std::string> options;  // further ones, by name
+};
+// type=KIND,source=SOURCE,destination=PATH[,OPTION...]
+Value<MountSpec> ParseMount(std::string_view text);
+// Refuses mount points that would hide what a container cannot run without.
+Outcome CheckDestination(std::string_view path);
+// "data" or "data.volume".
+bool IsVolumeName(std::string_view name);
+
 // Colon-separated paths; `all_word` (or empty) is taken besides them.
 Value<std::vector<std::string>> ParsePathList(std::string_view text, std::string_view all_word);
 // none, host or NAME.container

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include <algorithm>
+#include <utility>
 
 extern "C" {
 #include <ini.h>
@@ -64,10 +65,12 @@ class Vetting {
   public:
     Vetting(std::string_view file, IniFile& out) : file_(file), out_(out) {}
 
-    // The line as inih shall see it: itself, mended where the meaning is plain, or nothing.
-    std::string_view Vet(std::string_view line, int number);
+    // The line as inih shall see it: itself, mended where the meaning is plain, or nothing. `rest`
+    // is the text after it.
+    std::string_view Vet(std::string_view line, int number, std::string_view rest);
 
   private:
+    std::string_view RefuseBackslash(std::string_view line, int number, std::string_view rest);
     std::string_view VetHeader(std::string_view line, int number);
     std::string_view VetEntry(std::string_view line, int number);
     std::string_view Refuse(int number, std::string text, std::string hint = {}) {
@@ -83,11 +86,12 @@ class Vetting {
     std::string_view file_;
     IniFile& out_;
     bool in_section_ = false;
-    bool skipping_ = false;  // below a header that could not be read
+    bool skipping_ = false;    // below a header that could not be read
+    bool continuing_ = false;  // below a line that ends in a backslash
     std::string mended_;
 };
 
-std::string_view Vetting::Vet(std::string_view line, int number) {
+std::string_view Vetting::Vet(std::string_view line, int number, std::string_view rest) {
     if (line.size() > kMaxLineBytes)
         return Refuse(number, Cat("line of ", std::to_string(line.size()), " bytes"),
                       Cat("at most ", std::to_string(kMaxLineBytes), " are read"));
@@ -99,11 +103,37 @@ std::string_view Vetting::Vet(std::string_view line, int number) {
         return Refuse(number, Cat("control character ", Quote(std::string_view(bad, bad + 1))),
                       "write it as an escape, as in \\n, where the key takes escapes");
     line = Trim(line);
+    if (line.empty()) continuing_ = false;
     if (line.empty() || line[0] == '#' || line[0] == ';') return {};
-    if (line.back() == '\\')
-        return Refuse(number, "trailing backslash",
-                      "lines cannot be continued; write one long line, or repeat a list key");
+    // The parts of a continued line are spoken for by its first one.
+    const bool backslash = line.back() == '\\';
+    // Two of them are one that is escaped, and systemd does not take that for a continuation.
+    const bool continued = backslash && !line.ends_with("\\\\");
+    if (std::exchange(continuing_, continued)) return {};
+    if (backslash) return RefuseBackslash(line, number, continued ? rest : std::string_view());
     return line[0] == '[' ? VetHeader(line, number) : VetEntry(line, number);
+}
+
+std::string_view Vetting::RefuseBackslash(std::string_view line, int number,
+                                          std::string_view rest) {
+    Refuse(number, "trailing backslash",
+           "lines cannot be continued; write one long line, or repeat a list key");
+    size_t length = line.size();
+    bool joins = !line.ends_with("\\\\");
+    for (bool more = true; more && joins && !rest.empty();) {
+        const size_t end = rest.find('\n');
+        std::string_view next = rest.substr(0, end);
+        rest.remove_prefix(end == rest.npos ? rest.size() : end + 1);
+        if (next.ends_with('\r')) next.remove_suffix(1);
+        next = Trim(next);
+        if (next.starts_with('#') || next.starts_with(';')) continue;
+        length += next.size();
+        more = next.ends_with('\\');
+        joins = length <= kMaxLineBytes;
+    }
+    if (joins && !out_.problems.empty() && out_.problems.back().at.line == number)
+        out_.problems.back().fix = Fix{.kind = Fix::Kind::kJoinLines};
+    return {};
 }
 
 std::string_view Vetting::VetHeader(std::string_view line, int number) {
@@ -171,7 +201,7 @@ IniFile ReadIni(std::string_view file, std::string_view text) {
         std::string_view line = text.substr(0, end);
         text.remove_prefix(end == text.npos ? text.size() : end + 1);
         if (line.ends_with('\r')) line.remove_suffix(1);
-        feed.text += vetting.Vet(line, number);
+        feed.text += vetting.Vet(line, number, text);
         feed.text += '\n';
     }
     if (int line = ::ini_parse_stream(NextLine, &feed, TakeEntry, &feed); line != 0)

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/text.h"
+#include "config/key_hints.h"
 
 namespace husk::config {
 namespace {
@@ -48,48 +49,13 @@ uint64_t Digest(uint64_t digest, std::string_view text) {
 }
 
 template <typename Target>
-std::vector<std::string_view> Names(const KeySection<Target>& section) {
-    std::vector<std::string_view> names;
-    for (const auto& row : section.rows) names.emplace_back(row.name);
-    return names;
-}
-
-template <typename Target>
-std::string UnknownSectionHint(Sections<Target> sections, std::string_view name) {
-    std::vector<std::string_view> names;
-    std::vector<std::string> shown;
+std::vector<SectionNames> NamesOf(Sections<Target> sections) {
+    std::vector<SectionNames> names;
     for (const auto& section : sections) {
-        names.emplace_back(section.name);
-        shown.push_back(Cat("[", section.name, "]"));
+        names.push_back({section.name, {}, section.refused});
+        for (const auto& row : section.rows) names.back().keys.push_back(row.name);
     }
-    if (auto near = Nearest(name, names)) return Cat("did you mean [", *near, "]?");
-    return Cat("the sections are ", Join(shown, ", "));
-}
-
-// Letters in the wrong order are two edits, which is far for a short word and yet the usual slip.
-std::optional<std::string_view> NearestName(std::string_view word,
-                                            const std::vector<std::string_view>& names) {
-    if (auto near = Nearest(word, names)) return near;
-    auto letters = [](std::string_view text) {
-        std::string sorted(text);
-        std::sort(sorted.begin(), sorted.end());
-        return sorted;
-    };
-    const std::string wanted = letters(word);
-    for (std::string_view name : names)
-        if (name.size() == word.size() && letters(name) == wanted) return name;
-    return std::nullopt;
-}
-
-// The nearest name of the own section, else of another one.
-template <typename Target>
-std::string UnknownKeyHint(Sections<Target> sections, const KeySection<Target>& own,
-                           std::string_view key) {
-    if (auto near = NearestName(key, Names(own))) return Cat("did you mean ", Quote(*near), "?");
-    for (const auto& section : sections)
-        if (auto near = NearestName(key, Names(section)))
-            return Cat("did you mean ", Quote(*near), " in [", section.name, "]?");
-    return "husk.units(5) lists the keys; names that begin with X- are ignored";
+    return names;
 }
 
 template <typename Target>
@@ -124,12 +90,11 @@ class Applying {
             sections.push_back(FindSection(sections_, header.name));
             if (problems_.size() < most && !header.name.starts_with("X-") &&
                 sections.back() == nullptr)
-                Report(header.line, {}, Cat("unknown section [", header.name, "]"),
-                       UnknownSectionHint(sections_, header.name));
+                Report(header.line, {}, AdviseOnSection(NamesOf(sections_), header.name));
         }
         for (const IniEntry& entry : file.entries) {
             if (problems_.size() >= most)
-                return Report(entry.line, {}, "too many problems: the rest is not looked at", {});
+                return Report(entry.line, {}, {"too many problems: the rest is not looked at", {}});
             // Keys of unknown sections have been spoken for by their header.
             if (const auto* section = sections[entry.section];
                 section != nullptr && !entry.key.starts_with("X-"))
@@ -138,31 +103,39 @@ class Applying {
     }
 
   private:
-    void Report(int line, std::string_view key, std::string text, std::string hint) {
+    void Report(int line, std::string_view key, Advice advice) {
         problems_.push_back({Severity::kError,
                              {std::string(file_name_), line},
                              std::string(key),
-                             std::move(text),
-                             std::move(hint)});
+                             std::move(advice.text),
+                             std::move(advice.hint),
+                             std::move(advice.fix)});
+    }
+
+    void ReportValue(const IniEntry& entry, BadValue bad) {
+        std::optional<Fix> fix;
+        if (bad.instead)
+            fix =
+                Fix{.kind = bad.instead->empty() ? Fix::Kind::kDropLine : Fix::Kind::kReplaceValue,
+                    .value = *bad.instead};
+        Report(
+            entry.line, entry.key,
+            {Cat("key ", Quote(entry.key), ": ", bad.text), std::move(bad.hint), std::move(fix)});
     }
 
     void ApplyEntry(const KeySection<Target>& section, const IniEntry& entry) {
         const auto* row = FindRow(section, entry.key);
-        if (row == nullptr) return ReportUnknown(section, entry);
-        const KeyCode<Target>& code = row->code;
-        if (code.refusal != nullptr)
-            return Report(entry.line, entry.key, Cat("key ", Quote(entry.key), " is refused"),
-                          code.refusal);
-        const Place at{file_number_, entry.line};
-        if (code.parse != nullptr)
-            if (auto parsed = code.parse(target_, {entry.value, specifiers_, at, defaults_});
-                !parsed)
-                return Report(entry.line, entry.key,
-                              Cat("key ", Quote(entry.key), ": ", parsed.error().text),
-                              std::move(parsed.error().hint));
-        if (code.later)
+        if (row == nullptr)
             return Report(entry.line, entry.key,
-                          Cat("key ", Quote(entry.key), " is not supported yet"), {});
+                          AdviseOnKey(NamesOf(sections_), section.name, entry.key));
+        const KeyCode<Target>& code = row->code;
+        const Place at{file_number_, entry.line};
+        auto parsed = code.parse(target_, {entry.value, specifiers_, at, defaults_});
+        if (!parsed) ReportValue(entry, std::move(parsed).error());
+        if (code.later)
+            Report(entry.line, entry.key,
+                   {Cat("key ", Quote(entry.key), " is not supported yet"), {}});
+        if (!parsed || code.later) return;
         Note(*row, at, entry.value);
     }
 
@@ -186,17 +159,6 @@ class Applying {
         found->digest = Digest(adds ? found->digest : kDigestSeed, expanded);
         found->at = at;
         if (kept_ != nullptr) kept_->push_back({key, at, std::move(expanded)});
-    }
-
-    void ReportUnknown(const KeySection<Target>& section, const IniEntry& entry) {
-        for (const auto& other : sections_)
-            if (FindRow(other, entry.key) != nullptr)
-                return Report(entry.line, entry.key,
-                              Cat("key ", Quote(entry.key), " is not one of [", section.name, "]"),
-                              Cat("it belongs in [", other.name, "]"));
-        Report(entry.line, entry.key,
-               Cat("unknown key ", Quote(entry.key), " in [", section.name, "]"),
-               UnknownKeyHint(sections_, section, entry.key));
     }
 
     Target& target_;
@@ -264,12 +226,15 @@ bool IsList(ValueType type) { return std::string_view(TypeText(type)).starts_wit
 
 std::span<const KeySection<Unit>> UnitSections() {
     static const KeySection<Unit> kSections[] = {
-        {"Unit", "What the unit is and what it needs around it.", UnitSectionKeys()},
-        {"Container", "What runs, and in what.", ContainerSectionKeys()},
-        {"Service", "Life and limits.", ServiceSectionKeys()},
-        {"Timer", "When it starts by the clock.", TimerSectionKeys()},
-        {"Socket", "What it listens on before it runs.", SocketSectionKeys()},
-        {"Install", "Whether it starts at boot.", InstallSectionKeys()},
+        {"Unit", "What the unit is and what it needs around it.", UnitSectionKeys(),
+         UnitSectionRefused()},
+        {"Container", "What runs, and in what.", ContainerSectionKeys(), ContainerSectionRefused()},
+        {"Service", "Life and limits.", ServiceSectionKeys(), ServiceSectionRefused()},
+        {"Timer", "When it starts by the clock.", TimerSectionKeys(), TimerSectionRefused()},
+        {"Socket", "What it listens on before it runs.", SocketSectionKeys(),
+         SocketSectionRefused()},
+        {"Install", "Whether it starts at boot.", InstallSectionKeys(), InstallSectionRefused()},
+        {"Quadlet", "How Podman reads the file.", {}, QuadletSectionRefused()},
     };
     return kSections;
 }

@@ -83,6 +83,8 @@ struct KeyCode {
     Parser parse;
     bool later = false;  // the value is checked, and the key is refused
     bool live = false;   // a change holds at once and touches no process of the unit
+
+    constexpr bool carried_out() const { return !later; }
 };
 
 template <typename Target>

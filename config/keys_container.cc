@@ -1,5 +1,8 @@
 // Rows of [Container].
+#include "config/device_values.h"
 #include "config/key_parsers.h"
+#include "config/security_values.h"
+#include "config/service_values.h"
 
 namespace husk::config {
 namespace {
@@ -25,7 +28,7 @@ Outcome AppendEnvironment(Unit& unit, const UnitInput& input) {
         std::erase_if(environment, [&](const std::string& old) { return old.starts_with(name); });
         environment.push_back(std::move(assignment));
     }
-    return {};
+    return CheckCount(environment.size());
 }
 
 Outcome SetRootfs(Unit& unit, const UnitInput& input) {
@@ -120,6 +123,42 @@ constexpr Choice kUserNamespaces[] = {
     {"private", 0, kUserNsLater},
 };
 
+constexpr Choice kHealthActions[] = {{"none"}, {"kill"}, {"restart"}, {"stop"}};
+
+constexpr char kOwnLog[] = "output is kept in husk's own log; leave it out";
+constexpr Choice kLogDrivers[] = {
+    {"none"},
+    {"passthrough"},
+    {"journald", 0, kOwnLog, ""},
+    {"json-file", 0, kOwnLog, ""},
+    {"k8s-file", 0, kOwnLog, ""},
+};
+
+// Podman's "none" is the same as nothing.
+Value<std::vector<std::string>> ParseHealthCommand(std::string_view text,
+                                                   const Specifiers& specifiers) {
+    return ParseCommand(text, specifiers);
+}
+
+Value<std::string> ParseNotify(std::string_view text) {
+    if (text != "healthy")
+        if (auto is = ParseBoolean(text); !is)
+            return Bad(std::move(is.error().text), "'yes', 'no' or 'healthy'");
+    return std::string(text);
+}
+
+// As resolv.conf(5) takes it.
+Value<std::string> ParseResolverOption(std::string_view text) {
+    if (text.find_first_of(" \t") != text.npos)
+        return Bad(Cat(Quote(text), " is not one option"), "write the key again for each");
+    return std::string(text);
+}
+
+Value<std::string> ParsePortText(std::string_view text) {
+    HUSK_TRY_VALUE(ParsePort(text));
+    return std::string(text);
+}
+
 using C = ContainerSection;
 using S = ServiceSection;
 using T = ValueType;
@@ -129,18 +168,14 @@ constexpr auto kSet = &Set<&Unit::container, Member, Parse>;
 template <auto Member, auto Parse>
 constexpr auto kAppend = &Append<&Unit::container, Member, Parse>;
 
-constexpr char kNoEngine[] = "there is no Podman here; every setting has a key of its own";
-constexpr char kNoPull[] = "nothing is pulled from a registry; Image= means a file on the device";
-constexpr char kNoSelinux[] =
-    "husk confines by namespaces, capabilities and seccomp, not by SELinux labels";
-
 constexpr UnitKey kKeys[] = {
     // the root
     {"Image", T::kImage, "",
      "The root: an erofs or squashfs file, mounted read-only, never unpacked. A registry's name "
      "for an image means a file named after it, see IMAGES.",
      kSet<&C::image, Expanded<ParseImage>>},
-    {"ImageVerity", T::kText, "", "(own) The dm-verity root hash of the image.", NotYet{}},
+    {"ImageVerity", T::kText, "", "(own) The dm-verity root hash of the image.",
+     Later(kCheck<Expanded<ParseRootHash>>)},
     {"Rootfs", T::kPath, "",
      "The root: a directory; PATH:O gives a volatile overlay. Without Image= "
      "and Rootfs= the root is a skeleton: put programs in with Volume=.",
@@ -163,8 +198,10 @@ constexpr UnitKey kKeys[] = {
      kSet<&C::working_dir, Expanded<ParsePath>>},
     {"Environment", T::kAssignments, "", "The environment; quote an assignment that holds blanks.",
      AppendEnvironment},
-    {"EnvironmentFile", T::kPath, "", "A file of assignments.", NotYet{}},
-    {"EnvironmentHost", T::kBoolean, "no", "Passes husk's own environment on.", NotYet{}},
+    {"EnvironmentFile", T::kPath, "", "A file of assignments.",
+     Later(kCheck<Expanded<ParseEnvironmentFile>>)},
+    {"EnvironmentHost", T::kBoolean, "no", "Passes husk's own environment on.",
+     Later(kCheck<ParseBoolean>)},
     {"User", T::kName, "0", "The user, by the container's own passwd.",
      kSet<&C::user, Expanded<ParseUserName>>},
     {"Group", T::kName, "the user's, or 0", "The group, by the container's own group file.",
@@ -173,14 +210,15 @@ constexpr UnitKey kKeys[] = {
      kAppend<&C::group_add, EachWord<ParseAddedGroup>>},
     {"HostName", T::kName, "the unit's name", "The host name inside.",
      kSet<&C::host_name, Expanded<ParseHostName>>},
-    {"Timezone", T::kText, "", "The time zone inside.", NotYet{}},
-    {"RunInit", T::kBoolean, "no", "A reaper as process 1 of the container.", NotYet{}},
+    {"Timezone", T::kText, "", "The time zone inside.", Later(kCheck<ParseTimezone>)},
+    {"RunInit", T::kBoolean, "no", "A reaper as process 1 of the container.",
+     Later(kCheck<ParseBoolean>)},
     // files
     {"Volume", T::kVolume, "",
      "A directory or file of the device, or a named volume. Options: ro, rw, "
      "[no]exec, [no]suid, [no]dev, [no]idmap, bind, rbind. Without options: rw,nosuid,nodev,idmap.",
      kAppend<&C::volumes, ParseVolume>},
-    {"Mount", T::kText, "", "A mount in Podman's long form.", NotYet{}},
+    {"Mount", T::kText, "", "A mount in Podman's long form.", Later(kCheck<Expanded<ParseMount>>)},
     {"Tmpfs", T::kTmpfs, "",
      "A tmpfs. Options: size=, mode=, ro, rw, [no]exec; nosuid and nodev hold always.",
      kAppend<&C::tmpfs, ParseTmpfs>},
@@ -189,9 +227,10 @@ constexpr UnitKey kKeys[] = {
      kAppend<&C::mask, ParseMask>},
     {"Unmask", T::kPathList, "", "Paths not hidden after all, separated by ':'; ALL for every one.",
      kAppend<&C::unmask, ParseUnmask>},
-    {"Sysctl", T::kAssignments, "", "Kernel parameters of the container's namespaces.", NotYet{}},
-    {"AddDevice", T::kText, "", "A device node.", NotYet{}},
-    {"Secret", T::kText, "", "A secret as a file.", NotYet{}},
+    {"Sysctl", T::kAssignments, "", "Kernel parameters of the container's namespaces.",
+     Later(kCheck<EachWord<ParseNamespacedSysctl>>)},
+    {"AddDevice", T::kText, "", "A device node.", Later(kCheck<Expanded<ParseDeviceMapping>>)},
+    {"Secret", T::kText, "", "A secret as a file.", Later(kCheck<Expanded<ParseSecret>>)},
     // rights
     {"AddCapability", T::kCapabilities, "",
      "Capabilities to keep; without this key there are none.",
@@ -201,39 +240,50 @@ constexpr UnitKey kKeys[] = {
      kAppend<&C::drop_capability, EachWord<ParseDroppedCapability>>},
     {"NoNewPrivileges", T::kBoolean, "yes", "Nothing that is executed gains rights.",
      kSet<&C::no_new_privileges, ParseBoolean>},
-    {"SeccompProfile", T::kPath, "", "A seccomp profile in Docker's format.", NotYet{}},
-    {"SystemCallFilter", T::kWords, "@system-service", "System calls that are allowed.", NotYet{}},
-    {"SystemCallErrorNumber", T::kText, "EPERM", "What a refused system call returns.", NotYet{}},
+    {"SeccompProfile", T::kPath, "", "A seccomp profile in Docker's format.",
+     Later(kCheck<Expanded<ParseSeccompProfile>>)},
+    {"SystemCallFilter", T::kWords, "@system-service", "System calls that are allowed.",
+     Later(kCheck<ParseSystemCallList>)},
+    {"SystemCallErrorNumber", T::kText, "EPERM", "What a refused system call returns.",
+     Later(kCheck<ParseSystemCallError>)},
     {"SystemCallArchitectures", T::kWords, "native", "System call tables that are allowed.",
-     NotYet{}},
-    {"LandlockReadPaths", T::kPathList, "", "(own) Paths that may be read.", NotYet{}},
-    {"LandlockWritePaths", T::kPathList, "", "(own) Paths that may be written.", NotYet{}},
-    {"LandlockBindPorts", T::kWords, "", "(own) TCP ports that may be bound.", NotYet{}},
+     Later(kCheck<EachWord<ParseArchitecture>>)},
+    {"LandlockReadPaths", T::kPathList, "", "(own) Paths that may be read.",
+     Later(kCheck<ParseMask>)},
+    {"LandlockWritePaths", T::kPathList, "", "(own) Paths that may be written.",
+     Later(kCheck<ParseMask>)},
+    {"LandlockBindPorts", T::kWords, "", "(own) TCP ports that may be bound.",
+     Later(kCheck<EachWord<ParsePortText>>)},
     // namespaces
     {"UserNS", T::kChoice, "auto", "auto: an own range of 65,536 ids; host: the device's ids.",
      SetChoice<&Unit::container, &C::user_ns, kUserNamespaces>},
-    {"UIDMap", T::kText, "", "An explicit map of user ids.", NotYet{}},
-    {"GIDMap", T::kText, "", "An explicit map of group ids.", NotYet{}},
+    {"UIDMap", T::kText, "", "An explicit map of user ids.", Later(kCheck<ParseIdMapping>)},
+    {"GIDMap", T::kText, "", "An explicit map of group ids.", Later(kCheck<ParseIdMapping>)},
     {"PrivatePIDs", T::kBoolean, "yes", "no: sees the device's processes.",
      kSet<&C::private_pids, ParseBoolean>},
     {"PrivateIPC", T::kBoolean, "yes", "no: shares the device's System V and POSIX IPC.",
      kSet<&C::private_ipc, ParseBoolean>},
-    {"PrivateMounts", T::kBoolean, "yes", "no: shares the device's mounts.", NotYet{}},
-    {"ProtectHostname", T::kBoolean, "yes", "no: shares the device's host name.", NotYet{}},
-    {"TimeOffset", T::kSpan, "", "(own) Shifts the monotonic and boot clocks.", NotYet{}},
+    {"PrivateMounts", T::kBoolean, "yes", "no: shares the device's mounts.",
+     Later(kCheck<ParseBoolean>)},
+    {"ProtectHostname", T::kBoolean, "yes", "no: shares the device's host name.",
+     Later(kCheck<ParseBoolean>)},
+    {"TimeOffset", T::kSpan, "", "(own) Shifts the monotonic and boot clocks.",
+     Later(kCheck<ParseTimeOffset>)},
     // network
     {"Network", T::kNetwork, "none",
      "none, host, or NAME.container: that unit's network, which is then "
      "required and started first.",
      kSet<&C::network, Expanded<ParseNetwork>>},
-    {"IP", T::kText, "", "The address on a network.", NotYet{}},
-    {"IP6", T::kText, "", "The IPv6 address on a network.", NotYet{}},
-    {"PublishPort", T::kText, "", "A port of the device that leads into the container.", NotYet{}},
-    {"DNS", T::kText, "", "A name server.", NotYet{}},
-    {"DNSSearch", T::kText, "", "A search domain.", NotYet{}},
-    {"DNSOption", T::kText, "", "A resolver option.", NotYet{}},
-    {"AddHost", T::kText, "", "A line of /etc/hosts.", NotYet{}},
-    {"NetworkAlias", T::kText, "", "A further name on a network.", NotYet{}},
+    {"IP", T::kText, "", "The address on a network.", Later(kCheck<ParseIp4Address>)},
+    {"IP6", T::kText, "", "The IPv6 address on a network.", Later(kCheck<ParseIp6Address>)},
+    {"PublishPort", T::kText, "", "A port of the device that leads into the container.",
+     Later(kCheck<Expanded<ParsePublishedPort>>)},
+    {"DNS", T::kText, "", "A name server.", Later(kCheck<ParseNameServer>)},
+    {"DNSSearch", T::kText, "", "A search domain.", Later(kCheck<Expanded<ParseSearchDomain>>)},
+    {"DNSOption", T::kText, "", "A resolver option.", Later(kCheck<ParseResolverOption>)},
+    {"AddHost", T::kText, "", "A line of /etc/hosts.", Later(kCheck<Expanded<ParseHostEntry>>)},
+    {"NetworkAlias", T::kText, "", "A further name on a network.",
+     Later(kCheck<Expanded<ParseHostName>>)},
     // limits and life: same effect as their [Service] twins
     {"PidsLimit", T::kNumber, "TasksMax=", "Twin of TasksMax=; -1 for no limit.",
      Live(Set<&Unit::service, &S::tasks_max, ParsePidsLimit>)},
@@ -244,45 +294,42 @@ constexpr UnitKey kKeys[] = {
      Live(Set<&Unit::service, &S::kill_signal, ParseSignalValue>)},
     {"StopTimeout", T::kNumber, "TimeoutStopSec=", "Twin of TimeoutStopSec=, in whole seconds.",
      Live(Set<&Unit::service, &S::timeout_stop, ParseWholeSeconds>)},
-    {"ReloadCmd", T::kWords, "", "Twin of ExecReload=.", NotYet{}},
-    {"ReloadSignal", T::kSignal, "", "The signal that reloads.", NotYet{}},
+    {"ReloadCmd", T::kWords, "", "Twin of ExecReload=.", Later(kCheck<ParseCommand>)},
+    {"ReloadSignal", T::kSignal, "", "The signal that reloads.", Later(kCheck<ParseSignalValue>)},
     // health and readiness
-    {"HealthCmd", T::kWords, "", "A command that succeeds while the unit is healthy.", NotYet{}},
+    {"HealthCmd", T::kWords, "", "A command that succeeds while the unit is healthy.",
+     Later(kCheck<ParseHealthCommand>)},
     {"HealthHttp", T::kText, "", "(own) An HTTP address that answers while the unit is healthy.",
-     NotYet{}},
+     Later(kCheck<Expanded<ParseHealthHttp>>)},
     {"HealthTcp", T::kText, "", "(own) A TCP port that accepts while the unit is healthy.",
-     NotYet{}},
-    {"HealthInterval", T::kSpan, "30s", "Time between checks.", NotYet{}},
-    {"HealthTimeout", T::kSpan, "30s", "How long a check may take.", NotYet{}},
-    {"HealthRetries", T::kNumber, "3", "Failures in a row that make it unhealthy.", NotYet{}},
+     Later(kCheck<Expanded<ParseHealthTcp>>)},
+    {"HealthInterval", T::kSpan, "30s", "Time between checks.", Later(kCheck<ParseHealthInterval>)},
+    {"HealthTimeout", T::kSpan, "30s", "How long a check may take.",
+     Later(kCheck<ParseFiniteSpan>)},
+    {"HealthRetries", T::kNumber, "3", "Failures in a row that make it unhealthy.",
+     Later(kCheck<Between<1, INT32_MAX>>)},
     {"HealthStartPeriod", T::kSpan, "0", "Time after the start in which failures do not count.",
-     NotYet{}},
-    {"HealthStartupCmd", T::kWords, "", "The check until the first success.", NotYet{}},
-    {"HealthStartupInterval", T::kSpan, "30s", "Time between startup checks.", NotYet{}},
-    {"HealthStartupRetries", T::kNumber, "0", "Failed startup checks that restart it.", NotYet{}},
+     Later(kCheck<ParseFiniteSpan>)},
+    {"HealthStartupCmd", T::kWords, "", "The check until the first success.",
+     Later(kCheck<ParseHealthCommand>)},
+    {"HealthStartupInterval", T::kSpan, "30s", "Time between startup checks.",
+     Later(kCheck<ParseHealthInterval>)},
+    {"HealthStartupRetries", T::kNumber, "0", "Failed startup checks that restart it.",
+     Later(kCheck<Between<0, INT32_MAX>>)},
     {"HealthStartupSuccess", T::kNumber, "1", "Successful startup checks that are needed.",
-     NotYet{}},
-    {"HealthStartupTimeout", T::kSpan, "30s", "How long a startup check may take.", NotYet{}},
-    {"HealthOnFailure", T::kChoice, "none", "What to do when it becomes unhealthy.", NotYet{}},
+     Later(kCheck<Between<0, INT32_MAX>>)},
+    {"HealthStartupTimeout", T::kSpan, "30s", "How long a startup check may take.",
+     Later(kCheck<ParseFiniteSpan>)},
+    {"HealthOnFailure", T::kChoice, "none", "What to do when it becomes unhealthy.",
+     Later(kCheck<Word<kHealthActions>>)},
     {"Notify", T::kChoice, "no", "yes: sd_notify from inside; healthy: after the first good check.",
-     NotYet{}},
+     Later(kCheck<ParseNotify>)},
     // names and logs
-    {"ContainerName", T::kName, "", "A name for people.", NotYet{}},
-    {"Label", T::kAssignments, "", "Labels.", NotYet{}},
-    {"Annotation", T::kAssignments, "", "Annotations.", NotYet{}},
-    {"LogDriver", T::kName, "", "How logs are kept.", NotYet{}},
-    {"LogOpt", T::kText, "", "Options of the log.", NotYet{}},
-    // refused for good
-    {"PodmanArgs", T::kOther, "", "", Refused{kNoEngine}},
-    {"GlobalArgs", T::kOther, "", "", Refused{kNoEngine}},
-    {"ContainersConfModule", T::kOther, "", "", Refused{kNoEngine}},
-    {"AutoUpdate", T::kOther, "", "", Refused{kNoPull}},
-    {"Pull", T::kOther, "", "", Refused{kNoPull}},
-    {"SecurityLabelDisable", T::kOther, "", "", Refused{kNoSelinux}},
-    {"SecurityLabelFileType", T::kOther, "", "", Refused{kNoSelinux}},
-    {"SecurityLabelLevel", T::kOther, "", "", Refused{kNoSelinux}},
-    {"SecurityLabelNested", T::kOther, "", "", Refused{kNoSelinux}},
-    {"SecurityLabelType", T::kOther, "", "", Refused{kNoSelinux}},
+    {"ContainerName", T::kName, "", "A name for people.", Later(kCheck<Expanded<ParsePlainName>>)},
+    {"Label", T::kAssignments, "", "Labels.", Later(kCheck<ParseLabels>)},
+    {"Annotation", T::kAssignments, "", "Annotations.", Later(kCheck<ParseLabels>)},
+    {"LogDriver", T::kName, "", "How logs are kept.", Later(kCheck<Word<kLogDrivers>>)},
+    {"LogOpt", T::kText, "", "Options of the log.", Later(kCheck<ParseLogOption>)},
 };
 
 }  // namespace

@@ -1,7 +1,9 @@
 // Rows of [Service].
 #include <sys/resource.h>
 
+#include "config/device_values.h"
 #include "config/key_parsers.h"
+#include "config/service_values.h"
 
 namespace husk::config {
 namespace {
@@ -14,9 +16,9 @@ constexpr Choice kTypes[] = {
     {"oneshot", static_cast<int>(ServiceType::kOneshot)},
     {"notify", 0, kLater},
     {"notify-reload", 0, kLater},
-    {"forking", 0, "run the program in the foreground and write Type=exec"},
-    {"dbus", 0, "there is no message bus; write Type=exec"},
-    {"idle", 0, "nothing waits for an idle boot here; write Type=exec"},
+    {"forking", 0, "run the program in the foreground and write Type=exec", "exec"},
+    {"dbus", 0, "there is no message bus; write Type=exec", "exec"},
+    {"idle", 0, "nothing waits for an idle boot here; write Type=exec", "exec"},
 };
 
 constexpr Choice kRestarts[] = {
@@ -47,14 +49,22 @@ constexpr Choice kOutputs[] = {
     {"log", static_cast<int>(OutputTarget::kLog)},
     {"null", static_cast<int>(OutputTarget::kNull)},
     {"console", static_cast<int>(OutputTarget::kConsole)},
-    {"journal", 0, kInLog},
-    {"syslog", 0, kInLog},
-    {"kmsg", 0, kInLog},
-    {"inherit", 0, kInLog},
-    {"journal+console", 0, "write 'console'"},
-    {"tty", 0, "write 'console'"},
+    {"journal", 0, kInLog, "log"},
+    {"syslog", 0, kInLog, "log"},
+    {"kmsg", 0, kInLog, "log"},
+    {"inherit", 0, kInLog, "log"},
+    {"journal+console", 0, "write 'console'", "console"},
+    {"tty", 0, "write 'console'", "console"},
     {"socket", 0, kLater},
 };
+
+constexpr Choice kRestartModes[] = {{"normal"}, {"direct"}, {"debug"}};
+constexpr Choice kNotifiers[] = {{"none"}, {"main"}, {"exec"}, {"all"}};
+constexpr Choice kDevicePolicies[] = {{"auto"}, {"closed"}, {"strict"}};
+constexpr Choice kSchedulers[] = {{"other"}, {"batch"}, {"idle"}, {"fifo"}, {"rr"}};
+// By name or by the kernel's number.
+constexpr Choice kIoClasses[] = {{"none", 0},        {"0", 0}, {"realtime", 1}, {"1", 1},
+                                 {"best-effort", 2}, {"2", 2}, {"idle", 3},     {"3", 3}};
 
 Value<int> ParseRestartSteps(std::string_view text) {
     auto steps = ParseRange(text, 0, 100);
@@ -94,13 +104,6 @@ Value<uint64_t> ParseTasks(std::string_view text) {
     return static_cast<uint64_t>(*number);
 }
 
-template <int Least, int Most>
-Value<int> ParseBetween(std::string_view text) {
-    auto number = ParseRange(text, Least, Most);
-    if (!number) return std::unexpected(std::move(number).error());
-    return static_cast<int>(*number);
-}
-
 Value<unsigned> ParseUmask(std::string_view text) {
     auto mode = ParseFileMode(text);
     if (mode && *mode > 0777)
@@ -135,13 +138,15 @@ constexpr UnitKey kKeys[] = {
      "exec: started when the program runs; simple: when its process "
      "exists; oneshot: when it has ended well.",
      kSetChoice<&S::type, kTypes>},
-    {"ExecCondition", T::kWords, "", "A command that decides whether the unit starts.", NotYet{}},
-    {"ExecStartPre", T::kWords, "", "A command before the start.", NotYet{}},
-    {"ExecStart", T::kOther, "", "", Refused{"write Exec= in [Container]"}},
-    {"ExecStartPost", T::kWords, "", "A command after the start.", NotYet{}},
-    {"ExecReload", T::kWords, "", "A command that reloads.", NotYet{}},
-    {"ExecStop", T::kWords, "", "A command that stops.", NotYet{}},
-    {"ExecStopPost", T::kWords, "", "A command after the end.", NotYet{}},
+    {"ExecCondition", T::kWords, "", "A command that decides whether the unit starts.",
+     Later(kCheck<ParseServiceCommand>)},
+    {"ExecStartPre", T::kWords, "", "A command before the start.",
+     Later(kCheck<ParseServiceCommand>)},
+    {"ExecStartPost", T::kWords, "", "A command after the start.",
+     Later(kCheck<ParseServiceCommand>)},
+    {"ExecReload", T::kWords, "", "A command that reloads.", Later(kCheck<ParseServiceCommand>)},
+    {"ExecStop", T::kWords, "", "A command that stops.", Later(kCheck<ParseServiceCommand>)},
+    {"ExecStopPost", T::kWords, "", "A command after the end.", Later(kCheck<ParseServiceCommand>)},
     {"Restart", T::kChoice, "on-failure",
      "no, on-success, on-failure, on-abnormal, on-abort or always. "
      "Never after a stop that was asked for.",
@@ -154,7 +159,8 @@ constexpr UnitKey kKeys[] = {
      Live(kSet<&S::restart_steps, ParseRestartSteps>)},
     {"RestartMaxDelaySec", T::kSpan, "30s", "The longest delay; needs RestartSteps=.",
      Live(kSet<&S::restart_max_delay, ParseFiniteSpan>)},
-    {"RestartMode", T::kChoice, "normal", "What others see of a restart.", NotYet{}},
+    {"RestartMode", T::kChoice, "normal", "What others see of a restart.",
+     Later(kCheck<Word<kRestartModes>>)},
     {"RestartPreventExitStatus", T::kStatus, "", "Statuses after which it is not restarted.",
      Live(AddStatuses<&S::restart_prevent>)},
     {"RestartForceExitStatus", T::kStatus, "", "Statuses after which it is restarted in any case.",
@@ -169,23 +175,30 @@ constexpr UnitKey kKeys[] = {
     {"TimeoutStopSec", T::kSpan, "10s",
      "Time between the stop signal and SIGKILL; 0 or infinity: for ever.",
      Live(kSet<&S::timeout_stop, ParseTimeout>)},
-    {"TimeoutAbortSec", T::kSpan, "TimeoutStopSec=", "The same after the watchdog.", NotYet{}},
-    {"RuntimeMaxSec", T::kSpan, "infinity", "How long it may run.", NotYet{}},
+    {"TimeoutAbortSec", T::kSpan, "TimeoutStopSec=", "The same after the watchdog.",
+     Later(kCheck<ParseTimeout>)},
+    {"RuntimeMaxSec", T::kSpan, "infinity", "How long it may run.", Later(kCheck<ParseAnySpan>)},
     {"KillMode", T::kChoice, "control-group",
      "control-group: every process gets the stop signal; mixed: "
      "the main one gets it, the rest SIGKILL; process: the main one alone.",
      Live(kSetChoice<&S::kill_mode, kKillModes>)},
     {"KillSignal", T::kSignal, "SIGTERM", "The stop signal.",
      Live(kSet<&S::kill_signal, ParseSignalValue>)},
-    {"RestartKillSignal", T::kSignal, "KillSignal=", "The stop signal of a restart.", NotYet{}},
-    {"FinalKillSignal", T::kSignal, "SIGKILL", "The signal after the stop timeout.", NotYet{}},
+    {"RestartKillSignal", T::kSignal, "KillSignal=", "The stop signal of a restart.",
+     Later(kCheck<ParseSignalValue>)},
+    {"FinalKillSignal", T::kSignal, "SIGKILL", "The signal after the stop timeout.",
+     Later(kCheck<ParseSignalValue>)},
     {"SendSIGKILL", T::kBoolean, "yes", "no: waits for ever after the stop signal.",
      Live(kSet<&S::send_sigkill, ParseBoolean>)},
-    {"SendSIGHUP", T::kBoolean, "no", "SIGHUP after the stop signal.", NotYet{}},
-    {"WatchdogSec", T::kSpan, "infinity", "The longest time between two signs of life.", NotYet{}},
-    {"WatchdogSignal", T::kSignal, "SIGABRT", "The signal when the watchdog runs out.", NotYet{}},
-    {"NotifyAccess", T::kChoice, "main", "Whose notifications count.", NotYet{}},
-    {"NotifyFd", T::kNumber, "", "(own) A newline on this descriptor means ready.", NotYet{}},
+    {"SendSIGHUP", T::kBoolean, "no", "SIGHUP after the stop signal.", Later(kCheck<ParseBoolean>)},
+    {"WatchdogSec", T::kSpan, "infinity", "The longest time between two signs of life.",
+     Later(kCheck<ParseAnySpan>)},
+    {"WatchdogSignal", T::kSignal, "SIGABRT", "The signal when the watchdog runs out.",
+     Later(kCheck<ParseSignalValue>)},
+    {"NotifyAccess", T::kChoice, "main", "Whose notifications count.",
+     Later(kCheck<Word<kNotifiers>>)},
+    {"NotifyFd", T::kNumber, "", "(own) A newline on this descriptor means ready.",
+     Later(kCheck<Between<3, 1023>>)},
     // resources
     {"MemoryMin", T::kMemory, "0", "Memory that is never reclaimed.",
      Live(kSet<&S::memory_min, ParseMemoryLimit>)},
@@ -197,7 +210,8 @@ constexpr UnitKey kKeys[] = {
      Live(kSet<&S::memory_max, ParseMemoryCeiling>)},
     {"MemorySwapMax", T::kMemory, "infinity", "Swap that it cannot exceed.",
      Live(kSet<&S::memory_swap_max, ParseMemoryLimit>)},
-    {"MemoryZSwapMax", T::kMemory, "infinity", "Compressed swap that it cannot exceed.", NotYet{}},
+    {"MemoryZSwapMax", T::kMemory, "infinity", "Compressed swap that it cannot exceed.",
+     Later(kCheck<ParseMemoryLimit>)},
     {"OOMPolicy", T::kChoice, "kill",
      "kill: out of memory ends the whole container; continue: one process.",
      Live(kSetChoice<&S::oom_policy, kOomPolicies>)},
@@ -209,18 +223,25 @@ constexpr UnitKey kKeys[] = {
      Live(kSet<&S::cpu_weight, ParseCpuWeight>)},
     {"AllowedCPUs", T::kCpus, "", "CPUs that it may use.",
      Live(kSet<&S::allowed_cpus, ParseCpuList>)},
-    {"AllowedMemoryNodes", T::kCpus, "", "Memory nodes that it may use.", NotYet{}},
-    {"IOWeight", T::kNumber, "100", "Its share when block devices are busy.", NotYet{}},
-    {"IOReadBandwidthMax", T::kText, "", "Bytes a second that it may read of a device.", NotYet{}},
+    {"AllowedMemoryNodes", T::kCpus, "", "Memory nodes that it may use.",
+     Later(kCheck<ParseCpuList>)},
+    {"IOWeight", T::kNumber, "100", "Its share when block devices are busy.",
+     Later(kCheck<Between<1, 10'000>>)},
+    {"IOReadBandwidthMax", T::kText, "", "Bytes a second that it may read of a device.",
+     Later(kCheck<Expanded<ParseIoLimit>>)},
     {"IOWriteBandwidthMax", T::kText, "", "Bytes a second that it may write to a device.",
-     NotYet{}},
-    {"IOReadIOPSMax", T::kText, "", "Reads a second of a device.", NotYet{}},
-    {"IOWriteIOPSMax", T::kText, "", "Writes a second to a device.", NotYet{}},
+     Later(kCheck<Expanded<ParseIoLimit>>)},
+    {"IOReadIOPSMax", T::kText, "", "Reads a second of a device.",
+     Later(kCheck<Expanded<ParseIoLimit>>)},
+    {"IOWriteIOPSMax", T::kText, "", "Writes a second to a device.",
+     Later(kCheck<Expanded<ParseIoLimit>>)},
     {"TasksMax", T::kNumber, "512", "Processes and threads that it cannot exceed, or infinity.",
      Live(kSet<&S::tasks_max, ParseTasks>)},
-    {"Delegate", T::kBoolean, "no", "May make cgroups of its own.", NotYet{}},
-    {"DevicePolicy", T::kChoice, "closed", "Which devices may be used.", NotYet{}},
-    {"DeviceAllow", T::kText, "", "A device that may be used.", NotYet{}},
+    {"Delegate", T::kBoolean, "no", "May make cgroups of its own.", Later(kCheck<ParseDelegate>)},
+    {"DevicePolicy", T::kChoice, "closed", "Which devices may be used.",
+     Later(kCheck<Word<kDevicePolicies>>)},
+    {"DeviceAllow", T::kText, "", "A device that may be used.",
+     Later(kCheck<Expanded<ParseDeviceRule>>)},
     {"LimitAS", T::kLimit, "", "Address space.", SetLimit<RLIMIT_AS, L::kBytes>},
     {"LimitCORE", T::kLimit, "", "Size of core files.", SetLimit<RLIMIT_CORE, L::kBytes>},
     {"LimitCPU", T::kLimit, "", "CPU time.", SetLimit<RLIMIT_CPU, L::kSeconds>},
@@ -241,32 +262,42 @@ constexpr UnitKey kKeys[] = {
      SetLimit<RLIMIT_RTTIME, L::kMicroseconds>},
     {"LimitSIGPENDING", T::kLimit, "", "Queued signals.", SetLimit<RLIMIT_SIGPENDING, L::kCount>},
     {"LimitSTACK", T::kLimit, "", "Stack.", SetLimit<RLIMIT_STACK, L::kBytes>},
-    {"Nice", T::kNumber, "0", "Nice level, -20 to 19.", kSet<&S::nice, ParseBetween<-20, 19>>},
+    {"Nice", T::kNumber, "0", "Nice level, -20 to 19.", kSet<&S::nice, Between<-20, 19>>},
     {"OOMScoreAdjust", T::kNumber, "0", "-1000 to 1000: who goes first when memory is short.",
-     kSet<&S::oom_score_adjust, ParseBetween<-1000, 1000>>},
-    {"CPUSchedulingPolicy", T::kChoice, "other", "Scheduling policy.", NotYet{}},
-    {"CPUSchedulingPriority", T::kNumber, "0", "Real-time priority.", NotYet{}},
-    {"IOSchedulingClass", T::kChoice, "", "IO scheduling class.", NotYet{}},
+     kSet<&S::oom_score_adjust, Between<-1000, 1000>>},
+    {"CPUSchedulingPolicy", T::kChoice, "other", "Scheduling policy.",
+     Later(kCheck<Word<kSchedulers>>)},
+    {"CPUSchedulingPriority", T::kNumber, "0", "Real-time priority.",
+     Later(kCheck<Between<0, 99>>)},
+    {"IOSchedulingClass", T::kChoice, "", "IO scheduling class.", Later(kCheck<Word<kIoClasses>>)},
     {"UMask", T::kMode, "0022", "File mode bits that are taken away.", kSet<&S::umask, ParseUmask>},
     // folders and output
-    {"StateDirectory", T::kNames, "", "Folders for state.", NotYet{}},
-    {"StateDirectoryMode", T::kMode, "0755", "Their mode.", NotYet{}},
-    {"CacheDirectory", T::kNames, "", "Folders for caches.", NotYet{}},
-    {"CacheDirectoryMode", T::kMode, "0755", "Their mode.", NotYet{}},
-    {"LogsDirectory", T::kNames, "", "Folders for logs.", NotYet{}},
-    {"LogsDirectoryMode", T::kMode, "0755", "Their mode.", NotYet{}},
-    {"RuntimeDirectory", T::kNames, "", "Folders until the next boot.", NotYet{}},
-    {"RuntimeDirectoryMode", T::kMode, "0755", "Their mode.", NotYet{}},
+    {"StateDirectory", T::kNames, "", "Folders for state.",
+     Later(kCheck<EachWord<ParseRelativePath>>)},
+    {"StateDirectoryMode", T::kMode, "0755", "Their mode.", Later(kCheck<ParseFileMode>)},
+    {"CacheDirectory", T::kNames, "", "Folders for caches.",
+     Later(kCheck<EachWord<ParseRelativePath>>)},
+    {"CacheDirectoryMode", T::kMode, "0755", "Their mode.", Later(kCheck<ParseFileMode>)},
+    {"LogsDirectory", T::kNames, "", "Folders for logs.",
+     Later(kCheck<EachWord<ParseRelativePath>>)},
+    {"LogsDirectoryMode", T::kMode, "0755", "Their mode.", Later(kCheck<ParseFileMode>)},
+    {"RuntimeDirectory", T::kNames, "", "Folders until the next boot.",
+     Later(kCheck<EachWord<ParseRelativePath>>)},
+    {"RuntimeDirectoryMode", T::kMode, "0755", "Their mode.", Later(kCheck<ParseFileMode>)},
     {"StandardOutput", T::kChoice, "log", "log, null or console.",
      kSetChoice<&S::standard_output, kOutputs>},
     {"StandardError", T::kChoice, "log", "log, null or console.",
      kSetChoice<&S::standard_error, kOutputs>},
     {"LogRateLimitIntervalSec", T::kSpan, "", "The time in which LogRateLimitBurst= counts.",
-     NotYet{}},
-    {"LogRateLimitBurst", T::kNumber, "", "Lines that are kept within the interval.", NotYet{}},
-    {"SyslogIdentifier", T::kName, "", "The name before each line.", NotYet{}},
-    {"LoadCredential", T::kText, "", "A credential from a file.", NotYet{}},
-    {"SetCredential", T::kText, "", "A credential from here.", NotYet{}},
+     Later(kCheck<ParseFiniteSpan>)},
+    {"LogRateLimitBurst", T::kNumber, "", "Lines that are kept within the interval.",
+     Later(kCheck<Between<0, INT32_MAX>>)},
+    {"SyslogIdentifier", T::kName, "", "The name before each line.",
+     Later(kCheck<Expanded<ParsePlainName>>)},
+    {"LoadCredential", T::kText, "", "A credential from a file.",
+     Later(kCheck<Expanded<ParseLoadCredential>>)},
+    {"SetCredential", T::kText, "", "A credential from here.",
+     Later(kCheck<Expanded<ParseSetCredential>>)},
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
 // Rows of /etc/husk/system.conf.
 #include "config/key_parsers.h"
+#include "config/service_values.h"
 
 namespace husk::config {
 namespace {
@@ -80,6 +81,28 @@ Value<uint64_t> ParseLogBuffer(std::string_view text) {
     return size;
 }
 
+// "off", or a time.
+Value<Duration> ParseWatchdog(std::string_view text) {
+    if (text == "off" || text == "infinity") return kInfinite;
+    auto span = ParseFiniteSpan(text);
+    if (!span) return Bad(std::move(span.error().text), "a span such as '30s', or 'off'");
+    return span;
+}
+
+Value<std::string> ParseConsole(std::string_view text) {
+    return ParsePath(text.starts_with('/') ? std::string(text) : Cat("/dev/", text));
+}
+
+Value<std::string> ParseDhcp(std::string_view text) {
+    if (text != "ipv4" && text != "ipv6")
+        if (auto is = ParseBoolean(text); !is)
+            return Bad(std::move(is.error().text), "'yes', 'no', 'ipv4' or 'ipv6'");
+    return std::string(text);
+}
+
+template <auto Parse>
+constexpr auto kSystemCheck = &Check<Parse, SystemConfig>;
+
 constexpr SystemKey kSystem[] = {
     {"Hostname", T::kName, "", "The device's host name.", SetSystem<&C::hostname, ParseHostName>},
     {"KernelModules", T::kNames, "", "Modules to load at boot.",
@@ -87,18 +110,21 @@ constexpr SystemKey kSystem[] = {
     {"Sysctl", T::kAssignments, "",
      "Kernel parameters to set at boot; quote one that holds blanks.",
      AppendSystem<&C::sysctl, EachWord<ParseSysctl>>},
-    {"Console", T::kText, "", "The console for people.", NotYet{}},
+    {"Console", T::kText, "", "The console for people.", Later(kSystemCheck<ParseConsole>)},
     {"StateDevice", T::kPath, "", "The block device for state: a path in /dev, or LABEL=NAME.",
      SetSystem<&C::state_device, ParseStateDevice>},
     {"StateFilesystem", T::kChoice, "ext4", "Its file system.",
      SetSystem<&C::state_filesystem, ParseFilesystem>},
-    {"Timezone", T::kText, "", "The device's time zone.", NotYet{}},
+    {"Timezone", T::kText, "", "The device's time zone.", Later(kSystemCheck<ParseTimezone>)},
 };
 
 constexpr SystemKey kManager[] = {
-    {"RuntimeWatchdogSec", T::kSpan, "30s", "The hardware watchdog's time.", NotYet{}},
-    {"RebootWatchdogSec", T::kSpan, "", "The hardware watchdog's time during a reboot.", NotYet{}},
-    {"CrashAction", T::kChoice, "reboot", "What to do when init crashes.", NotYet{}},
+    {"RuntimeWatchdogSec", T::kSpan, "30s", "The hardware watchdog's time.",
+     Later(kSystemCheck<ParseWatchdog>)},
+    {"RebootWatchdogSec", T::kSpan, "", "The hardware watchdog's time during a reboot.",
+     Later(kSystemCheck<ParseWatchdog>)},
+    {"CrashAction", T::kChoice, "reboot", "What to do when init crashes.",
+     Later(kSystemCheck<ParseUnitAction>)},
     {"DefaultTimeoutStartSec", T::kSpan, "10s",
      "For units without TimeoutStartSec=; 0 or infinity: for ever.",
      SetSystem<&C::default_timeout_start, ParseTimeout>},
@@ -112,13 +138,15 @@ constexpr SystemKey kManager[] = {
     {"LogBufferSize", T::kSize, "256K", "Log kept in memory for each unit, 4K to 64M.",
      SetSystem<&C::log_buffer_size, ParseLogBuffer>},
     {"CtrlAltDelBurstAction", T::kChoice, "",
-     "What to do when Ctrl-Alt-Del is hit seven times in 2 s.", NotYet{}},
+     "What to do when Ctrl-Alt-Del is hit seven times in 2 s.",
+     Later(kSystemCheck<ParseUnitAction>)},
 };
 
 constexpr SystemKey kNetwork[] = {
-    {"Address", T::kText, "", "A static address of a physical link.", NotYet{}},
-    {"Gateway", T::kText, "", "The default gateway.", NotYet{}},
-    {"DHCP", T::kBoolean, "no", "Asks for an address.", NotYet{}},
+    {"Address", T::kText, "", "A static address of a physical link.",
+     Later(kSystemCheck<ParseIpPrefix>)},
+    {"Gateway", T::kText, "", "The default gateway.", Later(kSystemCheck<ParseIpAddress>)},
+    {"DHCP", T::kBoolean, "no", "Asks for an address.", Later(kSystemCheck<ParseDhcp>)},
 };
 
 }  // namespace

@@ -1,5 +1,7 @@
 // Rows of [Unit], [Install], [Timer] and [Socket].
+#include "config/calendar.h"
 #include "config/key_parsers.h"
+#include "config/service_values.h"
 
 namespace husk::config {
 namespace {
@@ -13,6 +15,19 @@ Value<std::string> ParseUri(std::string_view text) {
 
 template <auto Member>
 constexpr auto kUnitList = &Append<&Unit::unit, Member, EachWord<ParseUnitReference>>;
+
+// After= may name what has been reached before any unit starts: that adds nothing.
+Value<std::string> ParseAfterReference(std::string_view text) {
+    if (HoldsBeforeUnits(text)) return std::string();
+    return ParseUnitReference(text);
+}
+
+Outcome AddAfter(Unit& unit, const UnitInput& input) {
+    constexpr auto kAdd = &Append<&Unit::unit, &UnitSection::after, EachWord<ParseAfterReference>>;
+    Outcome added = kAdd(unit, input);
+    std::erase(unit.unit.after, std::string());
+    return added;
+}
 
 // What Quadlet files say so that they start at boot.
 Outcome SetWantedBy(Unit&, const UnitInput& input) {
@@ -31,7 +46,7 @@ constexpr UnitKey kUnitKeys[] = {
     {"Documentation", T::kUris, "", "Where to read more.",
      Live(Append<&Unit::unit, &UnitSection::documentation, EachWord<ParseUri>>)},
     {"After", T::kUnits, "", "Starts after these, if they start too, and stops before them.",
-     Live(kUnitList<&UnitSection::after>)},
+     Live(AddAfter)},
     {"Before", T::kUnits, "", "Starts before these, and stops after them.",
      Live(kUnitList<&UnitSection::before>)},
     {"Wants", T::kUnits, "", "Starts these too; their failure is no matter.",
@@ -40,27 +55,42 @@ constexpr UnitKey kUnitKeys[] = {
      "Starts these too; does not start where one of them cannot. Says nothing of the order: add "
      "After=.",
      Live(kUnitList<&UnitSection::requires_>)},
-    {"BindsTo", T::kUnits, "", "As Requires=, and stops when one of these stops.", NotYet{}},
-    {"PartOf", T::kUnits, "", "Stops and restarts with these.", NotYet{}},
-    {"Conflicts", T::kUnits, "", "Never runs beside these.", NotYet{}},
-    {"OnFailure", T::kUnits, "", "Started when this one fails.", NotYet{}},
-    {"OnSuccess", T::kUnits, "", "Started when this one ends well.", NotYet{}},
+    {"BindsTo", T::kUnits, "", "As Requires=, and stops when one of these stops.",
+     Later(kCheck<EachWord<ParseUnitReference>>)},
+    {"PartOf", T::kUnits, "", "Stops and restarts with these.",
+     Later(kCheck<EachWord<ParseUnitReference>>)},
+    {"Conflicts", T::kUnits, "", "Never runs beside these.",
+     Later(kCheck<EachWord<ParseUnitReference>>)},
+    {"OnFailure", T::kUnits, "", "Started when this one fails.",
+     Later(kCheck<EachWord<ParseUnitReference>>)},
+    {"OnSuccess", T::kUnits, "", "Started when this one ends well.",
+     Later(kCheck<EachWord<ParseUnitReference>>)},
     {"ConditionPathExists", T::kPath, "", "Skipped where the path is missing; '!' negates.",
-     NotYet{}},
+     Later(kCheck<Expanded<ParsePathCondition>>)},
     {"ConditionKernelCommandLine", T::kText, "",
-     "Skipped without the word on the kernel's command line.", NotYet{}},
-    {"ConditionArchitecture", T::kText, "", "Skipped on other processors.", NotYet{}},
-    {"ConditionFirstBoot", T::kBoolean, "", "Skipped but on the first boot.", NotYet{}},
-    {"AssertPathExists", T::kPath, "", "Fails where the path is missing.", NotYet{}},
-    {"StartLimitIntervalSec", T::kSpan, "", "The time in which StartLimitBurst= counts.", NotYet{}},
+     "Skipped without the word on the kernel's command line.",
+     Later(kCheck<Expanded<ParseWordCondition>>)},
+    {"ConditionArchitecture", T::kText, "", "Skipped on other processors.",
+     Later(kCheck<ParseArchitectureCondition>)},
+    {"ConditionFirstBoot", T::kBoolean, "", "Skipped but on the first boot.",
+     Later(kCheck<ParseBooleanCondition>)},
+    {"AssertPathExists", T::kPath, "", "Fails where the path is missing.",
+     Later(kCheck<Expanded<ParsePathCondition>>)},
+    {"StartLimitIntervalSec", T::kSpan, "", "The time in which StartLimitBurst= counts.",
+     Later(kCheck<ParseAnySpan>)},
     {"StartLimitBurst", T::kNumber, "0", "Starts allowed within the interval; 0 is no limit.",
-     NotYet{}},
-    {"StartLimitAction", T::kChoice, "none", "What to do when the start limit is hit.", NotYet{}},
-    {"FailureAction", T::kChoice, "none", "What to do when the unit fails.", NotYet{}},
-    {"SuccessAction", T::kChoice, "none", "What to do when the unit ends well.", NotYet{}},
-    {"JobTimeoutSec", T::kSpan, "infinity", "How long a start may wait for others.", NotYet{}},
+     Later(kCheck<Between<0, INT32_MAX>>)},
+    {"StartLimitAction", T::kChoice, "none", "What to do when the start limit is hit.",
+     Later(kCheck<ParseUnitAction>)},
+    {"FailureAction", T::kChoice, "none", "What to do when the unit fails.",
+     Later(kCheck<ParseUnitAction>)},
+    {"SuccessAction", T::kChoice, "none", "What to do when the unit ends well.",
+     Later(kCheck<ParseUnitAction>)},
+    {"JobTimeoutSec", T::kSpan, "infinity", "How long a start may wait for others.",
+     Later(kCheck<ParseTimeout>)},
     {"Critical", T::kBoolean, "no",
-     "(own) The hardware watchdog is not fed while the unit is failed.", NotYet{}},
+     "(own) The hardware watchdog is not fed while the unit is failed.",
+     Later(kCheck<ParseBoolean>)},
 };
 
 constexpr UnitKey kInstallKeys[] = {
@@ -72,21 +102,29 @@ constexpr UnitKey kInstallKeys[] = {
 };
 
 constexpr UnitKey kTimerKeys[] = {
-    {"OnBootSec", T::kSpan, "", "Starts so long after boot.", NotYet{}},
-    {"OnUnitActiveSec", T::kSpan, "", "Starts so long after it last started.", NotYet{}},
-    {"OnUnitInactiveSec", T::kSpan, "", "Starts so long after it last ended.", NotYet{}},
-    {"OnCalendar", T::kText, "", "Starts at these times of the wall clock.", NotYet{}},
+    {"OnBootSec", T::kSpan, "", "Starts so long after boot.", Later(kCheck<ParseFiniteSpan>)},
+    {"OnUnitActiveSec", T::kSpan, "", "Starts so long after it last started.",
+     Later(kCheck<ParseFiniteSpan>)},
+    {"OnUnitInactiveSec", T::kSpan, "", "Starts so long after it last ended.",
+     Later(kCheck<ParseFiniteSpan>)},
+    {"OnCalendar", T::kText, "", "Starts at these times of the wall clock.",
+     Later(kCheck<ParseCalendar>)},
     {"Persistent", T::kBoolean, "no", "Catches up on what was missed while the device was off.",
-     NotYet{}},
-    {"RandomizedDelaySec", T::kSpan, "0", "Spreads starts over this time.", NotYet{}},
+     Later(kCheck<ParseBoolean>)},
+    {"RandomizedDelaySec", T::kSpan, "0", "Spreads starts over this time.",
+     Later(kCheck<ParseFiniteSpan>)},
 };
 
 constexpr UnitKey kSocketKeys[] = {
-    {"ListenStream", T::kText, "", "A stream socket to listen on.", NotYet{}},
-    {"ListenDatagram", T::kText, "", "A datagram socket to listen on.", NotYet{}},
-    {"ListenFIFO", T::kPath, "", "A FIFO to listen on.", NotYet{}},
-    {"SocketMode", T::kMode, "0666", "Permissions of sockets and FIFOs.", NotYet{}},
-    {"FileDescriptorName", T::kName, "", "The name that the program is told.", NotYet{}},
+    {"ListenStream", T::kText, "", "A stream socket to listen on.",
+     Later(kCheck<Expanded<ParseListenAddress>>)},
+    {"ListenDatagram", T::kText, "", "A datagram socket to listen on.",
+     Later(kCheck<Expanded<ParseListenAddress>>)},
+    {"ListenFIFO", T::kPath, "", "A FIFO to listen on.", Later(kCheck<Expanded<ParsePath>>)},
+    {"SocketMode", T::kMode, "0666", "Permissions of sockets and FIFOs.",
+     Later(kCheck<ParseSocketMode>)},
+    {"FileDescriptorName", T::kName, "", "The name that the program is told.",
+     Later(kCheck<Expanded<ParseDescriptorName>>)},
 };
 
 }  // namespace

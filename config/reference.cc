@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "config/keys.h"
+#include "config/limits.h"
 
 namespace husk::config {
 namespace {
@@ -96,16 +97,21 @@ void AddFormat(std::vector<Block>& page) {
         "is empty, with a warning.");
 }
 
+std::string Capitalised(std::string text) {
+    if (!text.empty() && text[0] >= 'a' && text[0] <= 'z')
+        text[0] = static_cast<char>(text[0] - 'a' + 'A');
+    return text;
+}
+
 template <typename Target>
 void AddKeys(std::vector<Block>& page, std::span<const KeySection<Target>> sections) {
     for (const auto& section : sections) {
         page.push_back({Kind::kHeading, Cat("[", section.name, "]")});
         page.push_back({kText, section.help});
         std::vector<std::string> later;
-        std::string_view reason;
         for (const auto& row : section.rows) {
-            if (!row.code.carried_out()) {
-                if (row.code.refusal == nullptr) later.push_back(Cat(row.name, "="));
+            if (row.code.later) {
+                later.push_back(Cat(row.name, "="));
                 continue;
             }
             std::string text = row.help;
@@ -117,21 +123,23 @@ void AddKeys(std::vector<Block>& page, std::span<const KeySection<Target>> secti
         }
         if (!later.empty())
             page.push_back({kText, Cat("Known, and not supported yet: ", Join(later, " "), ".")});
-        // Rows with one reason stand together.
-        std::vector<std::string> refused;
-        auto flush = [&] {
-            if (!refused.empty())
-                page.push_back({kText, Cat("Refused: ", Join(refused, " "), ": ", reason, ".")});
-            refused.clear();
-        };
-        for (const auto& row : section.rows) {
-            if (row.code.refusal == nullptr) continue;
-            if (row.code.refusal != reason) flush();
-            reason = row.code.refusal;
-            refused.push_back(Cat(row.name, "="));
+        for (const Refused& refused : section.refused) {
+            std::vector<std::string> names;
+            for (std::string_view name : SplitWords(refused.keys)) names.push_back(Cat(name, "="));
+            page.push_back({kText, Cat("Refused: ", Join(names, " "), ": ", refused.why, ".")});
         }
-        flush();
     }
+}
+
+void AddLimits(std::vector<Block>& page) {
+    page.push_back({Kind::kHeading, "Limits"});
+    page.push_back({kText, "What is over a limit is an error that names it; nothing is cut."});
+    for (const Limit& limit : Limits())
+        page.push_back(
+            {Kind::kItem,
+             Cat("At most ", limit.bytes ? FormatBytes(limit.most) : std::to_string(limit.most),
+                 "."),
+             Capitalised(limit.what)});
 }
 
 std::vector<Block> Page() {
@@ -144,6 +152,7 @@ std::vector<Block> Page() {
          "/etc/husk/system.conf has the same format and its own sections: [System], [Network] and "
          "[Manager]. A key that is wrong keeps its default, and is reported."});
     AddKeys(page, SystemSections());
+    AddLimits(page);
     return page;
 }
 

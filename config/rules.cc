@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "config/keys.h"
+#include "config/limits.h"
 #include "config/values.h"
 #include "config/words.h"
 
@@ -55,11 +56,15 @@ void Checks::Twins() {
         {"Container.StopTimeout", "Service.TimeoutStopSec"},
     };
     auto both = [&](std::string_view one, std::string_view other) {
+        // The line only where it is in another file: comments above it would change its number.
         const Location at = PlaceOf(unit_, other);
+        const std::string where =
+            at.file == PlaceOf(unit_, one).file
+                ? " of [Service], which is given too"
+                : Cat(" of [Service], given at ", at.file, ":", std::to_string(at.line));
         Error(one,
               Cat("key ", Quote(one.substr(one.find('.') + 1)), " is the same as ",
-                  Quote(other.substr(other.find('.') + 1)), " of [Service], given at ", at.file,
-                  ":", std::to_string(at.line)),
+                  Quote(other.substr(other.find('.') + 1)), where),
               "give one of them");
     };
     for (const auto& [one, other] : kTwins)
@@ -114,11 +119,11 @@ void Checks::Command() {
         return Error(
             Given("Container.Exec") ? "Container.Exec" : "Container.Image", "no command",
             "give Exec= with the program and its arguments; images have none of their own");
-    // As the kernel takes it: execve(2) fails with E2BIG somewhere above this.
     size_t bytes = 0;
     for (const std::string& word : command) bytes += word.size() + 1;
-    if (bytes > 128 << 10)
-        Error(key, Cat("command of ", std::to_string(bytes), " bytes"), "at most 131072");
+    if (bytes > kMaxCommandBytes)
+        Error(key, Cat("command of ", std::to_string(bytes), " bytes"),
+              Cat("at most ", std::to_string(kMaxCommandBytes)));
     if (command[0].back() == '/')
         Error(key, Cat("command ", Quote(command[0]), " is a directory"), "name a program");
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "config/limits.h"
 
 namespace husk::config {
 namespace {
@@ -106,8 +107,11 @@ Value<int> ParseChoice(std::string_view text, std::span<const Choice> choices) {
             if (choice.refusal == nullptr) return choice.value;
             constexpr std::string_view kLater = "not supported yet";
             const std::string_view reason = choice.refusal;
-            if (!reason.starts_with(kLater))
-                return Bad(Cat(Quote(text), " is refused"), choice.refusal);
+            if (!reason.starts_with(kLater)) {
+                auto bad = Bad(Cat(Quote(text), " is refused"), choice.refusal);
+                if (choice.instead != nullptr) bad.error().instead = choice.instead;
+                return bad;
+            }
             return Bad(Cat(Quote(text), " is ", kLater),
                        std::string(reason.substr(std::min(reason.size(), kLater.size() + 2))));
         }
@@ -312,7 +316,7 @@ Value<std::string> ParseHostName(std::string_view text) {
 }
 
 bool IsUnitName(std::string_view name) {
-    return !name.empty() && name.size() <= 100 &&
+    return !name.empty() && name.size() <= kMaxUnitNameBytes &&
            (IsLetter(name[0]) || IsDigit(name[0]) || name[0] == '_') &&
            std::all_of(name.begin(), name.end(), [](char c) {
                return IsLetter(c) || IsDigit(c) || c == '.' || c == '_' || c == '-' || c == '@' ||
@@ -320,18 +324,71 @@ bool IsUnitName(std::string_view name) {
            });
 }
 
+namespace {
+
+// Names of systemd's units that stand in nearly every file, and what there is of them here.
+struct ForeignUnit {
+    std::string_view names;
+    const char* why;
+    bool always_there;
+};
+constexpr ForeignUnit kForeignUnits[] = {
+    {"local-fs.target local-fs-pre.target sysinit.target basic.target paths.target slices.target "
+     "sockets.target swap.target systemd-tmpfiles-setup.service",
+     "that is so before any unit starts; leave it out", true},
+    {"network-online.target network.target network-pre.target nss-lookup.target "
+     "time-sync.target time-set.target remote-fs.target systemd-networkd-wait-online.service "
+     "NetworkManager-wait-online.service",
+     "units do not wait for the network or the clock", false},
+    {"default.target multi-user.target graphical.target",
+     "it stands for all units of the boot; name those that are meant", false},
+    {"shutdown.target umount.target final.target",
+     "every unit is stopped before the device goes down; leave it out", true},
+    {"dbus.service dbus.socket docker.service docker.socket podman.service podman.socket "
+     "containerd.service",
+     "there is none here; leave it out", false},
+};
+
+const ForeignUnit* FindForeignUnit(std::string_view name) {
+    for (const ForeignUnit& foreign : kForeignUnits) {
+        const auto names = SplitWords(foreign.names);
+        if (std::find(names.begin(), names.end(), name) != names.end()) return &foreign;
+    }
+    return nullptr;
+}
+
+}  // namespace
+
+bool HoldsBeforeUnits(std::string_view reference) {
+    const ForeignUnit* foreign = FindForeignUnit(reference);
+    return foreign == &kForeignUnits[0];
+}
+
 Value<std::string> ParseUnitReference(std::string_view text) {
     std::string_view name = text;
-    for (std::string_view suffix :
-         {".target", ".socket", ".timer", ".mount", ".path", ".device", ".slice", ".network",
-          ".volume", ".pod", ".image", ".build", ".kube"})
+    if (const ForeignUnit* foreign = FindForeignUnit(text)) {
+        const bool later = foreign == &kForeignUnits[1];
+        auto bad = Bad(Cat(Quote(text), later ? " is not supported yet" : " cannot be named here"),
+                       foreign->why);
+        if (foreign->always_there) bad.error().instead = "";
+        return bad;
+    }
+    for (std::string_view suffix : {".target", ".slice", ".device", ".path", ".scope", ".swap"})
         if (name.ends_with(suffix))
-            return Bad(
-                Cat(Quote(text), " cannot be named here"),
-                suffix == ".target"
-                    ? "there are no targets: file systems and the device's network are there "
-                      "before units start; leave it out"
-                    : "name a unit: NAME.container or NAME");
+            return Bad(Cat(Quote(text), " cannot be named here"),
+                       "husk has no such units; name a unit: NAME.container or NAME");
+    for (auto [suffix, hint] :
+         {std::pair{".mount", "file systems are mounted before units start; leave it out"},
+          std::pair{".automount", "file systems are mounted before units start; leave it out"},
+          std::pair{".socket", "a socket stands in [Socket] of its unit; name the unit"},
+          std::pair{".timer", "a timer stands in [Timer] of its unit; name the unit"},
+          std::pair{".network", "Network= in [Container] names a network"},
+          std::pair{".volume", "Volume= in [Container] names a volume, which needs no order"},
+          std::pair{".pod", "there are no pods yet"},
+          std::pair{".image", "images are files on the device; leave it out"},
+          std::pair{".build", "images are files on the device; leave it out"},
+          std::pair{".kube", "there is no Kubernetes here; name a unit"}})
+        if (name.ends_with(suffix)) return Bad(Cat(Quote(text), " cannot be named here"), hint);
     for (std::string_view suffix : {".container", ".service"})
         if (name.ends_with(suffix)) {
             name.remove_suffix(suffix.size());

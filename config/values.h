@@ -20,6 +20,8 @@ namespace husk::config {
 struct BadValue {
     std::string text;
     std::string hint;
+    // The whole value as it should be, where just one is right; empty: the line should go.
+    std::optional<std::string> instead = {};
 };
 
 template <typename T>
@@ -41,6 +43,7 @@ struct Choice {
     const char* name;
     int value = 0;
     const char* refusal = nullptr;
+    const char* instead = nullptr;  // the word to write, where just one is right
 };
 Value<int> ParseChoice(std::string_view text, std::span<const Choice> choices);
 
@@ -76,5 +79,8 @@ Value<std::string> ParseHostName(std::string_view text);
 bool IsUnitName(std::string_view name);
 // "web", "web.container" or "web.service", all of them the unit "web".
 Value<std::string> ParseUnitReference(std::string_view text);
+// Whether it is a target of systemd's that has been reached before husk starts any unit, so that
+// After= of it holds by itself.
+bool HoldsBeforeUnits(std::string_view reference);
 
 }  // namespace husk::config

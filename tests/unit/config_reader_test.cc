@@ -70,7 +70,13 @@ TEST(IniReader, ALineIsNeverContinued) {
     EXPECT_EQ(Errors(file),
               "f:2: error: trailing backslash (lines cannot be continued; write one long line, or "
               "repeat a list key)|");
-    EXPECT_EQ(Entries(file), "3:A.w=1|");
+    EXPECT_EQ(Entries(file), "");
+    // The parts are spoken for by the first line, up to one without a backslash.
+    file = ReadIni("f", "[A]\nk=v \\\n# c\n  w=1 \\\n\nl=2\nm=C:\\\\\nn=3\n");
+    EXPECT_EQ(Entries(file), "6:A.l=2|8:A.n=3|");
+    ASSERT_EQ(file.problems.size(), 2u);
+    EXPECT_TRUE(file.problems[0].fix);
+    EXPECT_FALSE(file.problems[1].fix);
 }
 
 TEST(IniReader, LongLinesAreWholeOrRefusedNeverCut) {

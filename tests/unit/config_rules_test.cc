@@ -79,14 +79,14 @@ TEST(ConfigRules, TheLastScalarWinsAndListsAdd) {
 
 TEST(ConfigRules, TwinsAreGivenOnce) {
     EXPECT_EQ(Of("Memory=1M\n[Service]\nMemoryMax=2M\n"),
-              "web.container:4: error: key 'Memory' is the same as 'MemoryMax' of [Service], given "
-              "at web.container:6 (give one of them)\n");
+              "web.container:4: error: key 'Memory' is the same as 'MemoryMax' of [Service], which "
+              "is given too (give one of them)\n");
     EXPECT_NE(Of("PidsLimit=1\n[Service]\nTasksMax=2\n"), "");
     EXPECT_NE(Of("StopSignal=INT\n[Service]\nKillSignal=INT\n"), "");
     EXPECT_NE(Of("StopTimeout=1\n[Service]\nTimeoutStopSec=1\n"), "");
     EXPECT_EQ(Of("Ulimit=core=0\n[Service]\nLimitNOFILE=5\n"),
               "web.container:4: error: key 'Ulimit' is the same as 'LimitNOFILE' of [Service], "
-              "given at web.container:6 (give one of them)\n");
+              "which is given too (give one of them)\n");
     EXPECT_EQ(Of("Memory=1M\nMemory=\n[Service]\nMemoryMax=2M\n"), "");
 }
 

@@ -1,0 +1,187 @@
+#include "config/security_values.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+
+namespace husk::config {
+namespace {
+
+bool IsLower(char c) { return c >= 'a' && c <= 'z'; }
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+bool IsHexDigit(char c) { return IsDigit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
+
+// Groups of systemd.exec(5).
+constexpr std::string_view kGroups =
+    "aio basic-io chown clock cpu-emulation debug default file-system io-event ipc keyring "
+    "known memlock module mount network-io obsolete pkey privileged process raw-io reboot "
+    "resources sandbox setuid signal swap sync system-service timer";
+
+constexpr std::string_view kArchitectures =
+    "native x86 x86-64 x32 arm arm64 loongarch64 m68k mips mips64 mips64-n32 mips-le mips64-le "
+    "mips64-le-n32 parisc parisc64 ppc ppc64 ppc64-le riscv32 riscv64 s390 s390x";
+
+// From 1 on, with the numbers that all our architectures have.
+constexpr std::string_view kErrors =
+    "EPERM ENOENT ESRCH EINTR EIO ENXIO E2BIG ENOEXEC EBADF ECHILD EAGAIN ENOMEM EACCES EFAULT "
+    "ENOTBLK EBUSY EEXIST EXDEV ENODEV ENOTDIR EISDIR EINVAL ENFILE EMFILE ENOTTY ETXTBSY EFBIG "
+    "ENOSPC ESPIPE EROFS EMLINK EPIPE EDOM ERANGE EDEADLK ENAMETOOLONG ENOLCK ENOSYS ENOTEMPTY "
+    "ELOOP";
+constexpr int kNotSupported = 95;  // EOPNOTSUPP
+constexpr uint64_t kMostError = 4095;
+
+// Kernel parameters that a namespace has its own of: namespaces(7), sysctl(8).
+constexpr std::string_view kNamespaced[] = {
+    "net.",       "fs.mqueue.",         "kernel.msg",       "kernel.shm",
+    "kernel.sem", "kernel.auto_msgmni", "kernel.domainname"};
+
+// `word` where it is one of `words`, else the nearest as a hint.
+Outcome OneOf(std::string_view word, std::string_view words, std::string_view what) {
+    const auto known = SplitWords(words);
+    if (std::find(known.begin(), known.end(), word) != known.end()) return {};
+    auto near = Nearest(word, known);
+    return Bad(Cat(Quote(word), " is not ", what),
+               near ? Cat("did you mean ", Quote(*near), "?") : Cat("one of ", words));
+}
+
+bool IsCallName(std::string_view name) {
+    return !name.empty() && (IsLower(name[0]) || name[0] == '_') &&
+           std::all_of(name.begin(), name.end(),
+                       [](char c) { return IsLower(c) || IsDigit(c) || c == '_'; });
+}
+
+}  // namespace
+
+Value<int> ParseSystemCallError(std::string_view text) {
+    if (text == "kill") return 0;
+    if (text == "EOPNOTSUPP" || text == "ENOTSUP") return kNotSupported;
+    if (auto number = ParseUnsigned(text); number && *number >= 1 && *number <= kMostError)
+        return static_cast<int>(*number);
+    const auto names = SplitWords(kErrors);
+    const auto found = std::find(names.begin(), names.end(), text);
+    if (found != names.end()) return static_cast<int>(found - names.begin()) + 1;
+    auto near = Nearest(text, names);
+    return Bad(Cat(Quote(text), " is not an error number"),
+               near ? Cat("did you mean ", Quote(*near), "?")
+                    : std::string("a name such as EPERM, a number of 1 to 4095, or 'kill'"));
+}
+
+Value<SystemCallList> ParseSystemCallList(std::string_view text) {
+    SystemCallList list;
+    list.deny = text.starts_with('~');
+    if (list.deny) text.remove_prefix(1);
+    for (std::string_view word : SplitWords(text)) {
+        SystemCallList::Entry entry;
+        const size_t colon = word.find(':');
+        const std::string_view name = word.substr(0, colon);
+        if (colon != word.npos) {
+            auto error = ParseSystemCallError(word.substr(colon + 1));
+            if (!error) return std::unexpected(std::move(error).error());
+            entry.error = *error;
+        }
+        if (name.starts_with('@')) {
+            if (auto group = OneOf(name.substr(1), kGroups, "a group of system calls"); !group)
+                return std::unexpected(std::move(group).error());
+        } else if (!IsCallName(name)) {
+            return Bad(Cat(Quote(name), " is not a system call"),
+                       name.starts_with('~') ? "'~' stands once, before the first name"
+                                             : "names such as openat, or groups such as @mount");
+        }
+        entry.name = name;
+        list.entries.push_back(std::move(entry));
+    }
+    if (list.entries.empty()) return Bad("'~' alone names no system call", "~NAME...");
+    return list;
+}
+
+Value<std::string> ParseArchitecture(std::string_view text) {
+    HUSK_TRY_VALUE(OneOf(text, kArchitectures, "an architecture"));
+    return std::string(text);
+}
+
+Value<std::string> ParseSeccompProfile(std::string_view text) {
+    if (text == "unconfined")
+        return Bad("'unconfined' is refused: a filter always holds",
+                   "SystemCallFilter= adds to what is allowed");
+    return ParsePath(text);
+}
+
+Value<IdMapping> ParseIdMapping(std::string_view text) {
+    constexpr char kHint[] = "CONTAINER-ID:DEVICE-ID[:COUNT]";
+    const auto parts = Split(text, ':');
+    if (text.find_first_of("+@ug") != text.npos)
+        return Bad(Cat("flags of ", Quote(text), " are not supported"), kHint);
+    if (parts.size() < 2 || parts.size() > 3)
+        return Bad(Cat(Quote(text), " is not a map of ids"), kHint);
+    uint64_t numbers[3] = {0, 0, 1};
+    for (size_t i = 0; i < parts.size(); ++i) {
+        auto number = ParseUnsigned(parts[i]);
+        if (!number || *number >= UINT32_MAX)
+            return Bad(Cat(Quote(parts[i]), " is not an id"), "0 to 4294967294");
+        numbers[i] = *number;
+    }
+    if (numbers[2] == 0 || numbers[0] + numbers[2] > UINT32_MAX ||
+        numbers[1] + numbers[2] > UINT32_MAX)
+        return Bad(Cat(Quote(text), " maps no ids, or more than there are"), kHint);
+    return IdMapping{static_cast<uint32_t>(numbers[0]), static_cast<uint32_t>(numbers[1]),
+                     static_cast<uint32_t>(numbers[2])};
+}
+
+Value<std::string> ParseNamespacedSysctl(std::string_view text) {
+    const size_t equals = text.find('=');
+    const std::string_view name = text.substr(0, equals);
+    if (equals == text.npos || name.empty())
+        return Bad(Cat(Quote(text), " is not a kernel parameter"),
+                   "NAME=VALUE, as in net.ipv4.ip_forward=1");
+    std::string dotted(name);
+    std::replace(dotted.begin(), dotted.end(), '/', '.');
+    for (std::string_view own : kNamespaced)
+        if (dotted.starts_with(own)) return Cat(dotted, text.substr(equals));
+    return Bad(Cat("kernel parameter ", Quote(name), " is the device's, not the container's"),
+               "set it with Sysctl= in system.conf");
+}
+
+Value<std::string> ParseRootHash(std::string_view text) {
+    if (text.starts_with('/')) return ParsePath(text);
+    if (text.size() < 64 || text.size() > 128 || text.size() % 2 != 0 ||
+        !std::all_of(text.begin(), text.end(), IsHexDigit))
+        return Bad(Cat(Quote(text), " is not a root hash"),
+                   "64 to 128 hexadecimal digits as veritysetup(8) prints them, or a file's path");
+    return std::string(text);
+}
+
+Value<SecretSpec> ParseSecret(std::string_view text) {
+    constexpr char kHint[] = "NAME[,type=mount|env][,target=NAME][,uid=ID][,gid=ID][,mode=0400]";
+    const auto parts = Split(text, ',');
+    SecretSpec secret{.name = std::string(parts[0])};
+    if (!IsUnitName(secret.name)) return Bad(Cat(Quote(parts[0]), " is not a secret"), kHint);
+    for (size_t i = 1; i < parts.size(); ++i) {
+        const size_t equals = parts[i].find('=');
+        const std::string_view key = parts[i].substr(0, equals);
+        const std::string_view value =
+            equals == parts[i].npos ? std::string_view() : parts[i].substr(equals + 1);
+        const auto bad = [&] {
+            return Bad(Cat("secret option ", Quote(parts[i]), " is not one of the options"), kHint);
+        };
+        if (value.empty()) return bad();
+        if (key == "type") {
+            if (value != "mount" && value != "env") return bad();
+            secret.environment = value == "env";
+        } else if (key == "target") {
+            secret.target = value;
+        } else if (key == "mode") {
+            auto mode = ParseFileMode(value);
+            if (!mode) return std::unexpected(std::move(mode).error());
+            secret.mode = *mode;
+        } else if (key == "uid" || key == "gid") {
+            auto id = ParseUserName(value);
+            if (!id) return std::unexpected(std::move(id).error());
+            (key == "uid" ? secret.user : secret.group) = std::move(*id);
+        } else {
+            return bad();
+        }
+    }
+    return secret;
+}
+
+}  // namespace husk::config

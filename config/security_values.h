@@ -1,0 +1,56 @@
+// System calls, id maps, kernel parameters and secrets, from text. Pure.
+#pragma once
+
+#include <cstdint>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/values.h"
+
+namespace husk::config {
+
+// One assignment of SystemCallFilter=. Groups keep their '@'.
+struct SystemCallList {
+    bool deny = false;  // a leading '~': these are taken away
+    struct Entry {
+        std::string name;
+        std::optional<int> error;  // NAME:ERROR: what the refused call returns
+    };
+    std::vector<Entry> entries;
+};
+// Names are checked by their form, groups against systemd's.
+Value<SystemCallList> ParseSystemCallList(std::string_view text);
+// A name of errno(3), a number of 1 to 4095, or "kill" (0).
+Value<int> ParseSystemCallError(std::string_view text);
+// "native", or systemd's name of an architecture.
+Value<std::string> ParseArchitecture(std::string_view text);
+// An absolute path.
+Value<std::string> ParseSeccompProfile(std::string_view text);
+
+// `count` ids from `inside` on are those from `outside` on.
+struct IdMapping {
+    uint32_t inside = 0, outside = 0, count = 1;
+};
+// INSIDE:OUTSIDE[:COUNT]
+Value<IdMapping> ParseIdMapping(std::string_view text);
+
+// NAME=VALUE of a kernel parameter that namespaces have their own of.
+Value<std::string> ParseNamespacedSysctl(std::string_view text);
+
+// A root hash in hexadecimal, or the path of a file with one.
+Value<std::string> ParseRootHash(std::string_view text);
+
+struct SecretSpec {
+    std::string name;
+    bool environment = false;  // type=env
+    std::string target;        // file or variable
+    std::string user, group;
+    unsigned mode = 0400;
+};
+// NAME[,type=mount|env][,target=][,uid=][,gid=][,mode=]
+Value<SecretSpec> ParseSecret(std::string_view text);
+
+}  // namespace husk::config
