@@ -122,6 +122,22 @@ ProblemView ReadProblem(const Fields& fields) {
     return problem;
 }
 
+ChangeView ReadChange(const Fields& fields) {
+    ChangeView change;
+    fields.Read("name", change.name);
+    fields.Read("change", change.change);
+    fields.Read("because", change.because);
+    fields.Each("keys", [&](const Value& value, const std::string& path) {
+        const Fields inner(value, path, fields.problem());
+        KeyChangeView& key = change.keys.emplace_back();
+        inner.Read("key", key.key);
+        inner.Read("change", key.change);
+        inner.Read("file", key.file);
+        inner.Read("line", key.line);
+    });
+    return change;
+}
+
 HistoryView ReadHistory(const Fields& fields) {
     HistoryView line;
     fields.Read("at", line.at);
@@ -175,9 +191,16 @@ Answer ReadAnswer(const Fields& fields) {
     fields.Read("husk", answer.husk);
     fields.Read("pid", answer.pid);
     fields.Read("supervisor_starts", answer.supervisor_starts);
-    fields.Read("added", answer.added);
-    fields.Read("changed", answer.changed);
-    fields.Read("removed", answer.removed);
+    fields.Each("changes", [&](const Value& value, const std::string& path) {
+        answer.changes.push_back(ReadChange(Fields(value, path, fields.problem())));
+    });
+    fields.Each("problems", [&](const Value& value, const std::string& path) {
+        answer.problems.push_back(ReadProblem(Fields(value, path, fields.problem())));
+    });
+    if (fields.Find("confirm_within_ms") != nullptr)
+        fields.Read("confirm_within_ms", answer.confirm_within_ms.emplace());
+    fields.Read("reverted_at", answer.reverted_at);
+    fields.Read("reverted_to", answer.reverted_to);
     fields.Each("units", [&](const Value& value, const std::string& path) {
         answer.units.push_back(ReadUnit(Fields(value, path, fields.problem())));
     });
@@ -228,9 +251,17 @@ std::string WriteRequest(const Request& request) {
     }
     if (!request.signal.empty()) text("signal", request.signal);
     if (!request.action.empty()) text("action", request.action);
-    if (request.wait) {
-        writer.Key("wait");
+    auto flag = [&](const char* name, bool value) {
+        if (!value) return;
+        writer.Key(name);
         writer.Bool(true);
+    };
+    flag("wait", request.wait);
+    flag("partial", request.partial);
+    if (!request.path.empty()) text("path", request.path);
+    if (request.confirm != 0) {
+        writer.Key("confirm");
+        writer.Int64(request.confirm);
     }
     writer.EndObject();
     return std::string(buffer.GetString(), buffer.GetSize()) + "\n";

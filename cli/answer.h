@@ -29,6 +29,16 @@ struct ProblemView {
     int64_t line = 0;
 };
 
+struct KeyChangeView {
+    std::string key, change, file;  // "Container.Exec", "changed|new|gone"
+    int64_t line = 0;
+};
+
+struct ChangeView {
+    std::string name, change, because;  // "untouched|reload|start|restart|stop"
+    std::vector<KeyChangeView> keys;
+};
+
 struct HistoryView {
     int64_t at = 0, monotonic = 0;
     std::string text;
@@ -56,7 +66,11 @@ struct Answer {
     std::string state;  // is-system-running
     std::string husk;   // version
     int64_t pid = 0, supervisor_starts = 0;
-    std::vector<std::string> added, changed, removed;  // reload
+    std::vector<ChangeView> changes;    // plan, apply, reload
+    std::vector<ProblemView> problems;  // the same, where files are refused
+    std::optional<int64_t> confirm_within_ms;
+    int64_t reverted_at = 0;  // nanoseconds since 1970; 0 = nothing was
+    std::string reverted_to;
 };
 
 Result<Answer> ParseAnswer(std::string_view line);
@@ -66,6 +80,9 @@ struct Request {
     std::vector<std::string> units = {};
     std::string signal = {}, action = {};  // left out where empty
     bool wait = false;
+    std::string path = {};  // absolute
+    int64_t confirm = 0;    // seconds
+    bool partial = false;
 };
 
 // One line with its end.

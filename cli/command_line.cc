@@ -16,9 +16,9 @@ struct Group {
     const char* title;
 };
 constexpr Group kGroups[] = {
-    {VerbGroup::kLook, "Look at units"},  {VerbGroup::kControl, "Control units"},
-    {VerbGroup::kMachine, "The machine"}, {VerbGroup::kFiles, "Files and versions"},
-    {VerbGroup::kRoles, "Roles"},
+    {VerbGroup::kLook, "Look at units"},       {VerbGroup::kControl, "Control units"},
+    {VerbGroup::kChange, "Change unit files"}, {VerbGroup::kMachine, "The machine"},
+    {VerbGroup::kFiles, "Files and versions"}, {VerbGroup::kRoles, "Roles"},
 };
 
 void AddOptions(std::string& text, std::span<const Option> options) {
@@ -52,11 +52,13 @@ std::optional<Invocation> Prepare(const Verb& verb, std::span<char* const> words
         return std::nullopt;
     }
     auto& operands = call.arguments.operands;
-    if (operands.size() < verb.least_operands) return refuse("which unit?");
+    const bool takes_folder = verb.group == VerbGroup::kChange;
+    if (operands.size() < verb.least_operands)
+        return refuse(takes_folder ? "which folder?" : "which unit?");
     if (operands.size() > verb.most_operands)
         return refuse(Cat("too many arguments: ", Quote(operands[verb.most_operands])));
     for (auto& name : operands)
-        if (constexpr std::string_view kEnd = ".container"; name.ends_with(kEnd))
+        if (constexpr std::string_view kEnd = ".container"; !takes_folder && name.ends_with(kEnd))
             name.resize(name.size() - kEnd.size());
     call.json = call.arguments.Has("json");
     call.call.run_directory = call.arguments.Get("run-dir").value_or(DefaultRunDirectory());

@@ -1,4 +1,4 @@
-// is-system-running, poweroff, reboot, halt, reload, version.
+// is-system-running, poweroff, reboot, halt, version.
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/version.h"
@@ -11,19 +11,6 @@ std::string FormatState(const Invocation&, const Answer& answer) {
 }
 
 std::string FormatNothing(const Invocation&, const Answer&) { return ""; }
-
-std::string FormatChanges(const Invocation&, const Answer& answer) {
-    if (!answer.ok) return "";
-    std::string text;
-    const Style plain;
-    auto add = [&](std::string_view what, const std::vector<std::string>& names) {
-        for (const auto& name : names) text += Cat(what, " ", Visible(plain, name), "\n");
-    };
-    add("added", answer.added);
-    add("changed", answer.changed);
-    add("removed", answer.removed);
-    return text.empty() ? "no unit was added or removed\n" : text;
-}
 
 }  // namespace
 
@@ -44,12 +31,6 @@ int ShutdownCommand(const Invocation& call) {
     Request request{.verb = "shutdown"};
     request.action = call.verb->name;
     return AskAndPrint(call, request, FormatNothing);
-}
-
-int ReloadCommand(const Invocation& given) {
-    Invocation call = given;
-    call.call.repeatable = false;  // the second answer would tell of no change
-    return AskAndPrint(call, {.verb = "reload"}, FormatChanges);
 }
 
 int VersionCommand(const Invocation& given) {

@@ -24,7 +24,10 @@ std::string FormatPages(const Invocation& call, const Answer& answer) {
 
 std::string FormatStatus(const Invocation& call, const Answer& answer) {
     if (!call.arguments.operands.empty()) return FormatPages(call, answer);
-    return answer.ok ? FormatTable(answer.units, ReadClocks(), call.style) : "";
+    if (!answer.ok) return "";
+    const Now now = ReadClocks();
+    const std::string news = FormatConfirmation(answer, now, call.style);
+    return Cat(FormatTable(answer.units, now, call.style), news.empty() ? "" : "\n", news);
 }
 
 std::string FormatNames(const Invocation&, const Answer& answer) {

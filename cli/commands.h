@@ -18,7 +18,9 @@ int LogsCommand(const Invocation& call);
 int CatCommand(const Invocation& call);
 int IsSystemRunningCommand(const Invocation& call);
 int ShutdownCommand(const Invocation& call);  // poweroff, reboot, halt: the verb's name
-int ReloadCommand(const Invocation& call);
+int PlanCommand(const Invocation& call);
+int ChangeCommand(const Invocation& call);  // apply, reload: the verb's name
+int ConfirmCommand(const Invocation& call);
 int VersionCommand(const Invocation& call);
 
 // Shared by them.

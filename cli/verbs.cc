@@ -30,6 +30,13 @@ constexpr Option kRunningOptions[] = {
     {'w', "wait", nullptr, "wait until the boot has settled"},
 };
 
+constexpr Option kApplyOptions[] = {
+    {'\0', "confirm", "TIME", "go back unless 'husk confirm' comes in time: 90, 2min"},
+};
+constexpr Option kPartialOptions[] = {
+    {'\0', "partial", nullptr, "take what is valid, though other files have errors"},
+};
+
 // Help is read on consoles of 80 columns.
 constexpr char kStatusDetails[] =
     "Without units: a line for each. With units: all that is known of each, and the\n"
@@ -43,6 +50,22 @@ constexpr char kLogsDetails[] =
     "processes. The log lies in memory and is bounded; what fell out at its\n"
     "beginning is counted.";
 constexpr char kJobDetails[] = "Waits until it is done, and prints how each unit is then.";
+constexpr char kPlanDetails[] =
+    "Prints a line for each unit that would be started, stopped, restarted or\n"
+    "reloaded (changed while it runs), and the keys that make it so. Nothing is\n"
+    "changed. Without DIR: what 'husk reload' would do. Exit status: 0 the files are\n"
+    "valid, 1 they are not.";
+constexpr char kApplyDetails[] =
+    "Copies the folder and makes it the active one (/etc/husk/units) in one step: all\n"
+    "units are valid, or nothing is changed. Units that did not change are not\n"
+    "touched. What was active is kept beside it as units.previous. With --confirm,\n"
+    "it comes back by itself unless 'husk confirm' comes in time, whatever happens\n"
+    "meanwhile: a reboot is a no. What was not confirmed is kept as units.reverted.";
+constexpr char kConfirmDetails[] = "Ends the wait that 'husk apply --confirm' has begun.";
+constexpr char kReloadDetails[] =
+    "As 'husk apply' for files that were written into the active folder by hand: all\n"
+    "units are valid, or nothing is changed; 'husk plan' tells before what it will\n"
+    "do. With --partial, a unit whose file has errors goes on as it is.";
 constexpr char kRunningDetails[] =
     "Prints starting, running, degraded (a unit failed or is refused) or stopping.\n"
     "Exit status: 0 for running, 1 for everything else.";
@@ -124,16 +147,23 @@ constexpr Verb kVerbs[] = {
      nullptr},
     {"kill", VerbGroup::kControl, "[-s SIGNAL] UNIT…", "send a signal to a unit's main process", "",
      kKillOptions, 1, kAnyNumber, UnitJobCommand, nullptr},
-    {"reload",
-     VerbGroup::kControl,
+    {"plan", VerbGroup::kChange, "[DIR]", "what would change if these units were active",
+     kPlanDetails, kPartialOptions, 0, 1, PlanCommand, nullptr},
+    {"apply", VerbGroup::kChange, "[--confirm=TIME] DIR",
+     "make the units of a folder the active ones", kApplyDetails, kApplyOptions, 1, 1,
+     ChangeCommand, nullptr},
+    {"confirm",
+     VerbGroup::kChange,
      "",
-     "read the unit files again",
-     "Prints which units were added and removed. What runs goes on as it is.",
+     "keep what was applied",
+     kConfirmDetails,
      {},
      0,
      0,
-     ReloadCommand,
+     ConfirmCommand,
      nullptr},
+    {"reload", VerbGroup::kChange, "[--partial]", "read the unit files again, and follow them",
+     kReloadDetails, kPartialOptions, 0, 0, ChangeCommand, nullptr},
     {"is-system-running", VerbGroup::kMachine, "[--wait]", "how the machine as a whole is",
      kRunningDetails, kRunningOptions, 0, 0, IsSystemRunningCommand, nullptr},
     {"poweroff",

@@ -27,13 +27,13 @@ struct Verb;
 // One call of a client verb.
 struct Invocation {
     const Verb* verb = nullptr;
-    Arguments arguments;  // operands are unit names, without ".container"
+    Arguments arguments;  // operands are unit names, without ".container"; of kChange: folders
     CallOptions call;
     Style style;  // of standard output
     bool json = false;
 };
 
-enum class VerbGroup { kLook, kControl, kMachine, kFiles, kRoles };
+enum class VerbGroup { kLook, kControl, kChange, kMachine, kFiles, kRoles };
 
 struct Verb {
     const char* name;

@@ -43,6 +43,8 @@ struct LoadOptions {
 
 // In order of rising precedence; see UNITS rule 5.
 const std::vector<std::string>& DefaultUnitPath();
+// The last of them that outlives a boot: what `husk apply` replaces.
+inline constexpr const char* kActiveUnitFolder = "/etc/husk/units";
 
 // Reads every *.container in `folders` (a later folder's file replaces an earlier one's of the same
 // name, a link to /dev/null masks it), merges NAME.container.d/*.conf in lexical order, types and

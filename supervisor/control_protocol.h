@@ -13,7 +13,12 @@
 // logs               units (one)                     text and marks files as SCM_RIGHTS on the
 //                                                    answer's first byte (log_format.h)
 // is-system-running  wait (bool)                     state: "starting|running|degraded|stopping"
-// reload                                             added, removed: names
+// plan               path (a folder; none: what      changes: [Change…], or ok false and problems
+//                    reload would read)
+// apply              path, confirm (seconds)         changes, once all is done; ok false and
+//                                                    problems where nothing was changed
+// confirm                                            ok
+// reload             partial (bool)                  as apply
 // shutdown           action ("poweroff|reboot|halt") ok at once
 // version                                            husk: "0.1.0", pid, supervisor_starts
 //
@@ -29,13 +34,25 @@
 //   "notes": [what a person should know, such as owners that show as nobody],
 //   "problems": [{"severity","file","line","key","text","hint"}],
 //   "history": [{"at","monotonic","text"}]}
+//
+// Change: {"name", "change": "untouched|reload|start|restart|stop",
+//   "keys": [{"key": "Container.Exec", "change": "changed|new|gone",
+//             "file","line": of the value that holds now}],
+//   "because": what the keys do not say; may be empty}
+//
+// status, plan, apply and reload have "confirm_within_ms" while what was applied is to be
+// confirmed; status and plan have "reverted_at" (wall clock ns) and "reverted_to" (a folder) where
+// it was not.
 #pragma once
+
+#include "base/time.h"
 
 namespace husk::supervisor {
 
 inline constexpr int kControlVersion = 1;
 inline constexpr const char* kControlSocketName = "control";  // in the run folder
 inline constexpr const char* kDefaultRunDirectory = "/run/husk";
+inline constexpr Duration kLongestConfirmTime = std::chrono::hours(24);
 inline constexpr unsigned kMaxControlRequest = 64 * 1024;  // bytes
 
 }  // namespace husk::supervisor

@@ -19,6 +19,34 @@ Status TakeText(const rapidjson::Value& object, const char* key, std::string& te
     return {};
 }
 
+Status TakeFlag(const rapidjson::Value& object, const char* key, bool& flag) {
+    auto member = object.FindMember(key);
+    if (member == object.MemberEnd()) return {};
+    if (!member->value.IsBool()) return Fail(Cat("'", key, "' is neither true nor false"));
+    flag = member->value.GetBool();
+    return {};
+}
+
+Status TakePath(const rapidjson::Value& object, std::string& path) {
+    HUSK_TRY(TakeText(object, "path", path));
+    if (path.empty()) return {};
+    if (!path.starts_with('/')) return Fail(Cat("'path' is not absolute: ", Quote(path)));
+    if (path.find('\0') != std::string::npos) return Fail("'path' has a NUL in it");
+    return {};
+}
+
+Status TakeConfirmTime(const rapidjson::Value& object, Duration& time) {
+    auto member = object.FindMember("confirm");
+    if (member == object.MemberEnd()) return {};
+    const auto most = std::chrono::duration_cast<std::chrono::seconds>(kLongestConfirmTime);
+    if (!member->value.IsInt64() || member->value.GetInt64() < 1 ||
+        member->value.GetInt64() > most.count())
+        return Fail(Cat("'confirm' is no number of seconds from 1 to ",
+                        std::to_string(most.count()), " (", FormatDuration(most), ")"));
+    time = std::chrono::seconds(member->value.GetInt64());
+    return {};
+}
+
 }  // namespace
 
 Result<ControlRequest> ParseControlRequest(std::string_view line) {
@@ -38,6 +66,9 @@ Result<ControlRequest> ParseControlRequest(std::string_view line) {
     HUSK_TRY(TakeText(document, "action", request.action));
     if (auto wait = document.FindMember("wait"); wait != document.MemberEnd())
         request.wait = wait->value.IsBool() && wait->value.GetBool();
+    HUSK_TRY(TakePath(document, request.path));
+    HUSK_TRY(TakeConfirmTime(document, request.confirm_time));
+    HUSK_TRY(TakeFlag(document, "partial", request.partial));
     if (auto units = document.FindMember("units"); units != document.MemberEnd()) {
         if (!units->value.IsArray() || units->value.Size() > kMostUnitsInRequest)
             return Fail("'units' is no list, or too long");

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/time.h"
 
 namespace husk::supervisor {
 
@@ -14,6 +15,9 @@ struct ControlRequest {
     std::vector<std::string> units;  // without ".container"
     std::string signal, action;
     bool wait = false;
+    std::string path;         // plan, apply: absolute, empty: the folders as they are
+    Duration confirm_time{};  // apply: zero: no confirmation is asked for
+    bool partial = false;     // reload: what is valid, though not all is
 };
 
 // Pure. Any bytes may come: what is no request of this version is an error that says why.

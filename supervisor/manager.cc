@@ -24,10 +24,20 @@ const char* ActionName(ShutdownAction action) {
     return "nothing";
 }
 
+// A start was asked for, and no stop since.
+bool IsWanted(const Life& life) {
+    if (life.state == State::kStopping || life.state == State::kCleaning)
+        return life.after != AfterCleaning::kStayDown;
+    return life.state != State::kInactive;
+}
+
 }  // namespace
 
 Manager::Manager(Device& device, Options options) : device_(device), options_(std::move(options)) {}
-Manager::~Manager() { device_.loop.CancelTimer(review_); }
+Manager::~Manager() {
+    device_.loop.CancelTimer(review_);
+    device_.loop.CancelTimer(confirm_timer_);
+}
 
 Manager::Entry* Manager::FindEntry(std::string_view name) {
     auto index = order_->Find(name);
@@ -40,76 +50,21 @@ UnitRunner* Manager::Find(std::string_view name) const {
 }
 
 void Manager::Begin(ShutdownAction pending) {
-    Load();
+    // First of all: which units are active.
+    const bool reverted = RecoverFolder();
+    config::LoadedFolder loaded = LoadFolders();
+    const ChangeSet all_new = PlanChanges({}, loaded);
+    Install(std::move(loaded), all_new);
     AdoptRecords();
     if (pending != ShutdownAction::kNone)
         BeginShutdown(pending, "continued by a new supervisor");
     else
         StartEnabled();
+    if (pending == ShutdownAction::kNone) FinishEarlier(reverted);
     ScheduleReview();
 }
 
 // --- units -------------------------------------------------------------------------------------
-
-// Runners stay: a unit that runs goes on with what it was started with, and what its file says now
-// holds from its next start on.
-void Manager::Load() {
-    config::LoadedFolder loaded = config::LoadUnits(options_.unit_folders);
-    for (const auto& problem : loaded.problems) LogError(config::Describe(problem));
-    std::vector<std::string> names;
-    for (const auto& unit : loaded.units) names.push_back(unit.unit.name);
-    const auto ranges = container::AssignIdRanges(names, id_ranges_);
-    id_ranges_ = ranges;  // those of units that are gone are free again
-
-    std::map<std::string, Entry, std::less<>> old;
-    for (auto& entry : entries_) {
-        std::string name = entry.name;
-        old.emplace(std::move(name), std::move(entry));
-    }
-    entries_.clear();
-    for (auto& unit : loaded.units) {
-        const container::IdRange ids = ranges.at(unit.unit.name);
-        AddEntry(std::move(unit), ids, old);
-    }
-    // Their files are gone: one that still runs is looked after, the others are forgotten.
-    for (auto& [name, entry] : old) {
-        if (!entry.runner) continue;
-        if (HasProcesses(entry.runner->life().state)) {
-            id_ranges_[name] = {entry.runner->record().id_range_base};
-            entries_.push_back(std::move(entry));
-        } else {
-            entry.runner->Forget();
-        }
-    }
-    IndexEntries();
-}
-
-void Manager::AddEntry(config::LoadedUnit unit, container::IdRange ids,
-                       std::map<std::string, Entry, std::less<>>& old) {
-    Entry entry{.name = unit.unit.name};
-    if (auto found = old.find(entry.name); found != old.end()) {
-        entry.runner = std::move(found->second.runner);
-        old.erase(found);
-    }
-    if (unit.refused) {
-        const std::string first =
-            unit.problems.empty() ? std::string() : config::Describe(unit.problems.front());
-        LogError(Cat("unit ", Quote(entry.name), " is refused: ", first));
-        entry.refused = {entry.name, unit.unit.path, std::move(unit.problems)};
-        // What runs is not ended because its file was broken meanwhile.
-        if (entry.runner && !HasProcesses(entry.runner->life().state)) {
-            entry.runner->Forget();
-            entry.runner.reset();
-        }
-    } else {
-        entry.warnings = std::move(unit.problems);
-        if (entry.runner)
-            entry.runner->Replace(std::move(unit.unit));
-        else
-            entry.runner = std::make_unique<UnitRunner>(device_, *this, std::move(unit.unit), ids);
-    }
-    entries_.push_back(std::move(entry));
-}
 
 void Manager::IndexEntries() {
     std::sort(entries_.begin(), entries_.end(),
@@ -137,7 +92,7 @@ void Manager::IndexEntries() {
         if (entry.runner) {
             standing.state = entry.runner->life().state;
             standing.done = entry.runner->life().done;
-            standing.wanted = standing.state != State::kInactive;
+            standing.wanted = IsWanted(entry.runner->life());
         }
         standings_.push_back(standing);
     }
@@ -176,7 +131,7 @@ void Manager::AdoptRecords() {
             auto runner = std::make_unique<UnitRunner>(device_, *this, std::move(unit),
                                                        container::IdRange{record->id_range_base});
             if (entry == nullptr) {
-                entries_.push_back({.name = record->unit});
+                entries_.push_back({.name = record->unit, .gone = true});
                 entry = &entries_.back();
             }
             entry->runner = std::move(runner);
@@ -189,7 +144,7 @@ void Manager::AdoptRecords() {
     for (const auto& record : records)
         if (auto index = order_->Find(record.unit))
             standings_[*index] = {.state = record.life.state,
-                                  .wanted = record.life.state != State::kInactive,
+                                  .wanted = IsWanted(record.life),
                                   .done = record.life.done};
     const std::vector<OrphanExit> exits = device_.init.TakeExits();
     for (auto& record : records)
@@ -301,6 +256,7 @@ void Manager::Review() {
         if (UnitRunner* runner = entries_[i].runner.get();
             runner != nullptr && runner->life().state == State::kWaiting)
             JoinOrder(*runner);
+    ForgetGone();
     std::erase_if(jobs_, [this](const Job& job) { return FinishJob(job); });
     if (shutdown_ != ShutdownAction::kNone) return StopInOrder();
     if (booted_ && settle_waiters_.empty()) return;

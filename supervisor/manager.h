@@ -3,16 +3,19 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "config/load.h"
 #include "supervisor/boot_state.h"
+#include "supervisor/change_set.h"
 #include "supervisor/control_request.h"
 #include "supervisor/control_server.h"
 #include "supervisor/order.h"
 #include "supervisor/status_json.h"
+#include "supervisor/unit_folder.h"
 #include "supervisor/unit_runner.h"
 
 namespace husk::supervisor {
@@ -21,7 +24,8 @@ class Manager final : public RunnerHost {
   public:
     struct Options {
         std::vector<std::string> unit_folders;
-        int starts = 1;  // how often PID 1 has started a supervisor
+        std::string active_folder;  // the one of them that `husk apply` replaces
+        int starts = 1;             // how often PID 1 has started a supervisor
     };
 
     Manager(Device& device, Options options);
@@ -41,6 +45,7 @@ class Manager final : public RunnerHost {
         ControlServer::ConnectionId client = 0;
         std::string verb;
         std::vector<std::string> units;
+        ChangeSet changes;  // of reload and apply
     };
 
     struct Entry {
@@ -48,6 +53,7 @@ class Manager final : public RunnerHost {
         std::unique_ptr<UnitRunner> runner;  // none where the unit is refused
         RefusedUnit refused;
         config::Problems warnings;
+        bool gone = false;  // has no file any more: forgotten once it is down
     };
     using Index = Order::Index;  // into entries_ and standings_
 
@@ -58,9 +64,6 @@ class Manager final : public RunnerHost {
     void CollectOrphanExits() override;
 
     // Units.
-    void Load();
-    void AddEntry(config::LoadedUnit unit, container::IdRange ids,
-                  std::map<std::string, Entry, std::less<>>& old);
     void IndexEntries();
     void AdoptRecords();
     void StartEnabled();
@@ -75,7 +78,29 @@ class Manager final : public RunnerHost {
     void StopInOrder();
     BootState Overall() const;
 
-    // Requests (requests.cc).
+    // Changes of unit files (change.cc).
+    using OldEntries = std::map<std::string, Entry, std::less<>>;
+    config::LoadedFolder LoadFolders(const std::string& in_place_of_active = {}) const;
+    std::vector<std::string> Instances() const;
+    std::vector<UnitNow> UnitsNow() const;
+    void Install(config::LoadedFolder loaded, const ChangeSet& changes);
+    void AddEntry(config::LoadedUnit unit, container::IdRange ids, const UnitChange* change,
+                  OldEntries& old);
+    void KeepOrForget(Entry entry);
+    void CarryOut(const ChangeSet& changes, const std::string& by);
+    ChangeSet ChangeUnits(const std::string& by);
+    void NoteChange(const std::string& by);
+    void ForgetChange();
+    void FinishChange();
+    void FinishEarlier(bool reverted);
+    void ForgetGone();
+    bool RecoverFolder();
+    void AwaitConfirmation();
+    void RevertUnits();
+    Result<config::Problems> ReplaceFolder(const UnitFolder& folder, const ControlRequest& request);
+    Status SwitchFolder(const UnitFolder& folder, Duration confirm_time);
+
+    // Requests (requests.cc, change_requests.cc).
     Status CheckUnits(const ControlRequest& request, bool refused_too);
     void Reply(ControlServer::ConnectionId id, std::string json);
     void ReplyWithUnits(ControlServer::ConnectionId id, const std::vector<std::string>& names,
@@ -86,7 +111,13 @@ class Manager final : public RunnerHost {
     void AnswerKill(ControlServer::ConnectionId id, const ControlRequest& request);
     void AnswerJob(ControlServer::ConnectionId id, const ControlRequest& request);
     void AnswerRunning(ControlServer::ConnectionId id, const ControlRequest& request);
-    void AnswerReload(ControlServer::ConnectionId id);
+    void AnswerPlan(ControlServer::ConnectionId id, const ControlRequest& request);
+    void AnswerApply(ControlServer::ConnectionId id, const ControlRequest& request);
+    void AnswerReload(ControlServer::ConnectionId id, const ControlRequest& request);
+    void AnswerConfirm(ControlServer::ConnectionId id);
+    void AwaitUnits(ControlServer::ConnectionId id, const std::string& verb, ChangeSet changes);
+    void AnswerChanges(const Job& job, const std::string& failed);
+    void AddConfirmation(Answer& answer) const;
     void AnswerShutdown(ControlServer::ConnectionId id, const ControlRequest& request);
     void AnswerVersion(ControlServer::ConnectionId id);
     bool FinishJob(const Job& job);
@@ -105,6 +136,8 @@ class Manager final : public RunnerHost {
     bool booted_ = false;  // everything came to rest once
     bool shutdown_told_ = false;
     EventLoop::TimerId review_ = 0;
+    std::optional<Pending> pending_;  // what was applied is to be confirmed
+    EventLoop::TimerId confirm_timer_ = 0;
 };
 
 }  // namespace husk::supervisor

@@ -26,6 +26,7 @@ void Manager::ReplyWithUnits(ControlServer::ConnectionId id, const std::vector<s
                              bool history) {
     Answer answer;
     answer.Add("state", BootStateName(Overall()));
+    AddConfirmation(answer);
     answer.BeginUnits();
     for (const auto& name : names)
         if (const Entry* entry = FindEntry(name)) AddUnit(answer, *entry, history);
@@ -71,7 +72,10 @@ void Manager::OnRequest(ControlServer::ConnectionId id, const std::string& line)
     if (verb == "kill") return AnswerKill(id, request);
     if (verb == "start" || verb == "stop" || verb == "restart") return AnswerJob(id, request);
     if (verb == "is-system-running") return AnswerRunning(id, request);
-    if (verb == "reload") return AnswerReload(id);
+    if (verb == "plan") return AnswerPlan(id, request);
+    if (verb == "apply") return AnswerApply(id, request);
+    if (verb == "confirm") return AnswerConfirm(id);
+    if (verb == "reload") return AnswerReload(id, request);
     if (verb == "shutdown") return AnswerShutdown(id, request);
     if (verb == "version") return AnswerVersion(id);
     Reply(id, Answer::Failure("bad-request", Cat("unknown verb ", Quote(verb))));
@@ -144,20 +148,25 @@ void Manager::AnswerJob(ControlServer::ConnectionId id, const ControlRequest& re
 
 // True where every unit of the job has come to rest; then it is answered.
 bool Manager::FinishJob(const Job& job) {
-    std::string failed;
+    std::vector<std::string> failed;
     for (const auto& name : job.units) {
         UnitRunner* runner = Find(name);
         if (runner == nullptr) continue;
         const Life& life = runner->life();
         if (!IsSettled(life.state)) return false;
-        const bool good =
-            job.verb == "stop" ? !HasProcesses(life.state) : IsUp(life.state) || life.done;
-        if (!good && failed.empty()) failed = Cat("unit ", Quote(name), ": ", life.reason);
+        const UnitChange* change = FindChange(job.changes, name);
+        const bool to_be_down =
+            job.verb == "stop" || (change != nullptr && change->change == Change::kStop);
+        const bool good = to_be_down ? !HasProcesses(life.state) : IsUp(life.state) || life.done;
+        if (!good) failed.push_back(Cat("unit ", Quote(name), ": ", life.reason));
     }
-    if (failed.empty())
+    const std::string text = Join(failed, "; ");
+    if (job.verb == "reload" || job.verb == "apply")
+        AnswerChanges(job, text);
+    else if (failed.empty())
         ReplyWithUnits(job.client, job.units, false);
     else
-        Reply(job.client, Answer::Failure("failed", failed));
+        Reply(job.client, Answer::Failure("failed", text));
     return true;
 }
 
@@ -169,25 +178,6 @@ void Manager::AnswerRunning(ControlServer::ConnectionId id, const ControlRequest
     }
     Answer answer;
     answer.Add("state", BootStateName(state));
-    Reply(id, answer.Finish());
-}
-
-void Manager::AnswerReload(ControlServer::ConnectionId id) {
-    std::set<std::string> before, now;
-    for (const auto& entry : entries_) before.insert(entry.name);
-    Load();
-    for (const auto& entry : entries_) now.insert(entry.name);
-    StartEnabled();
-    Answer answer;
-    answer.Add("state", BootStateName(Overall()));
-    auto list = [&](const char* key, const std::set<std::string>& in,
-                    const std::set<std::string>& out) {
-        std::vector<std::string> names;
-        std::ranges::set_difference(in, out, std::back_inserter(names));
-        answer.AddList(key, names);
-    };
-    list("added", now, before);
-    list("removed", before, now);
     Reply(id, answer.Finish());
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "base/utf8.h"
+#include "config/keys.h"
 #include "supervisor/control_protocol.h"
 
 namespace husk::supervisor {
@@ -52,6 +53,25 @@ struct Answer::Writer {
             json.EndObject();
         }
         json.EndArray();
+    }
+
+    void Change(const UnitChange& change) {
+        json.StartObject();
+        Text("name", change.name);
+        Text("change", ChangeName(change.change));
+        json.Key("keys");
+        json.StartArray();
+        for (const auto& key : change.keys) {
+            json.StartObject();
+            Text("key", key.key == kUnknownKey ? "unknown" : config::KeyName(key.key));
+            Text("change", KeyChangeName(key.kind));
+            Text("file", key.at.file);
+            Number("line", key.at.line);
+            json.EndObject();
+        }
+        json.EndArray();
+        Text("because", change.because);
+        json.EndObject();
     }
 
     void Exit(const ExitInfo& exit) {
@@ -115,6 +135,15 @@ Answer::Answer() : writer_(std::make_unique<Writer>()) {
     writer_->Key("ok");
     writer_->json.Bool(true);
 }
+Answer::Answer(const std::string& code, const std::string& text)
+    : writer_(std::make_unique<Writer>()) {
+    writer_->json.StartObject();
+    writer_->Number("version", kControlVersion);
+    writer_->Key("ok");
+    writer_->json.Bool(false);
+    writer_->Text("code", code);
+    writer_->Text("error", text);
+}
 Answer::~Answer() = default;
 
 void Answer::Add(const char* key, const std::string& value) { writer_->Text(key, value); }
@@ -123,6 +152,13 @@ void Answer::AddList(const char* key, const std::vector<std::string>& values) {
     writer_->Key(key);
     writer_->json.StartArray();
     for (const auto& value : values) writer_->json.String(ForJson(value).c_str());
+    writer_->json.EndArray();
+}
+void Answer::AddProblems(const config::Problems& problems) { writer_->Problems(problems); }
+void Answer::AddChanges(const ChangeSet& changes) {
+    writer_->Key("changes");
+    writer_->json.StartArray();
+    for (const auto& change : changes) writer_->Change(change);
     writer_->json.EndArray();
 }
 void Answer::BeginUnits() {
@@ -183,19 +219,7 @@ std::string Answer::Finish() {
 }
 
 std::string Answer::Failure(const std::string& code, const std::string& text) {
-    rapidjson::StringBuffer buffer;
-    rapidjson::Writer<rapidjson::StringBuffer> json(buffer);
-    json.StartObject();
-    json.Key("version");
-    json.Int(kControlVersion);
-    json.Key("ok");
-    json.Bool(false);
-    json.Key("code");
-    json.String(code.c_str());
-    json.Key("error");
-    json.String(ForJson(text).c_str());
-    json.EndObject();
-    return buffer.GetString();
+    return Answer(code, text).Finish();
 }
 
 }  // namespace husk::supervisor

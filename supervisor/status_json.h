@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "config/problem.h"
+#include "supervisor/change_set.h"
 #include "supervisor/unit_runner.h"
 
 namespace husk::supervisor {
@@ -16,14 +17,18 @@ struct RefusedUnit {
     config::Problems problems;
 };
 
-// Writes the answer's object with "version" and "ok" and what `members` adds to it.
+// Writes the answer's object with "version" and "ok" and what is added to it.
 class Answer {
   public:
     Answer();
+    // ok is false.
+    Answer(const std::string& code, const std::string& text);
     ~Answer();
     void Add(const char* key, const std::string& value);
     void Add(const char* key, int64_t value);
     void AddList(const char* key, const std::vector<std::string>& values);
+    void AddProblems(const config::Problems& problems);
+    void AddChanges(const ChangeSet& changes);
     void BeginUnits();
     void AddUnit(const UnitRunner& runner, const config::Problems& problems, bool history);
     void AddRefused(const RefusedUnit& unit);

@@ -28,7 +28,8 @@ constexpr const char* kHelp =
     "Loads units and keeps their containers running. PID 1 starts it; by hand it\n"
     "serves on a developer's machine (as root, with a cgroup v2 of its own).\n"
     "\n"
-    "  --units=DIR       read units from DIR instead of the usual folders (repeatable)\n"
+    "  --units=DIR       read units from DIR instead of the usual folders (repeatable;\n"
+    "                    'husk apply' replaces the last one)\n"
     "  --config=FILE     system configuration (/etc/husk/system.conf)\n"
     "  --run-dir=DIR     records, control socket (/run/husk)\n"
     "  --state-dir=DIR   images, volumes (/var/lib/husk)\n"
@@ -135,9 +136,11 @@ Status Supervise(const Options& options) {
                             .state_directory = options.state_directory,
                             .resolv_conf = ReadFile("/etc/resolv.conf", 64 << 10).value_or("")},
                   .cgroup_parent = options.cgroup};
-    Manager manager(
-        device, {.unit_folders = options.units.empty() ? config::DefaultUnitPath() : options.units,
-                 .starts = greeting.starts});
+    const bool usual = options.units.empty();
+    Manager manager(device,
+                    {.unit_folders = usual ? config::DefaultUnitPath() : options.units,
+                     .active_folder = usual ? config::kActiveUnitFolder : options.units.back(),
+                     .starts = greeting.starts});
     auto control =
         ControlServer::Create(*loop, Cat(options.run_directory, "/", kControlSocketName),
                               [&](ControlServer::ConnectionId id, const std::string& line) {

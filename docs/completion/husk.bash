@@ -4,8 +4,8 @@
 _husk() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
     local verb=${COMP_WORDS[1]} words=""
-    local verbs="status list why logs cat start stop restart kill reload is-system-running
-        poweroff reboot halt check version supervise help"
+    local verbs="status list why logs cat start stop restart kill plan apply confirm reload
+        is-system-running poweroff reboot halt check version supervise help"
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
         COMPREPLY=($(compgen -W "$verbs --help --version" -- "$current"))
@@ -19,7 +19,7 @@ _husk() {
             return ;;
         --reference) COMPREPLY=($(compgen -W "man markdown" -- "$current")); return ;;
         --run-dir) COMPREPLY=($(compgen -d -- "$current")); return ;;
-        -n | --lines | -S | --since) return ;;
+        -n | --lines | -S | --since | --confirm) return ;;
     esac
     if [[ $current == -* ]]; then
         words="--json --run-dir --help"
@@ -27,6 +27,8 @@ _husk() {
             logs) words+=" --follow --lines --since --output" ;;
             kill) words+=" --signal" ;;
             is-system-running) words+=" --wait" ;;
+            plan | reload) words+=" --partial" ;;
+            apply) words+=" --confirm" ;;
             check) words="--json --reference --help" ;;
             supervise)
                 words="--units --config --run-dir --state-dir --cgroup --debug --help" ;;
@@ -38,6 +40,7 @@ _husk() {
         status | why | logs | cat | start | stop | restart | kill)
             words=$(husk list 2>/dev/null)
             COMPREPLY=($(compgen -W "$words" -- "$current")) ;;
+        plan | apply) COMPREPLY=($(compgen -d -- "$current")) ;;
         check) COMPREPLY=($(compgen -f -- "$current")) ;;
         help) COMPREPLY=($(compgen -W "$verbs" -- "$current")) ;;
     esac

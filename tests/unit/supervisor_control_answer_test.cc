@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 #include <rapidjson/document.h>
 
+#include "config/keys.h"
 #include "supervisor/status_json.h"
 
 namespace husk::supervisor {
@@ -51,6 +52,29 @@ TEST(Answers, AreUtf8WhateverAUnitFileHolds) {
         answer.Add("text", odd);
         EXPECT_STREQ(Parsed(answer.Finish())["text"].GetString(), shown.c_str());
     }
+}
+
+TEST(Answers, ListChangesWithTheKeysThatMakeThemSo) {
+    const uint16_t exec = *config::KeyIndex("Container.Exec");
+    Answer answer("failed", "unit 'web': exited with code 1");
+    answer.AddChanges({{.name = "db", .change = Change::kStop, .because = "its file is gone"},
+                       {.name = "web",
+                        .change = Change::kRestart,
+                        .keys = {{exec, KeyChange::Kind::kChanged, {"/u/web.container", 4}},
+                                 {kUnknownKey, KeyChange::Kind::kGone, {}}}}});
+    auto document = Parsed(answer.Finish());
+    EXPECT_FALSE(document["ok"].GetBool());
+    const auto& db = document["changes"][0];
+    EXPECT_STREQ(db["change"].GetString(), "stop");
+    EXPECT_STREQ(db["because"].GetString(), "its file is gone");
+    EXPECT_EQ(db["keys"].Size(), 0u);
+    const auto& keys = document["changes"][1]["keys"];
+    EXPECT_STREQ(keys[0]["key"].GetString(), "Container.Exec");
+    EXPECT_STREQ(keys[0]["change"].GetString(), "changed");
+    EXPECT_STREQ(keys[0]["file"].GetString(), "/u/web.container");
+    EXPECT_EQ(keys[0]["line"].GetInt(), 4);
+    EXPECT_STREQ(keys[1]["key"].GetString(), "unknown");
+    EXPECT_STREQ(keys[1]["change"].GetString(), "gone");
 }
 
 TEST(Answers, ListARefusedUnitWithItsFirstReasonAndAllProblems) {

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "base/text.h"
 #include "supervisor/control_request.h"
 
 namespace husk::supervisor {
@@ -13,6 +14,31 @@ TEST(ControlRequest, IsReadWithAllItsFields) {
     EXPECT_EQ(request->units, (std::vector<std::string>{"web", "db"}));
     EXPECT_EQ(request->signal, "SIGHUP");
     EXPECT_FALSE(request->wait);
+}
+
+TEST(ControlRequest, OfAnApplyHasAFolderAndATime) {
+    auto request =
+        ParseControlRequest(R"({"version":1,"verb":"apply","path":"/tmp/units","confirm":90})");
+    ASSERT_TRUE(request) << request.error().text();
+    EXPECT_EQ(request->path, "/tmp/units");
+    EXPECT_EQ(request->confirm_time, std::chrono::seconds(90));
+    EXPECT_FALSE(request->partial);
+    EXPECT_TRUE(ParseControlRequest(R"({"version":1,"verb":"reload","partial":true})")->partial);
+}
+
+TEST(ControlRequest, AFolderIsAbsoluteAndATimeIsBounded) {
+    auto error = [](std::string_view fields) {
+        auto request = ParseControlRequest(Cat(R"({"version":1,"verb":"apply",)", fields, "}"));
+        return request ? std::string() : request.error().text();
+    };
+    EXPECT_EQ(error(R"("path":"units")"), "'path' is not absolute: 'units'");
+    EXPECT_EQ(error(R"("path":"/a\u0000b")"), "'path' has a NUL in it");
+    EXPECT_EQ(error(R"("path":7)"), "'path' is no string");
+    EXPECT_EQ(error(R"("partial":1)"), "'partial' is neither true nor false");
+    const std::string bounded = "'confirm' is no number of seconds from 1 to 86400 (1d)";
+    for (const char* time : {"0", "-1", "86401", "1e300", "\"90\"", "1.5"})
+        EXPECT_EQ(error(Cat("\"confirm\":", time)), bounded) << time;
+    EXPECT_EQ(error("\"confirm\":86400"), "");
 }
 
 TEST(ControlRequest, OfAnotherVersionSaysSo) {
