@@ -1,7 +1,8 @@
-// Checks across units: names, cycles, requirements on refused units.
+#include "config/graph.h"
+
 #include <algorithm>
 #include <map>
-#include <optional>
+#include <utility>
 
 #include "base/text.h"
 #include "config/rules.h"
@@ -9,37 +10,73 @@
 namespace husk::config {
 namespace {
 
-using Kind = NetworkMode::Kind;
 constexpr size_t kMostShown = 8;  // members of a cycle in a message
 
-// `from` waits for `to`, or requires it: because `owner` says so with `key`.
-struct Edge {
-    size_t to;
-    size_t owner;
-    std::string_view key;
-};
+// The unit whose network this one shares, or empty.
+const std::string& NetworkOwner(const Unit& unit) {
+    static const std::string kNobody;
+    const NetworkMode& network = unit.container.network;
+    return network.kind == NetworkMode::Kind::kContainer ? network.unit : kNobody;
+}
 
-class Graph {
+// Names of a list are units, but for the one whose network is shared: that one is implied by
+// Network=, whether the list has it too or not.
+class Builder {
   public:
-    Graph(std::vector<LoadedUnit>& units, const AbsentUnit& absent)
-        : units_(units), absent_(absent), after_(units.size()), requires_(units.size()) {}
+    explicit Builder(const std::vector<LoadedUnit>& units) : units_(units) {
+        for (Edges* edges : {&graph_.after, &graph_.requires_, &graph_.wants})
+            edges->resize(units.size());
+        for (size_t i = 0; i < units.size(); ++i) index_.emplace(units[i].unit.name, i);
+    }
 
-    void Build();
-    void RefuseCycles(const std::vector<std::vector<Edge>>& edges, std::string_view what,
-                      std::string_view verb, std::string_view hint);
-    void RefuseRequirers();
-    const std::vector<std::vector<Edge>>& after() const { return after_; }
-    const std::vector<std::vector<Edge>>& required() const { return requires_; }
+    UnitGraph Build() {
+        for (size_t i = 0; i < units_.size(); ++i) {
+            const UnitSection& unit = units_[i].unit.unit;
+            Add(i, unit.after, "Unit.After", {&graph_.after});
+            Add(i, unit.before, "Unit.Before", {});
+            Add(i, unit.wants, "Unit.Wants", {&graph_.wants});
+            Add(i, unit.requires_, "Unit.Requires", {&graph_.requires_});
+            if (const std::string& owner = NetworkOwner(units_[i].unit); !owner.empty())
+                Add(i, {owner}, "Container.Network", {&graph_.after, &graph_.requires_});
+        }
+        return std::move(graph_);
+    }
 
   private:
-    std::optional<size_t> Find(std::string_view name) const {
-        auto found = std::lower_bound(units_.begin(), units_.end(), name,
-                                      [](const LoadedUnit& unit, std::string_view wanted) {
-                                          return unit.unit.name < wanted;
-                                      });
-        if (found == units_.end() || found->unit.name != name) return std::nullopt;
-        return static_cast<size_t>(found - units_.begin());
+    void Add(size_t from, const std::vector<std::string>& names, std::string_view key,
+             const std::vector<Edges*>& kinds) {
+        const bool network = key == "Container.Network", before = key == "Unit.Before";
+        const std::string& owner = NetworkOwner(units_[from].unit);
+        for (const std::string& name : names) {
+            if (!network && !before && key != "Unit.Wants" && name == owner) continue;
+            const auto found = index_.find(name);
+            if (found == index_.end())
+                graph_.unresolved.push_back({from, key, name});
+            else if (found->second == from)
+                continue;  // FinishUnit() complains of it
+            else if (before)
+                graph_.after[found->second].push_back({from, from, key});
+            else
+                for (Edges* edges : kinds) (*edges)[from].push_back({found->second, from, key});
+        }
     }
+
+    const std::vector<LoadedUnit>& units_;
+    std::map<std::string_view, size_t> index_;
+    UnitGraph graph_;
+};
+
+// What is found in a graph, said to the units.
+class Judge {
+  public:
+    explicit Judge(std::vector<LoadedUnit>& units) : units_(units) {}
+
+    void ReportUnresolved(const UnitGraph& graph, const AbsentUnit& absent);
+    void RefuseCycles(const Edges& edges, std::string_view what, std::string_view verb,
+                      std::string_view hint);
+    void RefuseRequirers(const Edges& required);
+
+  private:
     void Report(size_t unit, Severity severity, std::string_view key, std::string text,
                 std::string hint = {}) {
         const std::string_view name = key.substr(key.find('.') + 1);
@@ -47,21 +84,14 @@ class Graph {
                    std::move(text), std::move(hint));
         if (severity == Severity::kError) units_[unit].refused = true;
     }
-    // Calls `use` with the place of each name that exists; reports the others.
-    template <typename Use>
-    void Resolve(size_t unit, const std::vector<std::string>& names, std::string_view key,
-                 Severity severity, Use use);
     std::string AbsentHint(std::string_view name) const;
     std::string CycleText(const std::vector<Edge>& cycle, size_t first, std::string_view what,
                           std::string_view verb) const;
-    std::vector<std::vector<size_t>> Components(const std::vector<std::vector<Edge>>& edges) const;
 
     std::vector<LoadedUnit>& units_;
-    const AbsentUnit& absent_;
-    std::vector<std::vector<Edge>> after_, requires_;
 };
 
-std::string Graph::AbsentHint(std::string_view name) const {
+std::string Judge::AbsentHint(std::string_view name) const {
     // Nearest names cost a comparison with every unit, so only where that is cheap.
     if (units_.size() > 200) return {};
     std::vector<std::string_view> names;
@@ -70,52 +100,18 @@ std::string Graph::AbsentHint(std::string_view name) const {
     return near ? Cat("did you mean ", Quote(*near), "?") : std::string();
 }
 
-template <typename Use>
-void Graph::Resolve(size_t unit, const std::vector<std::string>& names, std::string_view key,
-                    Severity severity, Use use) {
-    for (const std::string& name : names) {
-        auto found = Find(name);
-        if (found && *found != unit) use(*found);
-        if (found) continue;
-        if (std::string why = absent_(name, units_[unit].unit.path); !why.empty())
-            Report(unit, severity, key, Cat("unit ", Quote(name), " ", why), AbsentHint(name));
-    }
-}
-
-void Graph::Build() {
-    for (size_t i = 0; i < units_.size(); ++i) {
-        const Unit& unit = units_[i].unit;
-        Resolve(i, unit.unit.after, "Unit.After", Severity::kWarning, [&](size_t to) {
-            after_[i].push_back({to, i, "Unit.After"});
-        });
-        Resolve(i, unit.unit.before, "Unit.Before", Severity::kWarning, [&](size_t to) {
-            after_[to].push_back({i, i, "Unit.Before"});
-        });
-        Resolve(i, unit.unit.wants, "Unit.Wants", Severity::kWarning, [](size_t) {});
-        Resolve(i, unit.unit.requires_, "Unit.Requires", Severity::kError, [&](size_t to) {
-            requires_[i].push_back({to, i, "Unit.Requires"});
-        });
-        if (unit.container.network.kind != Kind::kContainer) continue;
-        Resolve(i, {unit.container.network.unit}, "Container.Network", Severity::kError,
-                [&](size_t to) {
-                    after_[i].push_back({to, i, "Container.Network"});
-                    requires_[i].push_back({to, i, "Container.Network"});
-                });
-    }
-    // Now that messages have named what the files say, the rest of husk reads what is meant.
-    for (LoadedUnit& loaded : units_) {
-        const NetworkMode& network = loaded.unit.container.network;
-        if (network.kind != Kind::kContainer) continue;
-        for (auto* list : {&loaded.unit.unit.after, &loaded.unit.unit.requires_})
-            if (std::find(list->begin(), list->end(), network.unit) == list->end())
-                list->push_back(network.unit);
+void Judge::ReportUnresolved(const UnitGraph& graph, const AbsentUnit& absent) {
+    for (const auto& [unit, key, name] : graph.unresolved) {
+        const bool needed = key == "Unit.Requires" || key == "Container.Network";
+        if (std::string why = absent(name, units_[unit].unit.path); !why.empty())
+            Report(unit, needed ? Severity::kError : Severity::kWarning, key,
+                   Cat("unit ", Quote(name), " ", why), AbsentHint(name));
     }
 }
 
 // Tarjan's strongly connected components with more than one member. Without recursion: a chain of
 // ten thousand units must not overflow the stack.
-std::vector<std::vector<size_t>> Graph::Components(
-    const std::vector<std::vector<Edge>>& edges) const {
+std::vector<std::vector<size_t>> Components(const Edges& edges) {
     constexpr size_t kUnseen = SIZE_MAX;
     struct Frame {
         size_t node, next_edge;
@@ -157,7 +153,7 @@ std::vector<std::vector<size_t>> Graph::Components(
     return components;
 }
 
-std::string Graph::CycleText(const std::vector<Edge>& cycle, size_t first, std::string_view what,
+std::string Judge::CycleText(const std::vector<Edge>& cycle, size_t first, std::string_view what,
                              std::string_view verb) const {
     std::string text = Cat(what, " cycle: ");
     for (size_t i = 0; i < cycle.size() && i < kMostShown; ++i) {
@@ -174,8 +170,8 @@ std::string Graph::CycleText(const std::vector<Edge>& cycle, size_t first, std::
     return text;
 }
 
-void Graph::RefuseCycles(const std::vector<std::vector<Edge>>& edges, std::string_view what,
-                         std::string_view verb, std::string_view hint) {
+void Judge::RefuseCycles(const Edges& edges, std::string_view what, std::string_view verb,
+                         std::string_view hint) {
     for (std::vector<size_t>& members : Components(edges)) {
         std::sort(members.begin(), members.end());
         auto is_member = [&](size_t node) {
@@ -207,38 +203,109 @@ void Graph::RefuseCycles(const std::vector<std::vector<Edge>>& edges, std::strin
     }
 }
 
-// What requires a refused unit is refused, and so on.
-void Graph::RefuseRequirers() {
-    std::vector<std::vector<Edge>> required_by(units_.size());
+void Judge::RefuseRequirers(const Edges& required) {
+    Edges required_by(units_.size());
     for (size_t i = 0; i < units_.size(); ++i)
-        for (const Edge& edge : requires_[i]) required_by[edge.to].push_back({i, i, edge.key});
+        for (const Edge& edge : required[i]) required_by[edge.to].push_back({i, i, edge.key});
     std::vector<size_t> work;
     for (size_t i = 0; i < units_.size(); ++i)
         if (units_[i].refused) work.push_back(i);
     while (!work.empty()) {
         const size_t refused = work.back();
         work.pop_back();
+        const std::string text =
+            Cat("unit ", Quote(units_[refused].unit.name), ", which this one needs, is refused");
         for (const Edge& edge : required_by[refused]) {
-            const bool was = units_[edge.to].refused;
-            Report(edge.to, Severity::kError, edge.key,
-                   Cat("unit ", Quote(units_[refused].unit.name),
-                       ", which this one needs, is refused"),
+            LoadedUnit& requirer = units_[edge.to];
+            // Said by an earlier call.
+            if (std::ranges::any_of(requirer.problems,
+                                    [&](const Problem& old) { return old.text == text; }))
+                continue;
+            if (!requirer.refused) work.push_back(edge.to);
+            Report(edge.to, Severity::kError, edge.key, text,
                    Cat("mend ", units_[refused].unit.path));
-            if (!was) work.push_back(edge.to);
         }
     }
 }
 
+// Now that messages have named what the files say, the rest of husk reads what is meant.
+void ImplyNetworkOwners(std::vector<LoadedUnit>& units) {
+    for (LoadedUnit& loaded : units) {
+        const std::string owner = NetworkOwner(loaded.unit);
+        if (owner.empty()) continue;
+        for (auto* list : {&loaded.unit.unit.after, &loaded.unit.unit.requires_})
+            if (std::find(list->begin(), list->end(), owner) == list->end()) list->push_back(owner);
+    }
+}
+
+// Whom a unit that is started starts too, and so on.
+std::vector<bool> StartedAtBoot(const std::vector<LoadedUnit>& units, const UnitGraph& graph) {
+    std::vector<bool> started(units.size());
+    std::vector<size_t> work;
+    auto start = [&](size_t unit) {
+        if (started[unit] || units[unit].refused) return;
+        started[unit] = true;
+        work.push_back(unit);
+    };
+    for (size_t i = 0; i < units.size(); ++i)
+        if (units[i].unit.install.enabled) start(i);
+    while (!work.empty()) {
+        const size_t unit = work.back();
+        work.pop_back();
+        for (const Edges* edges : {&graph.requires_, &graph.wants})
+            for (const Edge& edge : (*edges)[unit]) start(edge.to);
+    }
+    return started;
+}
+
 }  // namespace
+
+UnitGraph BuildGraph(const std::vector<LoadedUnit>& units) { return Builder(units).Build(); }
+
+StartOrder OrderOfStart(const std::vector<LoadedUnit>& units, const UnitGraph& graph) {
+    const std::vector<bool> started = StartedAtBoot(units, graph);
+    StartOrder order;
+    std::vector<size_t> waits_for(units.size());
+    std::vector<std::vector<size_t>> waited_for_by(units.size());
+    std::vector<size_t> level;
+    for (size_t i = 0; i < units.size(); ++i) {
+        if (!started[i]) {
+            if (!units[i].refused) order.on_demand.push_back(i);
+            continue;
+        }
+        for (const Edge& edge : graph.after[i]) {
+            if (!started[edge.to]) continue;
+            ++waits_for[i];
+            waited_for_by[edge.to].push_back(i);
+        }
+        if (waits_for[i] == 0) level.push_back(i);
+    }
+    // Cycles are refused, so everybody's turn comes.
+    while (!level.empty()) {
+        std::vector<size_t> next;
+        for (const size_t unit : level)
+            for (const size_t waiter : waited_for_by[unit])
+                if (--waits_for[waiter] == 0) next.push_back(waiter);
+        std::sort(next.begin(), next.end());
+        order.levels.push_back(std::exchange(level, std::move(next)));
+    }
+    return order;
+}
+
+void RefuseRequirers(std::vector<LoadedUnit>& units, const UnitGraph& graph) {
+    Judge(units).RefuseRequirers(graph.requires_);
+}
 
 void CheckAcrossUnits(std::vector<LoadedUnit>& units, const AbsentUnit& absent) {
     for (LoadedUnit& unit : units) unit.refused = unit.refused || HasErrors(unit.problems);
-    Graph graph(units, absent);
-    graph.Build();
-    graph.RefuseCycles(graph.after(), "ordering", "after", "drop one of these After= or Before=");
-    graph.RefuseCycles(graph.required(), "requirement", "requires",
+    const UnitGraph graph = BuildGraph(units);
+    Judge judge(units);
+    judge.ReportUnresolved(graph, absent);
+    judge.RefuseCycles(graph.after, "ordering", "after", "drop one of these After= or Before=");
+    judge.RefuseCycles(graph.requires_, "requirement", "requires",
                        "drop one of these Requires=, or write Wants=");
-    graph.RefuseRequirers();
+    judge.RefuseRequirers(graph.requires_);
+    ImplyNetworkOwners(units);
 }
 
 }  // namespace husk::config
