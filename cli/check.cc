@@ -1,37 +1,24 @@
 #include "cli/check.h"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-// Output comes from our own calls alone; a wrong one must not bring the program down.
-#define RAPIDJSON_ASSERT(x) ((void)(x))
-#include <rapidjson/stringbuffer.h>
-#include <rapidjson/writer.h>
-
 #include "base/file.h"
 #include "base/text.h"
-#include "base/utf8.h"
-#include "config/load.h"
-#include "config/problem.h"
+#include "cli/check_report.h"
+#include "cli/unit_paths.h"
+#include "config/kernel_needs.h"
 #include "config/reference.h"
 
 namespace husk::cli {
 namespace {
 
-using config::LoadedFolder;
-using config::LoadedUnit;
-using config::Problem;
-using config::Problems;
-using config::Severity;
-
-constexpr char kSystemConfig[] = "/etc/husk/system.conf";
-
 constexpr char kUsage[] =
-    "usage: husk check [--json] [PATH...]\n"
+    "usage: husk check [--json] [--kernel-config FILE] [PATH...]\n"
     "       husk check --reference man|markdown\n"
     "\n"
     "Checks unit files as the supervisor reads them and prints every problem.\n"
@@ -46,13 +33,17 @@ constexpr char kUsage[] =
     "                            {\"version\": 1,\n"
     "                             \"units\": [{\"name\", \"path\", \"refused\", \"problems\": "
     "[PROBLEM...]}...],\n"
-    "                             \"problems\": [PROBLEM...],   (of folders, system.conf and stray "
-    "files)\n"
+    "                             \"problems\": [PROBLEM...],   (of folders, system.conf, stray "
+    "files, the kernel)\n"
     "                             \"summary\": {\"units\", \"refused\", \"errors\", "
     "\"warnings\"}}\n"
     "                            PROBLEM is {\"severity\": \"error\"|\"warning\", \"file\", "
     "\"line\", \"key\", \"text\", \"hint\"};\n"
     "                            line 0 is the file as a whole, key and hint may be empty\n"
+    "  --kernel-config FILE      says too which units a kernel would refuse, and for which missing "
+    "option: FILE is its\n"
+    "                            .config, as in /boot/config-VERSION. husk.units(5) lists the "
+    "options\n"
     "  --reference man|markdown  prints the reference of all keys\n"
     "  --help                    prints this\n"
     "\n"
@@ -61,16 +52,8 @@ constexpr char kUsage[] =
 struct Options {
     bool json = false;
     std::string reference;
+    std::string kernel_config;
     std::vector<std::string> paths;
-};
-
-struct Counts {
-    size_t units = 0, refused = 0, errors = 0, warnings = 0;
-};
-
-struct Checked {
-    std::vector<LoadedUnit> units;
-    Problems problems;
 };
 
 void Say(int fd, std::string_view text) {
@@ -83,139 +66,39 @@ int Usage(std::string_view complaint) {
     return 2;
 }
 
-void Add(Checked& checked, LoadedFolder loaded) {
-    for (LoadedUnit& unit : loaded.units) checked.units.push_back(std::move(unit));
-    for (Problem& problem : loaded.problems) checked.problems.push_back(std::move(problem));
+// A pipe is fine: --kernel-config <(zcat /proc/config.gz).
+void CheckKernelFile(const std::string& path, LoadedPaths& checked) {
+    auto text = ReadFile(path, config::kMaxKernelConfigBytes);
+    if (!text)
+        return checked.problems.push_back(
+            {config::Severity::kError, {path, 0}, {}, text.error().text(), {}});
+    auto kernel = config::ParseKernelConfig(path, *text);
+    if (!kernel) return checked.problems.push_back(std::move(kernel).error());
+    config::CheckKernel(*kernel, checked.units, checked.problems);
 }
 
-void AddSystemConfig(Checked& checked, const std::string& path) {
-    for (Problem& problem : config::LoadSystemConfig(path).problems)
-        checked.problems.push_back(std::move(problem));
+// The value of "--name VALUE" or "--name=VALUE", moving `i` on; nothing where `argv[i]` is neither.
+std::optional<std::string_view> TakeValue(std::string_view name, int& i, int argc, char** argv) {
+    std::string_view word = argv[i];
+    if (word == name && i + 1 < argc) return argv[++i];
+    if (!word.starts_with(name) || word.size() == name.size() || word[name.size()] != '=')
+        return std::nullopt;
+    return word.substr(name.size() + 1);
 }
 
-Checked CheckPaths(const std::vector<std::string>& paths) {
-    Checked checked;
-    if (paths.empty()) {
-        Add(checked, config::LoadUnits(config::DefaultUnitPath()));
-        AddSystemConfig(checked, kSystemConfig);
-        return checked;
-    }
-    std::vector<std::string> folders, files;
-    for (const std::string& path : paths) {
-        struct stat info {};
-        const bool exists = ::stat(path.c_str(), &info) == 0;
-        if (!exists && ::lstat(path.c_str(), &info) != 0)
-            checked.problems.push_back({Severity::kError, {path, 0}, {}, "does not exist", {}});
-        // A directory named like a unit is for the loader to complain of.
-        else if (exists && S_ISDIR(info.st_mode) && !path.ends_with(".container"))
-            folders.push_back(path);
-        else if (path == "system.conf" || path.ends_with("/system.conf"))
-            AddSystemConfig(checked, path);
-        else
-            files.push_back(path);
-    }
-    // "units/" and "units" shall read the same in messages.
-    for (std::string& folder : folders)
-        while (folder.size() > 1 && folder.ends_with('/')) folder.pop_back();
-    if (!folders.empty()) {
-        LoadedFolder loaded = config::LoadUnits(folders);
-        if (loaded.units.empty() && loaded.problems.empty())
-            loaded.problems.push_back({Severity::kWarning,
-                                       {folders.back(), 0},
-                                       {},
-                                       "holds no units",
-                                       "units are NAME.container"});
-        Add(checked, std::move(loaded));
-    }
-    if (!files.empty()) Add(checked, config::LoadUnitFiles(files));
-    return checked;
+int PrintReference(const std::string& format) {
+    if (format != "man" && format != "markdown")
+        return Usage(Cat("unknown format ", Quote(format), ": man or markdown"));
+    Say(STDOUT_FILENO, format == "man" ? config::ReferenceMan() : config::ReferenceMarkdown());
+    return 0;
 }
 
-Counts Count(const Checked& checked) {
-    Counts counts;
-    auto count = [&](const Problems& problems) {
-        for (const Problem& problem : problems)
-            ++(problem.severity == Severity::kError ? counts.errors : counts.warnings);
-    };
-    count(checked.problems);
-    for (const LoadedUnit& unit : checked.units) {
-        ++counts.units;
-        if (unit.refused) ++counts.refused;
-        count(unit.problems);
-    }
-    return counts;
-}
-
-std::string Plural(size_t count, std::string_view noun) {
-    return Cat(std::to_string(count), " ", noun, count == 1 ? "" : "s");
-}
-
-std::string TextReport(const Checked& checked, const Counts& counts) {
-    std::string out;
-    for (const Problem& problem : checked.problems) out += Cat(config::Describe(problem), "\n");
-    for (const LoadedUnit& unit : checked.units)
-        for (const Problem& problem : unit.problems) out += Cat(config::Describe(problem), "\n");
-    out += Cat(Plural(counts.units, "unit"), ", ", std::to_string(counts.refused), " refused, ",
-               Plural(counts.errors, "error"), ", ", Plural(counts.warnings, "warning"), "\n");
-    return out;
-}
-
-using Writer = rapidjson::Writer<rapidjson::StringBuffer>;
-
-// Unit files may hold any bytes, JSON may not.
-void PutText(Writer& writer, const char* name, std::string_view text) {
-    const std::string valid = ValidUtf8(text);
-    writer.Key(name);
-    writer.String(valid.data(), static_cast<rapidjson::SizeType>(valid.size()));
-}
-
-void PutProblems(Writer& writer, const Problems& problems) {
-    writer.Key("problems");
-    writer.StartArray();
-    for (const Problem& problem : problems) {
-        writer.StartObject();
-        PutText(writer, "severity", problem.severity == Severity::kError ? "error" : "warning");
-        PutText(writer, "file", problem.at.file);
-        writer.Key("line");
-        writer.Int(problem.at.line);
-        PutText(writer, "key", problem.key);
-        PutText(writer, "text", problem.text);
-        PutText(writer, "hint", problem.hint);
-        writer.EndObject();
-    }
-    writer.EndArray();
-}
-
-std::string JsonReport(const Checked& checked, const Counts& counts) {
-    rapidjson::StringBuffer buffer;
-    Writer writer(buffer);
-    writer.StartObject();
-    writer.Key("version");
-    writer.Int(1);
-    writer.Key("units");
-    writer.StartArray();
-    for (const LoadedUnit& unit : checked.units) {
-        writer.StartObject();
-        PutText(writer, "name", unit.unit.name);
-        PutText(writer, "path", unit.unit.path);
-        writer.Key("refused");
-        writer.Bool(unit.refused);
-        PutProblems(writer, unit.problems);
-        writer.EndObject();
-    }
-    writer.EndArray();
-    PutProblems(writer, checked.problems);
-    writer.Key("summary");
-    writer.StartObject();
-    for (auto [name, count] :
-         {std::pair("units", counts.units), std::pair("refused", counts.refused),
-          std::pair("errors", counts.errors), std::pair("warnings", counts.warnings)}) {
-        writer.Key(name);
-        writer.Uint64(count);
-    }
-    writer.EndObject();
-    writer.EndObject();
-    return Cat(std::string_view(buffer.GetString(), buffer.GetSize()), "\n");
+int Run(const Options& options) {
+    if (!options.reference.empty()) return PrintReference(options.reference);
+    LoadedPaths checked = LoadPaths(options.paths);
+    if (!options.kernel_config.empty()) CheckKernelFile(options.kernel_config, checked);
+    Say(STDOUT_FILENO, options.json ? JsonReport(checked) : TextReport(checked));
+    return Count(checked).errors > 0 ? 1 : 0;
 }
 
 }  // namespace
@@ -235,26 +118,19 @@ int CheckMain(int argc, char** argv) {
         } else if (word == "--help" || word == "-h") {
             Say(STDOUT_FILENO, kUsage);
             return 0;
-        } else if (word == "--reference" && i + 1 < argc) {
-            options.reference = argv[++i];
-        } else if (word.starts_with("--reference=")) {
-            options.reference = word.substr(word.find('=') + 1);
+        } else if (auto format = TakeValue("--reference", i, argc, argv)) {
+            options.reference = *format;
+        } else if (auto file = TakeValue("--kernel-config", i, argc, argv)) {
+            options.kernel_config = *file;
+        } else if (word == "--reference") {
+            return Usage("--reference needs a format: man or markdown");
+        } else if (word == "--kernel-config") {
+            return Usage("--kernel-config needs a file: a kernel's .config");
         } else {
-            return Usage(word == "--reference" ? "--reference needs a format: man or markdown"
-                                               : Cat("unknown option ", Quote(word)));
+            return Usage(Cat("unknown option ", Quote(word)));
         }
     }
-    if (!options.reference.empty()) {
-        if (options.reference != "man" && options.reference != "markdown")
-            return Usage(Cat("unknown format ", Quote(options.reference), ": man or markdown"));
-        Say(STDOUT_FILENO,
-            options.reference == "man" ? config::ReferenceMan() : config::ReferenceMarkdown());
-        return 0;
-    }
-    const Checked checked = CheckPaths(options.paths);
-    const Counts counts = Count(checked);
-    Say(STDOUT_FILENO, options.json ? JsonReport(checked, counts) : TextReport(checked, counts));
-    return counts.errors > 0 ? 1 : 0;
+    return Run(options);
 }
 
 }  // namespace husk::cli

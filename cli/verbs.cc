@@ -24,6 +24,7 @@ constexpr Option kLogsOptions[] = {
     {'o', "output", "FORMAT", "short (with times), cat (text), json (a line each)"},
 };
 constexpr Option kCheckOptions[] = {
+    {'\0', "kernel-config", "FILE", "a kernel's .config: what it lacks for these units"},
     {'\0', "reference", "man|markdown", "print the reference of all keys"},
 };
 constexpr Option kRunningOptions[] = {

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/text.h"
+#include "config/kernel_needs.h"
 #include "config/keys.h"
 #include "config/limits.h"
 
@@ -142,6 +143,21 @@ void AddLimits(std::vector<Block>& page) {
              Capitalised(limit.what)});
 }
 
+// One line a need: the option, what for, and which keys ask for it.
+void AddKernelNeeds(std::vector<Block>& page) {
+    page.push_back({Kind::kHeading, "Kernel options"});
+    page.push_back({kText,
+                    "Options that a kernel needs. 'husk check --kernel-config FILE' looks at the "
+                    ".config of one."});
+    for (const KernelNeed& need : KernelNeeds()) {
+        std::string term = Cat("CONFIG_", need.option);
+        if (!need.alternative.empty()) term += Cat(" or CONFIG_", need.alternative);
+        std::string text = Cat(Capitalised(need.what_for), ".");
+        if (need.keys != nullptr) text += Cat(" Needed by ", need.keys, ".");
+        page.push_back({Kind::kItem, std::move(text), std::move(term)});
+    }
+}
+
 std::vector<Block> Page() {
     std::vector<Block> page;
     AddFormat(page);
@@ -152,6 +168,7 @@ std::vector<Block> Page() {
          "/etc/husk/system.conf has the same format and its own sections: [System], [Network] and "
          "[Manager]. A key that is wrong keeps its default, and is reported."});
     AddKeys(page, SystemSections());
+    AddKernelNeeds(page);
     AddLimits(page);
     return page;
 }

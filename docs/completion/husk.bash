@@ -18,6 +18,7 @@ _husk() {
                 -- "$current"))
             return ;;
         --reference) COMPREPLY=($(compgen -W "man markdown" -- "$current")); return ;;
+        --kernel-config) COMPREPLY=($(compgen -f -- "$current")); return ;;
         --run-dir) COMPREPLY=($(compgen -d -- "$current")); return ;;
         -n | --lines | -S | --since | --confirm) return ;;
     esac
@@ -29,7 +30,7 @@ _husk() {
             is-system-running) words+=" --wait" ;;
             plan | reload) words+=" --partial" ;;
             apply) words+=" --confirm" ;;
-            check) words="--json --reference --help" ;;
+            check) words="--json --kernel-config --reference --help" ;;
             supervise)
                 words="--units --config --run-dir --state-dir --cgroup --debug --help" ;;
         esac

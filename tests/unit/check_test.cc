@@ -12,6 +12,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "config/kernel_needs.h"
 #include "config/reference.h"
 
 namespace husk::cli {
@@ -141,6 +142,35 @@ TEST_F(Check, WrongUsageIsTwoAndHelpIsZero) {
     Ran help = Run({"--help"});
     EXPECT_EQ(help.status, 0);
     EXPECT_TRUE(help.output.starts_with("usage: husk check"));
+}
+
+TEST_F(Check, AKernelConfigSaysWhichUnitsThatKernelWouldRefuse) {
+    Write("web.container", "[Container]\nImage=web\nExec=/x\nOverlay=volatile\n");
+    std::string kernel;
+    for (const auto& need : config::KernelNeeds())
+        if (need.option != "OVERLAY_FS") kernel += Cat("CONFIG_", need.option, "=y\n");
+    Write("kernel", kernel);
+    Ran ran = Run({"--kernel-config", root_ + "/kernel", root_});
+    EXPECT_EQ(ran.output,
+              "/web.container:4: error: key 'Overlay' needs CONFIG_OVERLAY_FS, which this kernel "
+              "lacks (what is written to the root goes to an overlay)\n"
+              "1 unit, 1 refused, 1 error, 0 warnings\n");
+    EXPECT_EQ(ran.status, 1);
+    Write("kernel", kernel + "CONFIG_OVERLAY_FS=m\n");
+    EXPECT_EQ(Run({Cat("--kernel-config=", root_, "/kernel"), root_}).output,
+              "1 unit, 0 refused, 0 errors, 0 warnings\n");
+}
+
+TEST_F(Check, WhatIsNoKernelConfigIsAnErrorAndNoMore) {
+    Write("web.container", "[Container]\nExec=/x\n");
+    EXPECT_EQ(Run({"--kernel-config", root_ + "/web.container", root_}).output,
+              "/web.container:1: error: is not a line of a kernel's configuration (give what the "
+              "kernel's build left as .config, or /boot/config-VERSION)\n"
+              "1 unit, 0 refused, 1 error, 0 warnings\n");
+    EXPECT_EQ(Run({"--kernel-config", root_ + "/gone", root_}).output,
+              "/gone: error: open '/gone': No such file or directory\n"
+              "1 unit, 0 refused, 1 error, 0 warnings\n");
+    EXPECT_EQ(Run({"--kernel-config"}, STDERR_FILENO).status, 2);
 }
 
 TEST_F(Check, TheReferenceIsPrinted) {

@@ -1,0 +1,65 @@
+#include "cli/unit_paths.h"
+
+#include <sys/stat.h>
+
+namespace husk::cli {
+namespace {
+
+using config::LoadedFolder;
+using config::LoadedUnit;
+using config::Problem;
+using config::Severity;
+
+constexpr char kSystemConfig[] = "/etc/husk/system.conf";
+
+void Add(LoadedPaths& out, LoadedFolder loaded) {
+    for (LoadedUnit& unit : loaded.units) out.units.push_back(std::move(unit));
+    for (Problem& problem : loaded.problems) out.problems.push_back(std::move(problem));
+}
+
+void AddSystemConfig(LoadedPaths& out, const std::string& path) {
+    for (Problem& problem : config::LoadSystemConfig(path).problems)
+        out.problems.push_back(std::move(problem));
+}
+
+}  // namespace
+
+LoadedPaths LoadPaths(const std::vector<std::string>& paths) {
+    LoadedPaths out;
+    if (paths.empty()) {
+        Add(out, config::LoadUnits(config::DefaultUnitPath()));
+        AddSystemConfig(out, kSystemConfig);
+        return out;
+    }
+    std::vector<std::string> folders, files;
+    for (const std::string& path : paths) {
+        struct stat info {};
+        const bool exists = ::stat(path.c_str(), &info) == 0;
+        if (!exists && ::lstat(path.c_str(), &info) != 0)
+            out.problems.push_back({Severity::kError, {path, 0}, {}, "does not exist", {}});
+        // A directory named like a unit is for the loader to complain of.
+        else if (exists && S_ISDIR(info.st_mode) && !path.ends_with(".container"))
+            folders.push_back(path);
+        else if (path == "system.conf" || path.ends_with("/system.conf"))
+            AddSystemConfig(out, path);
+        else
+            files.push_back(path);
+    }
+    // "units/" and "units" shall read the same in messages.
+    for (std::string& folder : folders)
+        while (folder.size() > 1 && folder.ends_with('/')) folder.pop_back();
+    if (!folders.empty()) {
+        LoadedFolder loaded = config::LoadUnits(folders);
+        if (loaded.units.empty() && loaded.problems.empty())
+            loaded.problems.push_back({Severity::kWarning,
+                                       {folders.back(), 0},
+                                       {},
+                                       "holds no units",
+                                       "units are NAME.container"});
+        Add(out, std::move(loaded));
+    }
+    if (!files.empty()) Add(out, config::LoadUnitFiles(files));
+    return out;
+}
+
+}  // namespace husk::cli
