@@ -4,6 +4,7 @@
 
 #include "cli/check.h"
 #include "cli/commands.h"
+#include "cli/graph.h"
 #include "supervisor/supervise.h"
 
 namespace husk::cli {
@@ -26,6 +27,9 @@ constexpr Option kLogsOptions[] = {
 constexpr Option kCheckOptions[] = {
     {'\0', "kernel-config", "FILE", "a kernel's .config: what it lacks for these units"},
     {'\0', "reference", "man|markdown", "print the reference of all keys"},
+};
+constexpr Option kGraphOptions[] = {
+    {'\0', "dot", nullptr, "print the graph for Graphviz"},
 };
 constexpr Option kRunningOptions[] = {
     {'w', "wait", nullptr, "wait until the boot has settled"},
@@ -199,6 +203,8 @@ constexpr Verb kVerbs[] = {
      nullptr},
     {"check", VerbGroup::kFiles, "[PATH…]", "find the errors in unit files", "", kCheckOptions, 0,
      kAnyNumber, nullptr, CheckMain},
+    {"graph", VerbGroup::kFiles, "[PATH…|UNIT…]", "who needs whom, and who starts when", "",
+     kGraphOptions, 0, kAnyNumber, nullptr, GraphMain},
     {"version",
      VerbGroup::kFiles,
      "",

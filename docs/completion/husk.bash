@@ -31,6 +31,7 @@ _husk() {
             plan | reload) words+=" --partial" ;;
             apply) words+=" --confirm" ;;
             check) words="--json --kernel-config --reference --help" ;;
+            graph) words="--dot --json --help" ;;
             supervise)
                 words="--units --config --run-dir --state-dir --cgroup --debug --help" ;;
         esac
@@ -43,6 +44,9 @@ _husk() {
             COMPREPLY=($(compgen -W "$words" -- "$current")) ;;
         plan | apply) COMPREPLY=($(compgen -d -- "$current")) ;;
         check) COMPREPLY=($(compgen -f -- "$current")) ;;
+        graph)
+            words=$(husk list 2>/dev/null)
+            COMPREPLY=($(compgen -f -- "$current") $(compgen -W "$words" -- "$current")) ;;
         help) COMPREPLY=($(compgen -W "$verbs" -- "$current")) ;;
     esac
 }
