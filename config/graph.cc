@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "config/rules.h"
+#include "config/warnings.h"
 
 namespace husk::config {
 namespace {
@@ -306,6 +307,7 @@ void CheckAcrossUnits(std::vector<LoadedUnit>& units, const AbsentUnit& absent) 
                        "drop one of these Requires=, or write Wants=");
     judge.RefuseRequirers(graph.requires_);
     ImplyNetworkOwners(units);
+    WarnOfOddities(units);
 }
 
 }  // namespace husk::config
