@@ -25,8 +25,8 @@ void WarnOfLittleMemory(LoadedUnit& loaded) {
     const bool twin = FindGiven(loaded.unit, "Container.Memory") != nullptr;
     const std::string_view key = twin ? "Container.Memory" : "Service.MemoryMax";
     Warn(loaded, key,
-         Cat("key ", Quote(key.substr(key.find('.') + 1)), ": no program starts with ",
-             FormatBytes(most.value)),
+         Cat("key ", Quote(key.substr(key.find('.') + 1)), ": ", FormatBytes(most.value),
+             " are hardly enough for a program to start"),
          "sizes are bytes, or have K, M or G behind them");
 }
 

@@ -34,13 +34,13 @@ TEST(ConfigWarnings, AnOrdinaryUnitHasNone) {
     EXPECT_EQ(Warnings({"Memory=256K\nStopTimeout=100\nVolume=/a:/a\n"}), "");
 }
 
-TEST(ConfigWarnings, NoProgramStartsWithSoLittleMemory) {
+TEST(ConfigWarnings, ALimitThatHardlyLetsAProgramStartIsSaid) {
     EXPECT_EQ(Warnings({"Memory=64\n"}),
-              "a:3: warning: key 'Memory': no program starts with 64B (sizes are bytes, or have K, "
-              "M or G behind them)\n");
+              "a:3: warning: key 'Memory': 64B are hardly enough for a program to start (sizes are "
+              "bytes, or have K, M or G behind them)\n");
     EXPECT_EQ(Warnings({"[Service]\nMemoryMax=255K\n"}),
-              "a:4: warning: key 'MemoryMax': no program starts with 255.0K (sizes are bytes, or "
-              "have K, M or G behind them)\n");
+              "a:4: warning: key 'MemoryMax': 255.0K are hardly enough for a program to start "
+              "(sizes are bytes, or have K, M or G behind them)\n");
     EXPECT_EQ(Warnings({"[Service]\nMemoryMax=1%\n"}), "");
 }
 
