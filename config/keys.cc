@@ -129,7 +129,8 @@ class Applying {
             return Report(entry.line, entry.key,
                           AdviseOnKey(NamesOf(sections_), section.name, entry.key));
         const KeyCode<Target>& code = row->code;
-        const Place at{file_number_, entry.line};
+        static_assert(kMaxFileBytes <= size_t{UINT16_MAX} + 1);  // an entry takes two bytes more
+        const Place at{file_number_, static_cast<uint16_t>(entry.line)};
         auto parsed = code.parse(target_, {entry.value, specifiers_, at, defaults_});
         if (!parsed) ReportValue(entry, std::move(parsed).error());
         if (code.later)
@@ -263,6 +264,23 @@ void ApplyUnitFile(Unit& unit, const IniFile& file, std::string_view file_name,
     const std::string name = unit.name;
     const Specifiers specifiers{name, host};
     Applying<Unit>(unit, UnitSections(), specifiers, file_name, problems, kept).ApplyFile(file);
+}
+
+void ApplyNetworkFile(NetworkDefinition& network, const IniFile& file, std::string_view file_name,
+                      const HostFacts& host, Problems& problems) {
+    const std::string name = network.name;
+    const Specifiers specifiers{name, host};
+    Applying<NetworkDefinition>(network, NetworkSections(), specifiers, file_name, problems,
+                                nullptr)
+        .ApplyFile(file);
+}
+
+void ApplyVolumeFile(VolumeDefinition& volume, const IniFile& file, std::string_view file_name,
+                     const HostFacts& host, Problems& problems) {
+    const std::string name = volume.name;
+    const Specifiers specifiers{name, host};
+    Applying<VolumeDefinition>(volume, VolumeSections(), specifiers, file_name, problems, nullptr)
+        .ApplyFile(file);
 }
 
 void ApplySystemFile(SystemConfig& config, const IniFile& file, std::string_view file_name,

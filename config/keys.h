@@ -111,6 +111,8 @@ using UnitInput = KeyInput<Unit>;
 // Sections in the order of the reference.
 std::span<const KeySection<Unit>> UnitSections();
 std::span<const KeySection<SystemConfig>> SystemSections();
+std::span<const KeySection<NetworkDefinition>> NetworkSections();
+std::span<const KeySection<VolumeDefinition>> VolumeSections();
 
 // One file's tables of rows.
 std::span<const UnitKey> UnitSectionKeys();
@@ -147,6 +149,10 @@ using Assignments = std::vector<Assignment>;
 // there, the text of what holds in the end in it.
 void ApplyUnitFile(Unit& unit, const IniFile& file, std::string_view file_name,
                    const HostFacts& host, Problems& problems, Assignments* kept = nullptr);
+void ApplyNetworkFile(NetworkDefinition& network, const IniFile& file, std::string_view file_name,
+                      const HostFacts& host, Problems& problems);
+void ApplyVolumeFile(VolumeDefinition& volume, const IniFile& file, std::string_view file_name,
+                     const HostFacts& host, Problems& problems);
 void ApplySystemFile(SystemConfig& config, const IniFile& file, std::string_view file_name,
                      const HostFacts& host, Problems& problems, Assignments* kept = nullptr);
 

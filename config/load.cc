@@ -9,7 +9,9 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "config/container_values.h"
 #include "config/keys.h"
+#include "config/limits.h"
 #include "config/rules.h"
 #include "config/unit_file.h"
 
@@ -18,8 +20,7 @@ namespace {
 
 constexpr std::string_view kSuffix = ".container";
 constexpr std::string_view kDropInSuffix = ".container.d";
-// Each unit takes some kilobytes of the supervisor; a folder with more than this is a mistake.
-constexpr size_t kMaxUnits = 20'000;
+constexpr std::string_view kVolumeSuffix = ".volume";
 
 // What the specifiers say; a fact that cannot be had stays empty, and asking for it is an error.
 HostFacts ReadHostFacts() {
@@ -83,7 +84,13 @@ class Loader {
                 std::string hint = {}) {
         AddProblem(out_.problems, severity, {path, 0}, {}, std::move(text), std::move(hint));
     }
-    void TakeDropIns(const std::string& unit, const std::string& folder);
+    using FoundFiles = std::map<std::string, Found, std::less<>>;
+    void TakeDropIns(Found& found, const std::string& folder);
+    bool TakeResource(const std::string& folder, const std::string& name);
+    template <auto Apply, typename Definition>
+    bool ReadResource(Definition& definition, const Found& found);
+    void LoadResources();
+    void UseVolumes();
     void TakeStranger(const std::string& folder, const std::string& name);
     void LoadFound(const std::string& name, Found& found);
     void LoadUnit(const std::string& name, Found& found, bool on_demand);
@@ -96,7 +103,8 @@ class Loader {
 
     const LoadOptions& options_;
     HostFacts host_;
-    std::map<std::string, Found, std::less<>> found_;
+    FoundFiles found_;
+    FoundFiles networks_, volumes_;
     LoadedFolder out_;
 };
 
@@ -106,8 +114,8 @@ void Loader::TakeStranger(const std::string& folder, const std::string& name) {
     const size_t dot = name.rfind('.');
     if (name.starts_with('.') || name.ends_with('~') || dot == name.npos) return;
     const std::string_view suffix = std::string_view(name).substr(dot + 1);
-    for (std::string_view known : {"network", "volume", "pod", "kube", "image", "build", "service",
-                                   "timer", "socket", "target"})
+    for (std::string_view known :
+         {"pod", "kube", "image", "build", "service", "timer", "socket", "target"})
         if (suffix == known)
             return Report(Severity::kWarning, path, Cat("'.", suffix, "' files are not supported"),
                           "it is ignored; units are NAME.container");
@@ -116,12 +124,34 @@ void Loader::TakeStranger(const std::string& folder, const std::string& name) {
                Cat("did you mean ", Quote(Cat(name.substr(0, dot), kSuffix)), "?"));
 }
 
-void Loader::TakeDropIns(const std::string& unit, const std::string& folder) {
+void Loader::TakeDropIns(Found& found, const std::string& folder) {
     auto names = ListDirectory(folder);
     if (!names) return Report(Severity::kError, folder, names.error().text());
     for (const std::string& name : *names)
         if (name.ends_with(".conf") && !name.starts_with('.'))
-            found_[unit].drop_ins[name] = Cat(folder, "/", name);
+            found.drop_ins[name] = Cat(folder, "/", name);
+}
+
+// NAME.network and NAME.volume, and the folders of their drop-ins; false for all else.
+bool Loader::TakeResource(const std::string& folder, const std::string& name) {
+    for (auto [suffix, files] : {std::pair{std::string_view(".network"), &networks_},
+                                 std::pair{kVolumeSuffix, &volumes_}}) {
+        std::string_view stem = name;
+        const bool drop_ins = stem.ends_with(".d");
+        if (drop_ins) stem.remove_suffix(2);
+        if (!stem.ends_with(suffix) || name.starts_with('.')) continue;
+        stem.remove_suffix(suffix.size());
+        const std::string path = Cat(folder, "/", name);
+        if (!IsVolumeName(stem))
+            Report(Severity::kError, path, Cat(Quote(stem), " is not a name"),
+                   "letters, digits and . _ -, at most 100 bytes");
+        else if (drop_ins)
+            TakeDropIns((*files)[std::string(stem)], path);
+        else
+            (*files)[std::string(stem)].path = path;
+        return true;
+    }
+    return false;
 }
 
 void Loader::TakeFolder(const std::string& folder) {
@@ -134,7 +164,7 @@ void Loader::TakeFolder(const std::string& folder) {
         const bool drop_ins = name.ends_with(kDropInSuffix);
         const std::string_view suffix = drop_ins ? kDropInSuffix : kSuffix;
         if (!name.ends_with(suffix) || name.starts_with('.')) {
-            TakeStranger(folder, name);
+            if (!TakeResource(folder, name)) TakeStranger(folder, name);
             continue;
         }
         const std::string unit = name.substr(0, name.size() - suffix.size());
@@ -143,7 +173,7 @@ void Loader::TakeFolder(const std::string& folder) {
             Report(Severity::kError, path, Cat(Quote(unit), " is not a unit name"),
                    "letters, digits and . _ - @ :, at most 100 bytes");
         else if (drop_ins)
-            TakeDropIns(unit, path);
+            TakeDropIns(found_[unit], path);
         else
             found_[unit].path = path;
     }
@@ -152,6 +182,13 @@ void Loader::TakeFolder(const std::string& folder) {
 void Loader::TakeFile(const std::string& path) {
     const size_t slash = path.rfind('/');
     const std::string file = path.substr(slash == path.npos ? 0 : slash + 1);
+    if (file.ends_with(".network") || file.ends_with(kVolumeSuffix)) {
+        (void)TakeResource(path.substr(0, slash == path.npos ? 0 : slash), file);  // it is one
+        auto& files = file.ends_with(kVolumeSuffix) ? volumes_ : networks_;
+        const auto found = files.find(file.substr(0, file.rfind('.')));
+        if (found != files.end()) found->second.path = path;
+        return;
+    }
     const std::string unit = file.substr(0, file.size() - std::min(file.size(), kSuffix.size()));
     if (!file.ends_with(kSuffix) || !IsUnitName(unit))
         return Report(Severity::kError, path, "is not a unit file", "units are NAME.container");
@@ -160,7 +197,73 @@ void Loader::TakeFile(const std::string& path) {
                Cat("the other is ", found_[unit].path));
     found_[unit].path = path;
     const std::string beside = Cat(path, ".d");
-    if (::access(beside.c_str(), F_OK) == 0) TakeDropIns(unit, beside);
+    if (::access(beside.c_str(), F_OK) == 0) TakeDropIns(found_[unit], beside);
+}
+
+// Main file, then drop-ins. False where there is nothing: drop-ins alone, or a mask.
+template <auto Apply, typename Definition>
+bool Loader::ReadResource(Definition& definition, const Found& found) {
+    definition.path = found.path;
+    std::vector<std::string> paths = {found.path};
+    for (const auto& [file, path] : found.drop_ins) paths.push_back(path);
+    if (found.path.empty()) {
+        Report(Severity::kWarning, paths.back(),
+               Cat("drop-in of ", Quote(definition.name), ", which does not exist"));
+        return false;
+    }
+    for (const std::string& path : paths) {
+        UnitFile file = ReadUnitFile(path);
+        if (file.kind == UnitFile::Kind::kMask && path == found.path) return false;
+        if (file.kind == UnitFile::Kind::kMissing) Report(Severity::kError, path, "does not exist");
+        if (file.kind == UnitFile::Kind::kBad) out_.problems.push_back(std::move(file.problem));
+        if (file.kind != UnitFile::Kind::kText) continue;
+        IniFile entries = ReadIni(path, file.text);
+        std::move(entries.problems.begin(), entries.problems.end(),
+                  std::back_inserter(out_.problems));
+        Apply(definition, entries, path, host_, out_.problems);
+    }
+    return true;
+}
+
+void Loader::LoadResources() {
+    const auto has_errors_since = [&](size_t first) {
+        return std::any_of(out_.problems.begin() + static_cast<ptrdiff_t>(first),
+                           out_.problems.end(),
+                           [](const Problem& p) { return p.severity == Severity::kError; });
+    };
+    for (const auto& [name, found] : networks_) {
+        const size_t first = out_.problems.size();
+        LoadedNetwork loaded{.network = {.name = name}};
+        if (!ReadResource<ApplyNetworkFile>(loaded.network, found)) continue;
+        loaded.refused = has_errors_since(first);
+        out_.networks.push_back(std::move(loaded));
+    }
+    for (const auto& [name, found] : volumes_) {
+        const size_t first = out_.problems.size();
+        LoadedVolume loaded{.volume = {.name = name}};
+        if (!ReadResource<ApplyVolumeFile>(loaded.volume, found)) continue;
+        loaded.refused = has_errors_since(first);
+        out_.volumes.push_back(std::move(loaded));
+    }
+}
+
+// What a NAME.volume says goes to each unit that names it, which cannot run where it is refused.
+void Loader::UseVolumes() {
+    if (out_.volumes.empty()) return;
+    for (LoadedUnit& unit : out_.units)
+        for (Volume& volume : unit.unit.container.volumes) {
+            const auto found = std::find_if(
+                out_.volumes.begin(), out_.volumes.end(),
+                [&](const LoadedVolume& one) { return one.volume.name == volume.source; });
+            if (!volume.named || found == out_.volumes.end()) continue;
+            volume.user = found->volume.user;
+            volume.group = found->volume.group;
+            volume.mode = found->volume.mode;
+            if (found->refused)
+                AddProblem(unit.problems, Severity::kError, unit.unit.LocationOf(volume.at),
+                           "Volume", Cat("volume ", Quote(volume.source), " is refused"),
+                           Cat("mend ", found->volume.path));
+        }
 }
 
 // One file into the unit. The main file decides whether there is a unit at all.
@@ -212,7 +315,17 @@ void Loader::LoadUnit(const std::string& name, Found& found, bool on_demand) {
     std::map<std::string, std::string> drop_ins = found.drop_ins;
     if (auto general = found_.find(TemplateOf(name)); general != found_.end())
         drop_ins.insert(general->second.drop_ins.begin(), general->second.drop_ins.end());
-    for (const auto& [file, path] : drop_ins) Merge(unit, path, false);
+    size_t merged = 0;
+    for (const auto& [file, path] : drop_ins) {
+        if (++merged > kMaxDropIns) {
+            AddProblem(
+                unit.problems, Severity::kError, {path, 0}, {},
+                Cat("unit ", Quote(name), " has ", std::to_string(drop_ins.size()), " drop-ins"),
+                Cat("at most ", std::to_string(kMaxDropIns)));
+            break;
+        }
+        Merge(unit, path, false);
+    }
     // Rules across keys say nothing useful of a file that could not be read.
     if (readable) FinishUnit(unit.unit, unit.problems);
     if (on_demand) unit.unit.install.enabled = false;
@@ -273,6 +386,9 @@ LoadedFolder Loader::Finish(bool neighbours_exist) {
     out_.units.reserve(found_.size());  // growing would hold all of them twice
     for (auto& [name, found] : found_) LoadFound(name, found);
     InstantiateWanted();
+    found_.clear();
+    LoadResources();
+    UseVolumes();
     CheckAcrossUnits(out_.units, [&](std::string_view name, std::string_view asking_path) {
         return WhyAbsent(name, asking_path, neighbours_exist);
     });
@@ -314,8 +430,26 @@ LoadedUnit ParseUnit(std::string_view name, std::string_view file, std::string_v
     return unit;
 }
 
+Problems CheckNetworkText(std::string_view name, std::string_view file, std::string_view text) {
+    NetworkDefinition network{.name = std::string(name), .path = std::string(file)};
+    IniFile entries = ReadIni(file, text);
+    Problems problems = std::move(entries.problems);
+    ApplyNetworkFile(network, entries, file, {}, problems);
+    SortProblems(problems, file);
+    return problems;
+}
+
+Problems CheckVolumeText(std::string_view name, std::string_view file, std::string_view text) {
+    VolumeDefinition volume{.name = std::string(name), .path = std::string(file)};
+    IniFile entries = ReadIni(file, text);
+    Problems problems = std::move(entries.problems);
+    ApplyVolumeFile(volume, entries, file, {}, problems);
+    SortProblems(problems, file);
+    return problems;
+}
+
 LoadedSystemConfig LoadSystemConfig(const std::string& path, bool keep_assignments) {
-    LoadedSystemConfig out;
+    LoadedSystemConfig out{.path = path};
     UnitFile file = ReadUnitFile(path);
     if (file.kind == UnitFile::Kind::kBad) out.problems.push_back(std::move(file.problem));
     if (file.kind != UnitFile::Kind::kText) return out;

@@ -27,8 +27,20 @@ struct MaskedUnit {
     std::string name, path;
 };
 
+// NAME.network and NAME.volume, sorted by name. Their problems stand with those of folders.
+struct LoadedNetwork {
+    NetworkDefinition network;
+    bool refused = false;
+};
+struct LoadedVolume {
+    VolumeDefinition volume;
+    bool refused = false;  // and so is every unit that names it
+};
+
 struct LoadedFolder {
     std::vector<LoadedUnit> units;  // sorted by name
+    std::vector<LoadedNetwork> networks;
+    std::vector<LoadedVolume> volumes;
     std::vector<MaskedUnit> masked;
     std::vector<std::string> templates;  // "NAME@", sorted
     Problems problems;                   // of folders and of files that are no units
@@ -59,8 +71,12 @@ LoadedFolder LoadUnitFiles(const std::vector<std::string>& files, const LoadOpti
 
 // Types one unit from text: the pure heart of the above, for tests and fuzzers.
 LoadedUnit ParseUnit(std::string_view name, std::string_view file, std::string_view text);
+// What is wrong with the text of a NAME.network, and of a NAME.volume. Pure.
+Problems CheckNetworkText(std::string_view name, std::string_view file, std::string_view text);
+Problems CheckVolumeText(std::string_view name, std::string_view file, std::string_view text);
 
 struct LoadedSystemConfig {
+    std::string path;
     SystemConfig config;
     Problems problems;
     Assignments assignments;  // of SystemSections()

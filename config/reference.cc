@@ -107,6 +107,7 @@ std::string Capitalised(std::string text) {
 template <typename Target>
 void AddKeys(std::vector<Block>& page, std::span<const KeySection<Target>> sections) {
     for (const auto& section : sections) {
+        if (*section.help == '\0') continue;
         page.push_back({Kind::kHeading, Cat("[", section.name, "]")});
         page.push_back({kText, section.help});
         std::vector<std::string> later;
@@ -132,17 +133,6 @@ void AddKeys(std::vector<Block>& page, std::span<const KeySection<Target>> secti
     }
 }
 
-void AddLimits(std::vector<Block>& page) {
-    page.push_back({Kind::kHeading, "Limits"});
-    page.push_back({kText, "What is over a limit is an error that names it; nothing is cut."});
-    for (const Limit& limit : Limits())
-        page.push_back(
-            {Kind::kItem,
-             Cat("At most ", limit.bytes ? FormatBytes(limit.most) : std::to_string(limit.most),
-                 "."),
-             Capitalised(limit.what)});
-}
-
 // One line a need: the option, what for, and which keys ask for it.
 void AddKernelNeeds(std::vector<Block>& page) {
     page.push_back({Kind::kHeading, "Kernel options"});
@@ -158,6 +148,17 @@ void AddKernelNeeds(std::vector<Block>& page) {
     }
 }
 
+void AddLimits(std::vector<Block>& page) {
+    page.push_back({Kind::kHeading, "Limits"});
+    page.push_back({kText, "What is over a limit is an error that names it; nothing is cut."});
+    for (const Limit& limit : Limits())
+        page.push_back(
+            {Kind::kItem,
+             Cat("At most ", limit.bytes ? FormatBytes(limit.most) : std::to_string(limit.most),
+                 "."),
+             Capitalised(limit.what)});
+}
+
 std::vector<Block> Page() {
     std::vector<Block> page;
     AddFormat(page);
@@ -168,6 +169,14 @@ std::vector<Block> Page() {
          "/etc/husk/system.conf has the same format and its own sections: [System], [Network] and "
          "[Manager]. A key that is wrong keeps its default, and is reported."});
     AddKeys(page, SystemSections());
+    page.push_back({Kind::kHeading, "Volumes and networks"});
+    page.push_back(
+        {kText,
+         "NAME.volume and NAME.network stand beside units, with drop-ins and masks as theirs. "
+         "A named volume needs no file; with one, its new folder is made as the file says. A unit "
+         "that names a refused volume is refused."});
+    AddKeys(page, VolumeSections());
+    AddKeys(page, NetworkSections());
     AddKernelNeeds(page);
     AddLimits(page);
     return page;

@@ -26,7 +26,7 @@ struct Location {
 // Where a value comes from, in little room: a thousand units are kept in memory.
 struct Place {
     uint16_t file = 0;  // 0 the main file, N the drop-in N of the unit
-    int32_t line = 0;
+    uint16_t line = 0;  // a file has no more of them: kMaxFileBytes
     friend bool operator==(const Place&, const Place&) = default;
 };
 
@@ -55,9 +55,13 @@ struct UnitSection {
     std::vector<std::string> documentation;
     // Names of units without ".container", in the order of the file.
     std::vector<std::string> after, before, wants, requires_;
+    friend bool operator==(const UnitSection&, const UnitSection&) = default;
 };
 
 enum class OverlayMode { kNone, kVolatile };
+
+// Of a new volume's folder: the id is the unit's.
+inline constexpr uint32_t kUnitsOwn = UINT32_MAX;
 
 struct Volume {
     std::string source;       // absolute host path, or the name of a named volume
@@ -67,7 +71,11 @@ struct Volume {
     bool no_exec = false, no_suid = true, no_dev = true;
     bool recursive = false;  // rbind
     bool idmap = true;       // owners on disk are the container's ids; `noidmap` turns it off
+    // Of the folder of a new named volume: what its NAME.volume says.
+    uint32_t user = kUnitsOwn, group = kUnitsOwn;
+    unsigned mode = 0755;
     Place at;
+    friend bool operator==(const Volume&, const Volume&) = default;
 };
 
 struct TmpfsMount {
@@ -76,6 +84,7 @@ struct TmpfsMount {
     unsigned mode = 01777;
     bool read_only = false, no_exec = false;  // nosuid and nodev always
     Place at;
+    friend bool operator==(const TmpfsMount&, const TmpfsMount&) = default;
 };
 
 enum class UserNamespace { kAuto, kHost };
@@ -83,6 +92,7 @@ enum class UserNamespace { kAuto, kHost };
 struct NetworkMode {
     enum class Kind { kNone, kHost, kContainer } kind = Kind::kNone;
     std::string unit;  // kContainer: that unit's name
+    friend bool operator==(const NetworkMode&, const NetworkMode&) = default;
 };
 
 struct ContainerSection {
@@ -107,6 +117,7 @@ struct ContainerSection {
     UserNamespace user_ns = UserNamespace::kAuto;
     bool private_pids = true, private_ipc = true;
     NetworkMode network;
+    friend bool operator==(const ContainerSection&, const ContainerSection&) = default;
 };
 
 enum class ServiceType { kExec, kSimple, kOneshot };
@@ -118,11 +129,13 @@ enum class OutputTarget { kLog, kNull, kConsole };
 // Exit codes and signals, as RestartPreventExitStatus= and its kin list them.
 struct ExitStatusSet {
     std::vector<int> codes, signals;
+    friend bool operator==(const ExitStatusSet&, const ExitStatusSet&) = default;
 };
 
 // RLIMIT_* by number; kUnlimited = RLIM_INFINITY.
 struct ResourceLimit {
     uint64_t soft = 0, hard = 0;
+    friend bool operator==(const ResourceLimit&, const ResourceLimit&) = default;
 };
 
 struct ServiceSection {
@@ -150,10 +163,12 @@ struct ServiceSection {
     unsigned umask = 0022;
     OutputTarget standard_output = OutputTarget::kLog;
     OutputTarget standard_error = OutputTarget::kLog;
+    friend bool operator==(const ServiceSection&, const ServiceSection&) = default;
 };
 
 struct InstallSection {
     bool enabled = true;  // starts at boot
+    friend bool operator==(const InstallSection&, const InstallSection&) = default;
 };
 
 struct Unit {
@@ -170,6 +185,24 @@ struct Unit {
 
     // The whole command: Entrypoint= and Exec=.
     std::vector<std::string> Command() const;
+};
+
+// NAME.network. Its keys are checked, and none is carried out yet.
+struct NetworkDefinition {
+    std::string name, path;
+    std::string description;
+    std::vector<std::string> drop_ins;
+    std::vector<GivenKey> given;  // sorted by key
+};
+
+// NAME.volume: what its folder is like when it is made.
+struct VolumeDefinition {
+    std::string name, path;
+    std::string description;
+    uint32_t user = kUnitsOwn, group = kUnitsOwn;  // as the container numbers them
+    unsigned mode = 0755;
+    std::vector<std::string> drop_ins;
+    std::vector<GivenKey> given;  // sorted by key
 };
 
 // /etc/husk/system.conf

@@ -112,6 +112,12 @@ std::vector<std::string> MaskedPaths(const Unit& unit, const std::vector<std::st
 
 }  // namespace
 
+VolumeFolder NewVolumeFolder(const config::Volume& volume, const rootfs::UserIds& user) {
+    return {.uid = volume.user == config::kUnitsOwn ? user.uid : volume.user,
+            .gid = volume.group == config::kUnitsOwn ? user.gid : volume.group,
+            .mode = volume.mode};
+}
+
 std::string VolumeSource(const config::Volume& volume, const DeviceFacts& device) {
     return volume.named ? Cat(device.state_directory, "/volumes/", volume.source) : volume.source;
 }

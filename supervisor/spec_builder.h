@@ -37,6 +37,13 @@ container::CgroupLimits BuildLimits(const config::Unit& unit, const config::Syst
 // Where a volume's source lies on the device.
 std::string VolumeSource(const config::Volume& volume, const DeviceFacts& device);
 
+// What the folder of a new named volume is like: as its NAME.volume says, else the unit's own.
+struct VolumeFolder {
+    uint32_t uid = 0, gid = 0;
+    unsigned mode = 0755;
+};
+VolumeFolder NewVolumeFolder(const config::Volume& volume, const rootfs::UserIds& user);
+
 // Bytes of a limit, percentages resolved; nothing where it is unset.
 std::optional<uint64_t> ResolveMemory(const config::MemoryLimit& limit, uint64_t memory_total);
 

@@ -150,12 +150,16 @@ Status UnitRunner::MakeNamedVolumes(const rootfs::UserIds& user) {
         if (!volume.named) continue;
         const std::string path = VolumeSource(volume, device_.facts);
         HUSK_TRY(MakeDirectories(device_.facts.state_directory + "/volumes"));
-        if (::mkdir(path.c_str(), 0755) != 0) {
+        if (::mkdir(path.c_str(), 0700) != 0) {
             if (errno == EEXIST) continue;
             return FailErrno(Cat("make volume ", Quote(path)));
         }
-        if (::chown(path.c_str(), user.uid, user.gid) != 0)
+        const VolumeFolder folder = NewVolumeFolder(volume, user);
+        if (::chown(path.c_str(), folder.uid, folder.gid) != 0)
             return FailErrno(Cat("set the owner of volume ", Quote(path)));
+        // After the owner, and whatever the umask.
+        if (::chmod(path.c_str(), folder.mode) != 0)
+            return FailErrno(Cat("set the mode of volume ", Quote(path)));
     }
     return {};
 }

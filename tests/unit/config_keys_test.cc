@@ -523,5 +523,49 @@ TEST(ConfigKeys, AKeyOfAnotherSectionNamesItsHomeAndMovesThere) {
     EXPECT_EQ(ProblemsOf("Service", "AutoUpdate=registry")[0].text, "key 'AutoUpdate' is refused");
 }
 
+// Defaults that stand in the table in words, or are decided after the file is read.
+constexpr std::string_view kSpecialDefaults[] = {
+    "Container.Group",             // the user's
+    "Container.HostName",          // the unit's name
+    "Container.User",              // nothing is 0, so that Group= knows
+    "Container.WorkingDir",        // nothing is the root
+    "Container.PidsLimit",         // twins of keys of [Service]
+    "Container.Memory",            //
+    "Container.StopSignal",        //
+    "Container.StopTimeout",       //
+    "Service.RestartSteps",        // RestartMaxDelaySec= belongs to it
+    "Service.RestartMaxDelaySec",  //
+    "Service.TimeoutStartSec",     // of system.conf where the unit has none
+    "Service.TimeoutStopSec",      //
+    "Service.TasksMax",            //
+    "Service.MemoryMax",           //
+    "Service.MemoryMin",           // nothing is written to the cgroup
+    "Service.MemoryLow",           //
+    "Service.MemoryHigh",          //
+    "Service.MemorySwapMax",       //
+    "Service.CPUWeight",           //
+    "Service.OOMScoreAdjust",      //
+};
+
+TEST(ConfigKeys, AKeyWithItsDefaultSaysTheSameAsWithoutIt) {
+    std::set<std::string> special(std::begin(kSpecialDefaults), std::end(kSpecialDefaults));
+    const Unit without = ParseUnit("web", "web.container", "[Container]\nExec=/x\n").unit;
+    for (const auto& section : UnitSections())
+        for (const auto& row : section.rows) {
+            if (!row.code.carried_out() || *row.default_text == '\0') continue;
+            if (special.erase(Cat(section.name, ".", row.name)) == 1) continue;
+            SCOPED_TRACE(Cat(section.name, ".", row.name, "=", row.default_text));
+            LoadedUnit with = ParseUnit("web", "web.container",
+                                        Cat("[Container]\nExec=/x\n[", section.name, "]\n",
+                                            row.name, "=", row.default_text, "\n"));
+            EXPECT_FALSE(with.refused);
+            EXPECT_TRUE(with.unit.unit == without.unit);
+            EXPECT_TRUE(with.unit.container == without.container);
+            EXPECT_TRUE(with.unit.service == without.service);
+            EXPECT_TRUE(with.unit.install == without.install);
+        }
+    EXPECT_TRUE(special.empty()) << *special.begin() << " is not special";
+}
+
 }  // namespace
 }  // namespace husk::config

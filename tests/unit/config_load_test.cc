@@ -216,20 +216,85 @@ TEST_F(ConfigLoad, WhatIsNoPlainFileIsRefusedAndNothingHangs) {
 }
 
 TEST_F(ConfigLoad, FileNamesThatAreNoUnitsAreSaid) {
-    for (const char* name : {"a/two words.container", "a/-x.container", "a/w.conatiner",
-                             "a/net.network", "a/README.md", "a/.hidden.container",
-                             "a/web.container~", "a/\x1b[31m.container", "a/.container"})
+    for (const char* name :
+         {"a/two words.container", "a/-x.container", "a/w.conatiner", "a/net.pod", "a/README.md",
+          "a/.hidden.container", "a/web.container~", "a/\x1b[31m.container", "a/.container"})
         Write(name, "x");
     EXPECT_EQ(Say(Load()),
               "a/\\x1b[31m.container: error: '\\x1b[31m' is not a unit name (letters, digits and . "
               "_ - @ :, at most 100 bytes)\n"
               "a/-x.container: error: '-x' is not a unit name (letters, digits and . _ - @ :, at "
               "most 100 bytes)\n"
-              "a/net.network: warning: '.network' files are not supported (it is ignored; units "
+              "a/net.pod: warning: '.pod' files are not supported (it is ignored; units "
               "are NAME.container)\n"
               "a/two words.container: error: 'two words' is not a unit name (letters, digits and . "
               "_ - @ :, at most 100 bytes)\n"
               "a/w.conatiner: warning: is not a unit file (did you mean 'w.container'?)\n");
+}
+
+TEST_F(ConfigLoad, AVolumeFileSaysWhatItsNewFolderIsLike) {
+    Unit("a/db", "Volume=data.volume:/data\nVolume=plain:/plain\nVolume=/data:/host\n");
+    Write("a/data.volume", "[Volume]\nUser=999\nMode=0700\n");
+    Write("b/data.volume", "[Unit]\nDescription=of %N\n[Volume]\nUser=70\nGroup=71\n");
+    Write("a/data.volume.d/mode.conf", "[Volume]\nMode=1770\n");
+    Write("a/gone.volume", "[Volume]\nUser=1\n");
+    ASSERT_EQ(::symlink("/dev/null", Path("b/gone.volume").c_str()), 0);
+    LoadedFolder loaded = Load();
+    EXPECT_EQ(Say(loaded), "");
+    ASSERT_EQ(loaded.volumes.size(), 1u);
+    EXPECT_EQ(loaded.volumes[0].volume.description, "of data");
+    const auto& volumes = Get(loaded, "db").container.volumes;
+    EXPECT_EQ(volumes.at(0).user, 70u);
+    EXPECT_EQ(volumes.at(0).group, 71u);
+    EXPECT_EQ(volumes.at(0).mode, 01770u);
+    for (size_t other : {1u, 2u}) {
+        EXPECT_EQ(volumes.at(other).user, kUnitsOwn);
+        EXPECT_EQ(volumes.at(other).mode, 0755u);
+    }
+}
+
+TEST_F(ConfigLoad, ABadVolumeFileRefusesTheUnitsThatNameIt) {
+    Unit("a/db", "Volume=data:/data\n");
+    Unit("a/web");
+    Write("a/data.volume", "[Volume]\nUser=postgres\nSize=1G\nCopy=true\nUID=5\n");
+    Write("a/-x.volume", "");
+    Write("a/lost.volume.d/x.conf", "");
+    LoadedFolder loaded = Load();
+    EXPECT_EQ(Names(loaded, true), "db ");
+    EXPECT_EQ(
+        Say(loaded),
+        "a/-x.volume: error: '-x' is not a name (letters, digits and . _ -, at most 100 bytes)\n"
+        "a/data.volume:2: error: key 'User': 'postgres' is not an id (a number, as the container's "
+        "passwd has it for the name)\n"
+        "a/data.volume:3: error: key 'Size' is not supported yet\n"
+        "a/data.volume:4: error: key 'Copy' is refused (a new volume is empty: nothing is copied "
+        "from an image)\n"
+        "a/data.volume:5: error: key 'UID' is refused (it is another name of User=)\n"
+        "a/lost.volume.d/x.conf: warning: drop-in of 'lost', which does not exist\n"
+        "a/db.container:3: error: volume 'data' is refused (mend a/data.volume)\n");
+}
+
+TEST_F(ConfigLoad, ANetworkFileIsCheckedAndNotSupportedYet) {
+    Unit("a/web");
+    Write("a/lan.network",
+          "[Network]\nSubnet=10.89.0.1/16\nGateway=10.89.0.1\nDriver=bridg\nNetworkName=lan\n");
+    LoadedFolder loaded = Load();
+    EXPECT_EQ(Names(loaded, true), "");
+    ASSERT_EQ(loaded.networks.size(), 1u);
+    EXPECT_TRUE(loaded.networks[0].refused);
+    EXPECT_EQ(
+        Say(loaded),
+        "a/lan.network:2: error: key 'Subnet': '10.89.0.1/16' is an address in a network, not a "
+        "network (set the bits after the length to 0, as in 10.88.0.0/16)\n"
+        "a/lan.network:2: error: key 'Subnet' is not supported yet\n"
+        "a/lan.network:3: error: key 'Gateway' is not supported yet\n"
+        "a/lan.network:4: error: key 'Driver': 'bridg' is not one of the values (did you mean "
+        "'bridge'?)\n"
+        "a/lan.network:4: error: key 'Driver' is not supported yet\n"
+        "a/lan.network:5: error: key 'NetworkName' is refused (it is named after its file; leave "
+        "it "
+        "out)\n");
+    EXPECT_EQ(Say(LoadUnitFiles({Path("a/lan.network")})), Say(loaded));
 }
 
 TEST_F(ConfigLoad, AMissingFolderIsNoneAndAFileIsNoFolder) {

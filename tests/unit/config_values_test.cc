@@ -2,6 +2,10 @@
 #include <sys/resource.h>
 
 #include "config/container_values.h"
+#include "config/device_values.h"
+#include "config/network_values.h"
+#include "config/security_values.h"
+#include "config/service_values.h"
 #include "config/values.h"
 
 namespace husk::config {
@@ -179,6 +183,160 @@ TEST(Values, CpuListsAreChecked) {
     EXPECT_EQ(ParseCpuList("0-3, 5").value(), "0-3,5");
     for (const char* bad : {"a", "1-", "-1", "3-1", "1-2-3", "9000", "0-99999999999999999999"})
         EXPECT_FALSE(ParseCpuList(bad)) << bad;
+}
+
+TEST(Values, UnitsOfSystemdSayWhatThereIsOfThem) {
+    EXPECT_EQ(Says(ParseUnitReference("network-online.target")),
+              "'network-online.target' is not supported yet (units do not wait for the network or "
+              "the clock)");
+    EXPECT_EQ(Says(ParseUnitReference("basic.target")),
+              "'basic.target' cannot be named here (that is so before any unit starts; leave it "
+              "out)");
+    EXPECT_EQ(
+        Says(ParseUnitReference("web.socket")),
+        "'web.socket' cannot be named here (a socket stands in [Socket] of its unit; name the "
+        "unit)");
+    EXPECT_TRUE(HoldsBeforeUnits("local-fs.target") && HoldsBeforeUnits("sysinit.target"));
+    EXPECT_FALSE(HoldsBeforeUnits("multi-user.target") || HoldsBeforeUnits("network.target"));
+}
+
+PublishedPort Port(std::string_view text) { return ParsePublishedPort(text).value(); }
+
+TEST(Values, PublishedPortsHaveADeviceAndAContainerSide) {
+    EXPECT_EQ(Port("80"), (PublishedPort{.container = 80}));
+    EXPECT_EQ(Port("8080:80/udp"),
+              (PublishedPort{.host = 8080, .container = 80, .protocol = PortProtocol::kUdp}));
+    EXPECT_EQ(Port("127.0.0.1:8080:80").address, ParseIpAddress("127.0.0.1").value());
+    EXPECT_EQ(Port("[::1]:8080:80").address, ParseIpAddress("::1").value());
+    EXPECT_EQ(Port("127.0.0.1::80").host, 0u);
+    EXPECT_EQ(Port("[fd00::1]:80").container, 80u);
+    EXPECT_EQ(Port("8000-8009:9000-9009").count, 10u);
+    EXPECT_EQ(Says(ParsePublishedPort("8000-8009:80")),
+              "ranges of '8000-8009:80' are not of the same length (as many ports of the device as "
+              "of the container)");
+    for (const char* bad : {"", ":", "0", "65536", "80/", "80/http", "a:80", "1:2:3", "::1:80:80",
+                            "[::1]80", "[::1:80", "9-8:9-8", "1-2-3", "300.0.0.1:80:80", "80:"})
+        EXPECT_FALSE(ParsePublishedPort(bad)) << bad;
+}
+
+TEST(Values, PublishedPortsOverlapWhereBothWantOnePortOfTheDevice) {
+    const std::pair<const char*, const char*> kOverlapping[] = {
+        {"80:80", "80:81"},
+        {"80:80", "127.0.0.1:80:80"},
+        {"0.0.0.0:80:80", "10.0.0.1:80:80"},
+        {"8000-8009:8000-8009", "8009-8010:1-2"},
+    };
+    for (auto [a, b] : kOverlapping) {
+        EXPECT_TRUE(Overlaps(Port(a), Port(b))) << a << " " << b;
+        EXPECT_TRUE(Overlaps(Port(b), Port(a))) << a << " " << b;
+    }
+    const std::pair<const char*, const char*> kApart[] = {
+        {"80:80", "81:80"},
+        {"80:80/tcp", "80:80/udp"},
+        {"127.0.0.1:80:80", "127.0.0.2:80:80"},
+        {"0.0.0.0:80:80", "[::1]:80:80"},
+        {"80", "80"},
+        {"8000-8009:8000-8009", "8010:1"},
+    };
+    for (auto [a, b] : kApart) EXPECT_FALSE(Overlaps(Port(a), Port(b))) << a << " " << b;
+}
+
+TEST(Values, NetworksHaveALengthAndNoAddressOfTheirOwn) {
+    EXPECT_EQ(ParseIpPrefix("10.88.0.1/16")->length, 16u);
+    EXPECT_TRUE(ParseSubnet("10.88.0.0/16") && ParseSubnet("fd00::/64") && ParseSubnet("::/0"));
+    for (const char* bad : {"10.88.0.0", "10.88.0.0/33", "10.88.0.1/16", "fd00::1/64", "/8", "x/8"})
+        EXPECT_FALSE(ParseSubnet(bad)) << bad;
+    EXPECT_EQ(ParseIpRange("10.0.0.0/30")->last, ParseIpAddress("10.0.0.3").value());
+    EXPECT_TRUE(ParseIpRange("10.0.0.5-10.0.0.9"));
+    EXPECT_FALSE(ParseIpRange("10.0.0.9-10.0.0.5"));
+    EXPECT_FALSE(ParseIpRange("10.0.0.1-fd00::1"));
+}
+
+TEST(Values, DevicesAreNodesAndClasses) {
+    const DeviceMapping plain = ParseDeviceMapping("/dev/ttyS0").value();
+    EXPECT_EQ(plain.destination, "/dev/ttyS0");
+    EXPECT_EQ(plain.access, (DeviceAccess{true, true, true}));
+    const DeviceMapping whole = ParseDeviceMapping("-/dev/ttyS0:/dev/modem:r").value();
+    EXPECT_TRUE(whole.optional);
+    EXPECT_EQ(whole.destination, "/dev/modem");
+    EXPECT_EQ(whole.access, (DeviceAccess{true, false, false}));
+    EXPECT_EQ(ParseDeviceMapping("/dev/kvm:rw")->access, (DeviceAccess{true, true, false}));
+    EXPECT_EQ(Says(ParseDeviceMapping("nvidia.com/gpu=all")),
+              "'nvidia.com/gpu=all' is a name of the Container Device Interface (give the device's "
+              "path in /dev)");
+    for (const char* bad : {"", "/dev", "/etc/x", "/dev/a:/dev/b:x", "/dev/a:/dev/b:", "/dev/a:rr",
+                            "/dev/a:/dev/b:r:w", "/dev/../etc/x"})
+        EXPECT_FALSE(ParseDeviceMapping(bad)) << bad;
+    EXPECT_EQ(ParseDeviceRule("block-loop r")->kind, DeviceRule::Kind::kBlockClass);
+    EXPECT_EQ(ParseDeviceRule("char-pts")->name, "pts");
+    for (const char* bad : {"", "char-", "/dev/a x", "/dev/a r w", "pts"})
+        EXPECT_FALSE(ParseDeviceRule(bad)) << bad;
+}
+
+TEST(Values, IoLimitsAreBase1000) {
+    EXPECT_EQ(ParseIoLimit("/dev/sda 5M")->most, 5'000'000u);
+    EXPECT_EQ(ParseIoLimit("/dev/sda 7")->most, 7u);
+    EXPECT_EQ(ParseIoLimit("/dev/sda infinity")->most, kUnlimited);
+    for (const char* bad : {"/dev/sda 0", "/dev/sda 1X", "/dev/sda 99999999999T", "5M", "/dev/sda",
+                            "/dev/sda 1 2", "/dev/sda 1.5M"})
+        EXPECT_FALSE(ParseIoLimit(bad)) << bad;
+}
+
+TEST(Values, MountsAreInPodmansLongForm) {
+    const MountSpec bind = ParseMount("type=bind,src=/a,dst=/b/,ro,noexec").value();
+    EXPECT_EQ(bind.kind, MountSpec::Kind::kBind);
+    EXPECT_EQ(bind.destination, "/b");
+    EXPECT_TRUE(bind.read_only);
+    EXPECT_EQ(bind.options, std::vector<std::string>{"noexec"});
+    EXPECT_EQ(ParseMount("type=tmpfs,destination=/t,tmpfs-size=1M,tmpfs-mode=0700")->size,
+              1u << 20);
+    EXPECT_TRUE(ParseMount("type=volume,source=data.volume,destination=/d,readonly=true"));
+    EXPECT_TRUE(ParseMount("destination=/d,type=image,source=docker.io/library/nginx:1"));
+    EXPECT_EQ(
+        Says(ParseMount("type=bind,source=/a,destination=/b,relabel=shared")),
+        "mount option 'relabel=shared' is refused (owners are mapped and there are no SELinux "
+        "labels; leave it out)");
+    EXPECT_EQ(Says(ParseMount("type=tmpfs,destination=/t,tmpfs-siz=1M")),
+              "mount option 'tmpfs-siz' is not one of type=tmpfs (did you mean 'tmpfs-size'?)");
+    for (const char* bad :
+         {"", "type=", "type=bind", "type=bind,source=/a", "type=bind,source=a,destination=/b",
+          "type=tmpfs,destination=/proc", "type=tmpfs,source=/a,destination=/b", "type=devpts",
+          "type=bind,source=/a,destination=/b,ro=maybe", "type=bind,source=/a,destination"})
+        EXPECT_FALSE(ParseMount(bad)) << bad;
+}
+
+TEST(Values, SystemCallListsHaveGroupsAndErrors) {
+    const SystemCallList list = ParseSystemCallList("~@mount ptrace:ENOSYS kill:kill").value();
+    EXPECT_TRUE(list.deny);
+    ASSERT_EQ(list.entries.size(), 3u);
+    EXPECT_EQ(list.entries[0].name, "@mount");
+    EXPECT_EQ(list.entries[1].error, 38);
+    EXPECT_EQ(list.entries[2].error, 0);
+    EXPECT_EQ(ParseSystemCallError("EPERM").value(), 1);
+    EXPECT_EQ(ParseSystemCallError("ELOOP").value(), 40);
+    EXPECT_EQ(ParseSystemCallError("4095").value(), 4095);
+    EXPECT_EQ(Says(ParseSystemCallList("@system-services")),
+              "'system-services' is not a group of system calls (did you mean 'system-service'?)");
+    for (const char* bad : {"~", "Open", "read:x", "read ~write", "@", "0", "4096"})
+        EXPECT_FALSE(ParseSystemCallList(bad)) << bad;
+    EXPECT_FALSE(ParseSystemCallError("4096") || ParseSystemCallError("0"));
+}
+
+TEST(Values, CommandsHaveSystemdsPrefixes) {
+    const ServiceCommand command = ParseServiceCommand("-@:/bin/%N 'a b'", kWeb).value();
+    EXPECT_TRUE(command.may_fail && command.plain && command.own_name);
+    EXPECT_EQ(command.words, (std::vector<std::string>{"/bin/web", "a b"}));
+    EXPECT_EQ(Says(ParseServiceCommand("+/bin/x", kWeb)),
+              "prefix '+' is refused (commands run with the container's rights; leave it out)");
+    EXPECT_FALSE(ParseServiceCommand("-", kWeb) || ParseServiceCommand("@/bin/x", kWeb));
+}
+
+TEST(Values, ConditionsHaveTheirMarksFirst) {
+    const Condition condition = ParsePathCondition("|!/etc/x/").value();
+    EXPECT_TRUE(condition.triggering && condition.negated);
+    EXPECT_EQ(condition.value, "/etc/x");
+    EXPECT_FALSE(ParsePathCondition("!|/etc/x") || ParsePathCondition("|") ||
+                 ParsePathCondition("etc"));
 }
 
 }  // namespace

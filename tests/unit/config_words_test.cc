@@ -83,6 +83,41 @@ TEST(Words, VariablesExpandAsSystemdsDo) {
               (Words{"a$ONE", "$ONE", "$", "${", "${1}", "100$"}));
 }
 
+// systemd.syntax(7): quotes hold blanks, and each kind holds the other; an escape works in both.
+TEST(Words, QuotesAndEscapesWorkTogether) {
+    EXPECT_EQ(SplitQuoted("\"two words\" 'it is \"so\"' \"it's\"").value(),
+              (Words{"two words", "it is \"so\"", "it's"}));
+    EXPECT_EQ(SplitQuoted("\"tab\\there\" 'line\\nend'").value(),
+              (Words{"tab\there", "line\nend"}));
+    EXPECT_EQ(SplitQuoted("a\\x20b 'c\\x20d' \\s").value(), (Words{"a b", "c d", " "}));
+    EXPECT_EQ(SplitQuoted("/bin/sh -c 'a ; b && c | d > e'").value(),
+              (Words{"/bin/sh", "-c", "a ; b && c | d > e"}));
+    // No comment begins within a value.
+    EXPECT_EQ(SplitQuoted("a # b ; c").value(), (Words{"a", "#", "b", ";", "c"}));
+}
+
+TEST(Words, SpecifiersExpandWithinQuotesAndAPercentSignIsWrittenTwice) {
+    EXPECT_EQ(ExpandedWords("'%p of %i' 100%% %%i", kInstance).value(),
+              (Words{"web of a-b", "100%", "%i"}));
+    EXPECT_FALSE(ExpandedWords("50% of", kInstance));
+}
+
+// systemd.service(5), "Command lines": what the words of a variable become, and what stays.
+TEST(Words, AVariableSplitsOnItsOwnAndHoldsTogetherInBraces) {
+    const Words environment = {"LIST='a b' c", "PLAIN=x  y", "ONE=1", "DOLLAR=$ONE"};
+    auto expand = [&](Words command) {
+        Words missing;
+        return ExpandVariables(command, environment, missing);
+    };
+    EXPECT_EQ(expand({"$PLAIN", "${PLAIN}"}), (Words{"x", "y", "x  y"}));
+    EXPECT_EQ(expand({"${LIST}", "-${ONE}${ONE}-"}), (Words{"'a b' c", "-11-"}));
+    // Within a word only braces expand, and what came of a variable is not looked at again.
+    EXPECT_EQ(expand({"--x=$ONE", "--x=${ONE}"}), (Words{"--x=$ONE", "--x=1"}));
+    EXPECT_EQ(expand({"${DOLLAR}", "$DOLLAR"}), (Words{"$ONE", "$ONE"}));
+    EXPECT_EQ(expand({"$$", "$$$$", "$$ONE", "$${ONE}", "a$$b"}),
+              (Words{"$", "$$", "$ONE", "${ONE}", "a$b"}));
+}
+
 TEST(Words, VariablesThatNothingSetsAreEmptyAndNamed) {
     Words missing;
     EXPECT_EQ(ExpandVariables({"x", "$A", "-${B}-"}, {}, missing), (Words{"x", "--"}));

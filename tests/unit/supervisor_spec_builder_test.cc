@@ -43,6 +43,21 @@ bool Has(const std::vector<std::string>& list, const std::string& item) {
     return std::ranges::find(list, item) != list.end();
 }
 
+TEST(NewVolumeFolder, IsTheUnitsUnlessItsFileSaysOtherwise) {
+    config::Volume volume{.source = "data", .named = true};
+    const rootfs::UserIds user{.uid = 33, .gid = 34};
+    VolumeFolder folder = NewVolumeFolder(volume, user);
+    EXPECT_EQ(folder.uid, 33u);
+    EXPECT_EQ(folder.gid, 34u);
+    EXPECT_EQ(folder.mode, 0755u);
+    volume.user = 70;
+    volume.mode = 0700;
+    folder = NewVolumeFolder(volume, user);
+    EXPECT_EQ(folder.uid, 70u);
+    EXPECT_EQ(folder.gid, 34u);
+    EXPECT_EQ(folder.mode, 0700u);
+}
+
 TEST_F(SpecOfUnit, IsSafeWhereTheUnitSaysNothing) {
     const auto spec = Build();
     EXPECT_EQ(spec.name, "web");
