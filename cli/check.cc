@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "cli/check_report.h"
+#include "cli/explain.h"
 #include "cli/unit_paths.h"
 #include "config/kernel_needs.h"
 #include "config/reference.h"
@@ -19,6 +20,7 @@ namespace {
 
 constexpr char kUsage[] =
     "usage: husk check [--json] [--kernel-config FILE] [PATH...]\n"
+    "       husk check --explain [--json] FILE...\n"
     "       husk check --reference man|markdown\n"
     "\n"
     "Checks unit files as the supervisor reads them and prints every problem.\n"
@@ -44,6 +46,18 @@ constexpr char kUsage[] =
     "option: FILE is its\n"
     "                            .config, as in /boot/config-VERSION. husk.units(5) lists the "
     "options\n"
+    "  --explain FILE...         prints each file as it would be with every plain fix made: a "
+    "line that goes stays as a\n"
+    "                            comment with the reason, and what is left to you is said above "
+    "its "
+    "line. FILE is a\n"
+    "                            NAME.container, a NAME.service, or a drop-in. What was changed is "
+    "listed on standard\n"
+    "                            error; with --json it is {\"version\": 1, \"files\": [{\"path\", "
+    "\"text\",\n"
+    "                            \"changes\": [{\"line\", \"before\", \"after\", \"section\", "
+    "\"reason\"}...],\n"
+    "                            \"problems\": [PROBLEM...]}...]}\n"
     "  --reference man|markdown  prints the reference of all keys\n"
     "  --help                    prints this\n"
     "\n"
@@ -51,6 +65,7 @@ constexpr char kUsage[] =
 
 struct Options {
     bool json = false;
+    bool explain = false;
     std::string reference;
     std::string kernel_config;
     std::vector<std::string> paths;
@@ -95,6 +110,9 @@ int PrintReference(const std::string& format) {
 
 int Run(const Options& options) {
     if (!options.reference.empty()) return PrintReference(options.reference);
+    if (options.explain)
+        return options.paths.empty() ? Usage("--explain needs a file")
+                                     : ExplainFiles(options.paths, options.json);
     LoadedPaths checked = LoadPaths(options.paths);
     if (!options.kernel_config.empty()) CheckKernelFile(options.kernel_config, checked);
     Say(STDOUT_FILENO, options.json ? JsonReport(checked) : TextReport(checked));
@@ -115,6 +133,8 @@ int CheckMain(int argc, char** argv) {
             only_paths = true;
         } else if (word == "--json") {
             options.json = true;
+        } else if (word == "--explain") {
+            options.explain = true;
         } else if (word == "--help" || word == "-h") {
             Say(STDOUT_FILENO, kUsage);
             return 0;

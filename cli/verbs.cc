@@ -25,6 +25,7 @@ constexpr Option kLogsOptions[] = {
     {'o', "output", "FORMAT", "short (with times), cat (text), json (a line each)"},
 };
 constexpr Option kCheckOptions[] = {
+    {'\0', "explain", nullptr, "print the files with every plain fix made"},
     {'\0', "kernel-config", "FILE", "a kernel's .config: what it lacks for these units"},
     {'\0', "reference", "man|markdown", "print the reference of all keys"},
 };

@@ -30,7 +30,7 @@ _husk() {
             is-system-running) words+=" --wait" ;;
             plan | reload) words+=" --partial" ;;
             apply) words+=" --confirm" ;;
-            check) words="--json --kernel-config --reference --help" ;;
+            check) words="--explain --json --kernel-config --reference --help" ;;
             graph) words="--dot --json --help" ;;
             supervise)
                 words="--units --config --run-dir --state-dir --cgroup --debug --help" ;;

@@ -1,11 +1,13 @@
 // Unit files of arbitrary bytes: the reader alone, then a whole unit. Beyond "no crash" it holds
-// what the wall around inih promises: every entry stands on the line that it says, whole.
+// what the wall around inih promises, every entry stands on the line that it says, whole, and that
+// explaining comes to an end.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 
 #include <string_view>
 
+#include "config/explain.h"
 #include "config/ini_reader.h"
 #include "config/load.h"
 
@@ -49,5 +51,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         Hold(Describe(problem).find('\n') == std::string::npos);
     }
     if (!unit.refused) Hold(!unit.unit.Command().empty());
+    // Explaining ends, leaves nothing that it could mend, and a second time changes nothing.
+    const auto find = [](std::string_view some) {
+        return husk::config::ParseUnit("web@one", "fuzz", some).problems;
+    };
+    const husk::config::Explained explained = husk::config::Explain(text, find);
+    const husk::config::Explained again = husk::config::Explain(explained.text, find);
+    Hold(again.text == explained.text && again.changes.empty());
+    if (explained.text != text)
+        for (const Problem& problem : explained.left) Hold(!problem.fix);
     return 0;
 }

@@ -132,6 +132,64 @@ TEST_F(Check, JsonHasTheDocumentedShapeWhateverTheBytes) {
     EXPECT_EQ(document["summary"]["errors"].GetInt(), 2);
 }
 
+TEST_F(Check, ExplainPrintsTheChangedFileAndListsWhatWasDone) {
+    Write("web.container", "[Container]\nExec=/x\nPull=newer\nVolume=/a:/b:Z\n");
+    const std::string path = root_ + "/web.container";
+    Ran ran = Run({"--explain", path});
+    EXPECT_EQ(ran.output,
+              "[Container]\nExec=/x\n# husk: Pull=newer: nothing is pulled from a registry; Image= "
+              "means a file on the device\n# husk: was Volume=/a:/b:Z: there are no SELinux labels "
+              "here\nVolume=/a:/b\n");
+    EXPECT_EQ(ran.status, 0);
+    EXPECT_EQ(Run({"--explain", path}, STDERR_FILENO).output,
+              "/web.container:3: Pull=newer: left out: nothing is pulled from a registry; Image= "
+              "means a file on the device\n/web.container:4: Volume=/a:/b:Z: now Volume=/a:/b: "
+              "there are no SELinux labels here\n");
+}
+
+TEST_F(Check, ExplainSaysWhatIsLeftAndGivesOne) {
+    Write("web.container", "[Container]\nExec=/x\nPod=p.pod\n");
+    Write("x.conf", "[Container]\nMemroy=1M\n");
+    Ran ran = Run({"--explain", root_ + "/web.container", root_ + "/x.conf", root_ + "/gone.conf",
+                   root_ + "/notes.txt"});
+    EXPECT_EQ(ran.status, 1);
+    EXPECT_EQ(ran.output,
+              "# husk: ==> '/web.container' <==\n[Container]\nExec=/x\n# husk: key 'Pod' is "
+              "refused (there are no pods yet: Network=NAME.container shares a unit's "
+              "network)\nPod=p.pod\n# husk: ==> '/x.conf' <==\n[Container]\n# husk: was "
+              "Memroy=1M: unknown key 'Memroy' in [Container]\nMemory=1M\n");
+    const std::string said =
+        Run({"--explain", root_ + "/web.container", root_ + "/gone.conf", root_ + "/notes.txt"},
+            STDERR_FILENO)
+            .output;
+    EXPECT_NE(said.find("left to you: /web.container:4: error: key 'Pod' is refused"),
+              std::string::npos)
+        << said;
+    EXPECT_NE(said.find("left to you: /gone.conf: error: does not exist"), std::string::npos);
+    EXPECT_NE(said.find("left to you: /notes.txt: error: cannot be explained"), std::string::npos);
+    EXPECT_EQ(Run({"--explain"}, STDERR_FILENO).status, 2);
+}
+
+TEST_F(Check, ExplainAsJsonHasTheTextAndEveryChange) {
+    Write("web.container", "[Container]\nExec=/x\nPull=newer\nRunInit=yes\n");
+    Ran ran = Run({"--explain", "--json", root_ + "/web.container"});
+    EXPECT_EQ(ran.status, 1);
+    rapidjson::Document document;
+    document.Parse<rapidjson::kParseValidateEncodingFlag>(ran.output.c_str());
+    ASSERT_FALSE(document.HasParseError()) << ran.output;
+    ASSERT_EQ(document["files"].Size(), 1u);
+    const auto& file = document["files"][0];
+    EXPECT_STREQ(file["path"].GetString(), "/web.container");
+    ASSERT_EQ(file["changes"].Size(), 1u);
+    EXPECT_EQ(file["changes"][0]["line"].GetInt(), 3);
+    EXPECT_STREQ(file["changes"][0]["before"].GetString(), "Pull=newer");
+    EXPECT_STREQ(file["changes"][0]["after"].GetString(), "");
+    ASSERT_EQ(file["problems"].Size(), 1u);
+    EXPECT_STREQ(file["problems"][0]["text"].GetString(), "key 'RunInit' is not supported yet");
+    EXPECT_NE(std::string_view(file["text"].GetString()).find("RunInit=yes\n"),
+              std::string_view::npos);
+}
+
 TEST_F(Check, WrongUsageIsTwoAndHelpIsZero) {
     EXPECT_EQ(Run({"--nonsense"}, STDERR_FILENO).status, 2);
     EXPECT_NE(Run({"--nonsense"}, STDERR_FILENO).output.find("unknown option '--nonsense'"),
