@@ -84,6 +84,34 @@ void Manager::Install(config::LoadedFolder loaded, const ChangeSet& changes) {
         AddEntry(std::move(unit), id_ranges_.at(name), FindChange(changes, name), old);
     }
     for (auto& [name, entry] : old) KeepOrForget(std::move(entry));
+    masked_ = std::move(loaded.masked);
+    templates_ = std::move(loaded.templates);
+    IndexEntries();
+}
+
+// Instances NAME@ARG that are asked for first now, and instances that those want. What other files
+// say meanwhile waits for a reload.
+void Manager::Instantiate(const std::vector<std::string>& names) {
+    std::vector<std::string> wanted;
+    for (const auto& name : names)
+        if (const size_t at = name.find('@');
+            at != name.npos && FindEntry(name) == nullptr &&
+            std::ranges::binary_search(templates_, name.substr(0, at + 1)))
+            wanted.push_back(name);
+    if (wanted.empty()) return;
+    std::vector<config::LoadedUnit> fresh;
+    for (auto& unit : config::LoadUnits(options_.unit_folders, {.instances = wanted}).units)
+        if (unit.unit.name.find('@') != std::string::npos && FindEntry(unit.unit.name) == nullptr)
+            fresh.push_back(std::move(unit));
+    std::vector<std::string> all;
+    for (const auto& entry : entries_) all.push_back(entry.name);
+    for (const auto& unit : fresh) all.push_back(unit.unit.name);
+    id_ranges_ = container::AssignIdRanges(all, id_ranges_);
+    OldEntries none;
+    for (auto& unit : fresh) {
+        const container::IdRange ids = id_ranges_.at(unit.unit.name);
+        AddEntry(std::move(unit), ids, nullptr, none);
+    }
     IndexEntries();
 }
 

@@ -309,7 +309,6 @@ void Manager::BeginShutdown(ShutdownAction action, const std::string& why) {
     ScheduleReview();
 }
 
-// Tells every unit to stop whose dependents are down; ends when all are.
 // Tells every unit to stop whose dependents are down; called again with every change.
 void Manager::StopInOrder() {
     const std::vector<bool> all(entries_.size(), true);

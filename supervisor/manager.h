@@ -82,6 +82,7 @@ class Manager final : public RunnerHost {
     using OldEntries = std::map<std::string, Entry, std::less<>>;
     config::LoadedFolder LoadFolders(const std::string& in_place_of_active = {}) const;
     std::vector<std::string> Instances() const;
+    void Instantiate(const std::vector<std::string>& names);
     std::vector<UnitNow> UnitsNow() const;
     void Install(config::LoadedFolder loaded, const ChangeSet& changes);
     void AddEntry(config::LoadedUnit unit, container::IdRange ids, const UnitChange* change,
@@ -102,6 +103,7 @@ class Manager final : public RunnerHost {
 
     // Requests (requests.cc, change_requests.cc).
     Status CheckUnits(const ControlRequest& request, bool refused_too);
+    std::string WhyAbsent(const std::string& name) const;
     void Reply(ControlServer::ConnectionId id, std::string json);
     void ReplyWithUnits(ControlServer::ConnectionId id, const std::vector<std::string>& names,
                         bool history);
@@ -128,6 +130,8 @@ class Manager final : public RunnerHost {
     std::vector<Entry> entries_;  // sorted by name
     std::vector<Standing> standings_;
     std::unique_ptr<Order> order_;
+    std::vector<config::MaskedUnit> masked_;
+    std::vector<std::string> templates_;                   // "NAME@", sorted
     std::map<std::string, container::IdRange> id_ranges_;  // of all entries
     std::set<Index> review_units_;                         // waiting ones whose turn may have come
     std::vector<Job> jobs_;

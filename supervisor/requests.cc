@@ -43,14 +43,23 @@ Status Manager::CheckUnits(const ControlRequest& request, bool refused_too) {
                             entry->refused.problems.empty()
                                 ? std::string("see 'husk why'")
                                 : config::Describe(entry->refused.problems.front())));
-        std::vector<std::string_view> names;
-        for (const auto& other : entries_) names.push_back(other.name);
-        auto nearest = Nearest(name, names);
-        return Fail(Error::FromErrno(
-            ENOENT, Cat("no unit ", Quote(name),
-                        nearest ? Cat(" (did you mean '", *nearest, "'?)") : std::string())));
+        return Fail(Error::FromErrno(ENOENT, WhyAbsent(name)));
     }
     return {};
+}
+
+std::string Manager::WhyAbsent(const std::string& name) const {
+    for (const auto& unit : masked_)
+        if (unit.name == name)
+            return Cat("unit ", Quote(name), " is masked: ", Quote(unit.path),
+                       " is a link to /dev/null; remove it and run 'husk reload'");
+    if (std::ranges::binary_search(templates_, name))
+        return Cat(Quote(name), " is a template: name an instance, as in ", name, "1");
+    std::vector<std::string_view> names;
+    for (const auto& entry : entries_) names.push_back(entry.name);
+    auto nearest = Nearest(name, names);
+    return Cat("no unit ", Quote(name),
+               nearest ? Cat(" (did you mean ", Quote(*nearest), "?)") : std::string());
 }
 
 void Manager::OnRequest(ControlServer::ConnectionId id, const std::string& line) {
@@ -61,6 +70,7 @@ void Manager::OnRequest(ControlServer::ConnectionId id, const std::string& line)
     if (TakesUnits(verb) && request.units.empty())
         return Reply(id, Answer::Failure("bad-request", Cat(verb, ": which unit?")));
     const bool refused_too = verb == "status" || verb == "why";
+    if (verb == "start" || verb == "restart") Instantiate(request.units);
     if (Status known = CheckUnits(request, refused_too); !known) {
         const bool missing = known.error().code() == ENOENT;
         std::string text = known.error().text();

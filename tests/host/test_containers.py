@@ -210,3 +210,28 @@ def test_poweroff_stops_the_units_and_ends_the_namespace(device):
     found = device({"web": unit("trap 'echo bye; exit 0' TERM; while true; do sleep 0.1; done")})
     assert found.husk("poweroff").returncode == 0
     assert found.wait() == signal.SIGINT  # what reboot(2) with RB_POWER_OFF ends a PID namespace with
+
+
+def test_an_instance_of_a_template_is_started_on_demand_and_stays(device):
+    found = device({"worker@": unit("echo this is %i; exec sleep 1000")})
+    assert found.husk("list").stdout == ""
+    missing = found.husk("status", "worker@")
+    assert missing.returncode == 4 and "'worker@' is a template: name an instance, as in worker@1" in missing.stderr
+    assert found.husk("start", "worker@a", "worker@b").returncode == 0
+    assert found.log("worker@b") == ["this is b"]
+    before = found.unit("worker@a")["main_pid"]
+    found.kill_supervisor(signal.SIGKILL)
+    after = found.wait_for("worker@a", lambda one: one["state"] == "running")
+    assert after["main_pid"] == before
+    unknown = found.husk("start", "walker@a")
+    assert unknown.returncode == 4 and "no unit 'walker@a' (did you mean 'worker@a'?)" in unknown.stderr
+
+
+def test_a_masked_unit_is_said_to_be_masked(device, tmp_path):
+    found = device({"web": unit("exec sleep 1000"), "other": unit("exec sleep 1000")})
+    (tmp_path / "units/web.container").unlink()
+    (tmp_path / "units/web.container").symlink_to("/dev/null")
+    assert found.husk("reload").returncode == 0
+    said = found.husk("start", "web")
+    assert said.returncode == 4 and "unit 'web' is masked: '" in said.stderr and "husk reload" in said.stderr
+    assert found.unit("other")["state"] == "running"
