@@ -231,6 +231,7 @@ std::vector<std::string> ExpandVariables(const std::vector<std::string>& command
         return value.value_or(std::string_view());
     };
     std::vector<std::string> out;
+    out.reserve(command.size());
     for (std::string_view word : command) {
         if (word.size() > 1 && word[0] == '$' && IsVariableName(word.substr(1))) {
             const std::string_view value = value_of(word.substr(1));
