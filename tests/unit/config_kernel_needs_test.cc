@@ -264,8 +264,10 @@ TEST_P(RealKernel, WithoutOneOptionLacksJustThat) {
         if (need.asked_by == nullptr) {
             EXPECT_EQ(problems.size(), 1u);
         }
+        // Of who requires a unit that lacks it, it is said that the other one is refused.
         for (const Problem& problem : problems)
-            EXPECT_NE(problem.text.find(Cat("CONFIG_", need.option)), std::string::npos)
+            EXPECT_TRUE(problem.text.contains(Cat("CONFIG_", need.option)) ||
+                        problem.text.contains("which this one needs, is refused"))
                 << config::Describe(problem);
     }
     for (const char* asked : {"USER_NS", "BLK_DEV_LOOP", "MEMCG", "CFS_BANDWIDTH", "CGROUP_PIDS"})
