@@ -84,6 +84,8 @@ File ExplainFile(const std::string& path) {
     config::UnitFile file = config::ReadUnitFile(path);
     using Kind = config::UnitFile::Kind;
     if (file.kind == Kind::kBad) return refuse(std::move(file.problem));
+    if (file.kind == Kind::kMask)
+        return refuse({Severity::kError, {path, 0}, {}, "is a mask: a link to /dev/null", {}});
     if (file.kind == Kind::kMissing)
         return refuse({Severity::kError, {path, 0}, {}, "does not exist", {}});
     out.explained = config::Explain(file.text, reader);

@@ -27,10 +27,9 @@ Lines SplitLines(std::string_view text) {
         const size_t newline = text.find('\n');
         std::string_view line = text.substr(0, newline);
         text.remove_prefix(newline == text.npos ? text.size() : newline + 1);
-        Line made{.end = newline == line.npos ? "" : "\n",
-                  .origin = static_cast<int>(lines.size()) + 1};
-        if (newline == std::string_view::npos) made.end.clear();
-        if (!made.end.empty() && line.ends_with('\r')) {
+        Line made{.origin = static_cast<int>(lines.size()) + 1};
+        if (newline != text.npos) made.end = "\n";
+        if (newline != text.npos && line.ends_with('\r')) {
             line.remove_suffix(1);
             made.end = "\r\n";
         }

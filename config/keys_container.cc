@@ -134,10 +134,11 @@ constexpr Choice kLogDrivers[] = {
     {"k8s-file", 0, kOwnLog, ""},
 };
 
-// Podman's "none" is the same as nothing.
 Value<std::vector<std::string>> ParseHealthCommand(std::string_view text,
                                                    const Specifiers& specifiers) {
-    return ParseCommand(text, specifiers);
+    if (text.starts_with('['))
+        return Bad("JSON lists are not taken here", "write words: HealthCmd=/bin/check --all");
+    return ExpandedWords(text, specifiers);
 }
 
 Value<std::string> ParseNotify(std::string_view text) {
