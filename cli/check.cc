@@ -21,7 +21,7 @@ namespace {
 constexpr char kUsage[] =
     "usage: husk check [--json] [--kernel-config FILE] [PATH...]\n"
     "       husk check --explain [--json] FILE...\n"
-    "       husk check --reference man|markdown\n"
+    "       husk check --reference man|markdown|keys\n"
     "\n"
     "Checks unit files as the supervisor reads them and prints every problem.\n"
     "\n"
@@ -59,6 +59,7 @@ constexpr char kUsage[] =
     "\"reason\"}...],\n"
     "                            \"problems\": [PROBLEM...]}...]}\n"
     "  --reference man|markdown  prints the reference of all keys\n"
+    "  --reference keys          prints their names, Section.Key, a line each\n"
     "  --help                    prints this\n"
     "\n"
     "Exit status: 0 no errors, 1 at least one error, 2 wrong usage.\n";
@@ -102,9 +103,14 @@ std::optional<std::string_view> TakeValue(std::string_view name, int& i, int arg
 }
 
 int PrintReference(const std::string& format) {
-    if (format != "man" && format != "markdown")
-        return Usage(Cat("unknown format ", Quote(format), ": man or markdown"));
-    Say(STDOUT_FILENO, format == "man" ? config::ReferenceMan() : config::ReferenceMarkdown());
+    if (format == "man")
+        Say(STDOUT_FILENO, config::ReferenceMan());
+    else if (format == "markdown")
+        Say(STDOUT_FILENO, config::ReferenceMarkdown());
+    else if (format == "keys")
+        Say(STDOUT_FILENO, config::ReferenceKeys());
+    else
+        return Usage(Cat("unknown format ", Quote(format), ": man, markdown or keys"));
     return 0;
 }
 
@@ -143,7 +149,7 @@ int CheckMain(int argc, char** argv) {
         } else if (auto file = TakeValue("--kernel-config", i, argc, argv)) {
             options.kernel_config = *file;
         } else if (word == "--reference") {
-            return Usage("--reference needs a format: man or markdown");
+            return Usage("--reference needs a format: man, markdown or keys");
         } else if (word == "--kernel-config") {
             return Usage("--kernel-config needs a file: a kernel's .config");
         } else {

@@ -67,6 +67,15 @@ std::string TextOf(const Shown& shown, const Style& style) {
     return text;
 }
 
+// What --given and --property leave.
+void Select(const Arguments& arguments, std::vector<ShownKey>& keys) {
+    const auto wanted = arguments.Get("property");
+    std::erase_if(keys, [&](const ShownKey& key) {
+        if (wanted && *wanted != key.key && *wanted != Cat(key.section, ".", key.key)) return true;
+        return arguments.Has("given") && key.source == ShownKey::Source::kDefault;
+    });
+}
+
 const char* SourceName(ShownKey::Source source) {
     switch (source) {
         case ShownKey::Source::kFile: return "file";
@@ -135,9 +144,7 @@ int ShowCommand(const Invocation& call) {
             continue;
         }
         auto keys = config::ShowUnit(*unit, system);
-        if (arguments.Has("given"))
-            std::erase_if(
-                keys, [](const ShownKey& key) { return key.source == ShownKey::Source::kDefault; });
+        Select(arguments, keys);
         units.push_back({std::move(*unit), std::move(keys)});
     }
     std::string text;

@@ -27,7 +27,13 @@ constexpr Option kLogsOptions[] = {
 constexpr Option kCheckOptions[] = {
     {'\0', "explain", nullptr, "print the files with every plain fix made"},
     {'\0', "kernel-config", "FILE", "a kernel's .config: what it lacks for these units"},
-    {'\0', "reference", "man|markdown", "print the reference of all keys"},
+    {'\0', "reference", "man|markdown|keys", "print the reference of all keys"},
+};
+constexpr Option kShowOptions[] = {
+    {'g', "given", nullptr, "only what files say, without the defaults"},
+    {'p', "property", "KEY", "only this key: Memory, or Service.MemoryMax"},
+    {'u', "units", "DIR", "folder of units (default: those of the device)"},
+    {'\0', "config", "FILE", "system configuration (/etc/husk/system.conf)"},
 };
 constexpr Option kGraphOptions[] = {
     {'\0', "dot", nullptr, "print the graph for Graphviz"},
@@ -55,6 +61,10 @@ constexpr char kLogsDetails[] =
     "Prints what the unit wrote, with times, and the starts and ends of its\n"
     "processes. The log lies in memory and is bounded; what fell out at its\n"
     "beginning is counted.";
+constexpr char kShowDetails[] =
+    "Reads the unit's files as they are now, drop-ins and system.conf too, and prints\n"
+    "each key with its value, and the file and line that it comes from. UNIT may be a\n"
+    "file: ./web.container. 'husk plan' says what of it is not in force yet.";
 constexpr char kJobDetails[] = "Waits until it is done, and prints how each unit is then.";
 constexpr char kPlanDetails[] =
     "Prints a line for each unit that would be started, stopped, restarted or\n"
@@ -121,6 +131,8 @@ constexpr Verb kVerbs[] = {
      kAnyNumber,
      CatCommand,
      nullptr},
+    {"show", VerbGroup::kFiles, "[OPTION…] UNIT…", "every value of a unit, and where it comes from",
+     kShowDetails, kShowOptions, 1, kAnyNumber, ShowCommand, nullptr},
     {"start",
      VerbGroup::kControl,
      "UNIT…",

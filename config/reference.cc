@@ -262,4 +262,11 @@ std::string ReferenceMarkdown() {
     return out;
 }
 
+std::string ReferenceKeys() {
+    std::string out;
+    for (const auto& section : UnitSections())
+        for (const auto& row : section.rows) out += Cat(section.name, ".", row.name, "\n");
+    return out;
+}
+
 }  // namespace husk::config

@@ -7,5 +7,7 @@ namespace husk::config {
 
 std::string ReferenceMan();
 std::string ReferenceMarkdown();
+// "Container.Memory", a line each: every key that a unit may hold. For completion.
+std::string ReferenceKeys();
 
 }  // namespace husk::config

@@ -4,7 +4,7 @@
 _husk() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
     local verb=${COMP_WORDS[1]} words=""
-    local verbs="status list why logs cat start stop restart kill plan apply confirm reload
+    local verbs="status list why logs cat show start stop restart kill plan apply confirm reload
         is-system-running poweroff reboot halt check version supervise help"
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
@@ -17,8 +17,13 @@ _husk() {
             COMPREPLY=($(compgen -W "SIGHUP SIGINT SIGQUIT SIGKILL SIGUSR1 SIGUSR2 SIGTERM" \
                 -- "$current"))
             return ;;
-        --reference) COMPREPLY=($(compgen -W "man markdown" -- "$current")); return ;;
+        --reference) COMPREPLY=($(compgen -W "man markdown keys" -- "$current")); return ;;
         --kernel-config) COMPREPLY=($(compgen -f -- "$current")); return ;;
+        -p | --property)
+            COMPREPLY=($(compgen -W "$(husk check --reference keys 2>/dev/null)" -- "$current"))
+            return ;;
+        -u | --units) COMPREPLY=($(compgen -d -- "$current")); return ;;
+        --config) COMPREPLY=($(compgen -f -- "$current")); return ;;
         --run-dir) COMPREPLY=($(compgen -d -- "$current")); return ;;
         -n | --lines | -S | --since | --confirm) return ;;
     esac
@@ -26,6 +31,7 @@ _husk() {
         words="--json --run-dir --help"
         case $verb in
             logs) words+=" --follow --lines --since --output" ;;
+            show) words+=" --given --property --units --config" ;;
             kill) words+=" --signal" ;;
             is-system-running) words+=" --wait" ;;
             plan | reload) words+=" --partial" ;;
@@ -39,7 +45,7 @@ _husk() {
         return
     fi
     case $verb in
-        status | why | logs | cat | start | stop | restart | kill)
+        status | why | logs | cat | show | start | stop | restart | kill)
             words=$(husk list 2>/dev/null)
             COMPREPLY=($(compgen -W "$words" -- "$current")) ;;
         plan | apply) COMPREPLY=($(compgen -d -- "$current")) ;;

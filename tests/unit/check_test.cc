@@ -234,6 +234,9 @@ TEST_F(Check, WhatIsNoKernelConfigIsAnErrorAndNoMore) {
 TEST_F(Check, TheReferenceIsPrinted) {
     EXPECT_EQ(Run({"--reference=markdown"}).output, config::ReferenceMarkdown());
     EXPECT_EQ(Run({"--reference", "man"}).output, config::ReferenceMan());
+    const std::string keys = Run({"--reference=keys"}).output;
+    EXPECT_TRUE(keys.starts_with("Unit.Description\n"));
+    EXPECT_NE(keys.find("\nService.MemoryMax\n"), keys.npos);
 }
 
 // When this fails: build/device/husk check --reference man >docs/husk.units.5 and the same with
