@@ -8,6 +8,9 @@ from conftest import TIMEOUT, Husk, probe_files, unit
 
 OLD = unit("/workload sleep", unit_="Description=old")
 NEW = unit("/bin/busybox sleep 1000", unit_="Description=new")
+# Shown from inside: the ids of the container.
+KEEPER = unit("/bin/busybox stat -c '%%a %%u %%g' /data", container="Volume=data.volume:/data", service="Type=oneshot")
+VOLUME = "[Volume]\nUser=1000\nGroup=1001\nMode=0750\n"
 LIMITED = unit("/workload sleep", unit_="Description=old", service="MemoryMax=32M\nCPUWeight=20")
 
 
@@ -20,6 +23,9 @@ def guest(tmp_path_factory):
     for name, text in {"old": OLD, "new": NEW, "limited": LIMITED}.items():
         (folder / "given" / name).mkdir(parents=True)
         (folder / "given" / name / "web.container").write_text(text)
+    (folder / "given/volume").mkdir()
+    (folder / "given/volume/keeper.container").write_text(KEEPER)
+    (folder / "given/volume/data.volume").write_text(VOLUME)
     (folder / "none").mkdir()
     with huskvm.boot(units=folder / "none", append="loglevel=7", timeout=TIMEOUT * 4,
                      files=[*probe_files(), (folder / "etc", "/etc/husk"), (folder / "given", "/given")]) as machine:
@@ -78,3 +84,10 @@ def test_what_was_confirmed_stays(guest, husk):
     settled(guest, husk)
     assert husk.unit("web")["description"] == "new"
     assert "confirm" not in husk("status")
+
+
+def test_a_volume_is_made_as_its_file_says(guest, husk):
+    done = guest.run("husk apply /given/volume", 60)
+    assert done.status == 0, done.stderr
+    husk.wait("keeper", lambda one: one["last_exit"] is not None)
+    assert "750 1000 1001" in husk.log("keeper")
