@@ -17,65 +17,147 @@
 
 namespace husk::config {
 
-// Calls a value parser, with the specifiers where it asks for them.
-template <auto Parse, typename Target>
-auto Parsed(std::string_view text, const KeyInput<Target>& input) {
-    if constexpr (std::is_invocable_v<decltype(Parse), std::string_view>)
-        return Parse(text);
-    else
-        return Parse(text, input.specifiers);
+// How the text of a value becomes a T. Parser and member are data of a row, so that the code which
+// brings them together is there once for a type and not once for a key.
+template <typename T>
+struct Parser {
+    Value<T> (*plain)(std::string_view) = nullptr;
+    Value<T> (*full)(std::string_view, const Specifiers&) = nullptr;
+    bool expands = false;  // KeyCode::expands
+
+    Value<T> operator()(const KeyInput& input) const {
+        return full != nullptr ? full(input.text, input.specifiers) : plain(input.text);
+    }
+};
+
+template <typename T>
+constexpr Parser<T> ParserOf(Value<T> (*plain)(std::string_view)) {
+    return {.plain = plain};
+}
+template <typename T>
+constexpr Parser<T> ParserOf(Value<T> (*full)(std::string_view, const Specifiers&)) {
+    return {.full = full};
 }
 
-// A value into one member; a member of an optional type takes the plain value.
-template <auto Section, auto Member, auto Parse>
-Outcome Set(Unit& unit, const UnitInput& input) {
-    auto& field = unit.*Section.*Member;
-    if (input.text.empty()) {
-        field = input.defaults.*Section.*Member;
+// Text after specifiers, through a further parser of plain text.
+template <auto Plain>
+struct ExpandedTo {};
+template <auto Plain>
+constexpr ExpandedTo<Plain> Expanded;
+template <auto Plain>
+constexpr auto ParserOf(ExpandedTo<Plain>) {
+    auto parser = ParserOf(Plain);
+    parser.expands = true;
+    return parser;
+}
+
+template <auto Parse>
+constexpr auto kParser = ParserOf(Parse);
+
+template <typename Target, typename Field>
+Target TargetOf(Field Target::*member);
+
+// The member at the end of a path of members, as in &Unit::service, &ServiceSection::nice.
+template <auto First, auto... Rest>
+auto& FieldOf(void* target) {
+    using Target = decltype(TargetOf(First));
+    return ((static_cast<Target*>(target)->*First).*....*Rest);
+}
+
+template <typename Field, typename T>
+struct Setting {
+    Parser<T> parse;
+    Field& (*field)(void* target);
+};
+template <typename Field, typename T>
+constexpr Setting<Field, T> SettingOf(Field& (*field)(void*), Parser<T> parse) {
+    return {parse, field};
+}
+template <auto Parse, auto... Path>
+constexpr auto kSetting = SettingOf(FieldOf<Path...>, kParser<Parse>);
+
+// The member's value before any file. The accessor writes nothing; it is one for both.
+template <typename Field>
+const Field& DefaultOf(Field& (*field)(void*), const KeyInput& input) {
+    return field(const_cast<void*>(input.defaults));
+}
+
+template <typename Field, typename T>
+Outcome ApplySetting(const void* how, void* target, const KeyInput& input) {
+    const auto& setting = *static_cast<const Setting<Field, T>*>(how);
+    Field& field = setting.field(target);
+    if (input.resets) {
+        field = DefaultOf(setting.field, input);
         return {};
     }
-    auto value = Parsed<Parse>(input.text, input);
+    auto value = setting.parse(input);
     if (!value) return std::unexpected(std::move(value).error());
     field = std::move(*value);
     return {};
 }
 
-// A word of a fixed set into an enum.
-template <auto Section, auto Member, const auto& Choices>
-Outcome SetChoice(Unit& unit, const UnitInput& input) {
-    auto& field = unit.*Section.*Member;
-    if (input.text.empty()) {
-        field = input.defaults.*Section.*Member;
-        return {};
-    }
-    auto value = ParseChoice(input.text, Choices);
-    if (!value) return std::unexpected(std::move(value).error());
-    field = static_cast<std::remove_reference_t<decltype(field)>>(*value);
-    return {};
+template <typename Field, typename T>
+constexpr KeyCode SetBy(const Setting<Field, T>& setting) {
+    return {ApplySetting<Field, T>, &setting, setting.parse.expands};
 }
+// A value into one member; a member of an optional type takes the plain value.
+template <auto Parse, auto... Path>
+constexpr KeyCode kSetPath = SetBy(kSetting<Parse, Path...>);
+
+// A word of a fixed set into an enum.
+struct ChoiceSetting {
+    std::span<const Choice> choices;
+    void (*store)(void* target, int value);
+    int (*load)(const void* target);
+};
+template <auto Section, auto Member>
+void StoreChoice(void* target, int value) {
+    auto& field = FieldOf<Section, Member>(target);
+    field = static_cast<std::remove_reference_t<decltype(field)>>(value);
+}
+template <auto Section, auto Member>
+int LoadChoice(const void* target) {
+    return static_cast<int>(FieldOf<Section, Member>(const_cast<void*>(target)));
+}
+Outcome ApplyChoice(const void* how, void* target, const KeyInput& input);
+
+template <auto Section, auto Member, const auto& Choices>
+constexpr ChoiceSetting kChoiceSetting = {Choices, StoreChoice<Section, Member>,
+                                          LoadChoice<Section, Member>};
+template <auto Section, auto Member, const auto& Choices>
+constexpr KeyCode kSetChoicePath = {ApplyChoice, &kChoiceSetting<Section, Member, Choices>};
 
 // A value that is looked at and not kept: of keys that are not supported yet.
-template <auto Parse, typename Target = Unit>
-Outcome Check(Target&, const KeyInput<Target>& input) {
-    if (input.text.empty()) return {};
-    auto value = Parsed<Parse>(input.text, input);
+template <typename T>
+Outcome ApplyCheck(const void* how, void*, const KeyInput& input) {
+    if (input.resets) return {};
+    auto value = (*static_cast<const Parser<T>*>(how))(input);
     if (!value) return std::unexpected(std::move(value).error());
     return {};
 }
-
+template <typename T>
+constexpr KeyCode CheckBy(const Parser<T>& parser) {
+    return {ApplyCheck<T>, &parser, parser.expands};
+}
 template <auto Parse>
-constexpr auto kCheck = &Check<Parse, Unit>;
+constexpr KeyCode kCheck = CheckBy(kParser<Parse>);
 
+// A key with code of its own, a function of the target and the input.
 template <typename Target>
-constexpr KeyCode<Target> Later(Outcome (*parse)(Target&, const KeyInput<Target>&)) {
-    KeyCode<Target> code(parse);
+Target TargetOf(Outcome (*function)(Target&, const KeyInput&));
+template <auto Function>
+Outcome ApplyOwn(const void*, void* target, const KeyInput& input) {
+    return Function(*static_cast<decltype(TargetOf(Function))*>(target), input);
+}
+template <auto Function>
+constexpr KeyCode kOwn = {ApplyOwn<Function>};
+
+constexpr KeyCode Later(KeyCode code) {
     code.later = true;
     return code;
 }
 
-template <typename Target>
-constexpr KeyCode<Target> Live(Outcome (*parse)(Target&, const KeyInput<Target>&)) {
-    KeyCode<Target> code(parse);
+constexpr KeyCode Live(KeyCode code) {
     code.live = true;
     return code;
 }
@@ -93,33 +175,20 @@ Value<int> Between(std::string_view text) {
     return static_cast<int>(*number);
 }
 
-// Text after specifiers, through a further parser of plain text.
-template <auto Parse>
-auto Expanded(std::string_view text, const Specifiers& specifiers)
-    -> decltype(Parse(std::string_view())) {
-    auto expanded = ExpandSpecifiers(text, specifiers);
-    if (!expanded) return std::unexpected(std::move(expanded).error());
-    return Parse(*expanded);
-}
-
 inline Value<Duration> ParseAnySpan(std::string_view text) { return ParseSpan(text); }
 inline Value<std::string> AnyText(std::string_view text) { return std::string(text); }
 
-inline Outcome CheckCount(size_t items) {
-    if (items <= kMaxListItems) return {};
-    return Bad(Cat("list of ", std::to_string(items), " items"),
-               Cat("at most ", std::to_string(kMaxListItems)));
-}
+Outcome CheckCount(size_t items);
 
-// Appends what Parse makes of the whole value: one item, or a vector of them.
-template <auto Section, auto Member, auto Parse>
-Outcome Append(Unit& unit, const UnitInput& input) {
-    auto& list = unit.*Section.*Member;
-    if (input.text.empty()) {
+template <typename Field, typename T>
+Outcome ApplyAppend(const void* how, void* target, const KeyInput& input) {
+    const auto& setting = *static_cast<const Setting<Field, T>*>(how);
+    Field& list = setting.field(target);
+    if (input.resets) {
         list.clear();
         return {};
     }
-    auto value = Parsed<Parse>(input.text, input);
+    auto value = setting.parse(input);
     if (!value) return std::unexpected(std::move(value).error());
     if constexpr (requires { list.push_back(std::move(*value)); }) {
         if constexpr (requires { value->at = input.at; }) value->at = input.at;
@@ -130,27 +199,25 @@ Outcome Append(Unit& unit, const UnitInput& input) {
     }
     return CheckCount(list.size());
 }
+template <typename Field, typename T>
+constexpr KeyCode AppendBy(const Setting<Field, T>& setting) {
+    return {ApplyAppend<Field, T>, &setting, setting.parse.expands};
+}
+// Appends what Parse makes of the whole value: one item, or a vector of them.
+template <auto Parse, auto... Path>
+constexpr KeyCode kAppendPath = AppendBy(kSetting<Parse, Path...>);
 
 // `text` with `instead` in place of the word `index` (empty: without it); nothing where quotes,
 // escapes or specifiers may make other words than the blanks do.
 std::optional<std::string> ReplaceWord(std::string_view text, size_t index,
                                        std::string_view instead);
 
-// The words of a value (quotes and specifiers as ever), each through Parse.
+// The words of a value (quotes and specifiers as ever), each through `parse`.
+Value<std::vector<std::string>> ParseEach(std::string_view text, const Specifiers& specifiers,
+                                          Value<std::string> (*parse)(std::string_view));
 template <auto Parse>
 Value<std::vector<std::string>> EachWord(std::string_view text, const Specifiers& specifiers) {
-    auto words = ExpandedWords(text, specifiers);
-    if (!words) return words;
-    for (size_t i = 0; i < words->size(); ++i) {
-        auto value = Parse((*words)[i]);
-        if (!value) {
-            BadValue bad = std::move(value).error();
-            if (bad.instead) bad.instead = ReplaceWord(text, i, *bad.instead);
-            return std::unexpected(std::move(bad));
-        }
-        (*words)[i] = std::move(*value);
-    }
-    return words;
+    return ParseEach(text, specifiers, Parse);
 }
 
 }  // namespace husk::config

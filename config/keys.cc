@@ -9,26 +9,22 @@
 namespace husk::config {
 namespace {
 
-template <typename Target>
-using Sections = std::span<const KeySection<Target>>;
+using Sections = std::span<const KeySection>;
 
-template <typename Target>
-const KeyRow<Target>* FindRow(const KeySection<Target>& section, std::string_view name) {
+const KeyRow* FindRow(const KeySection& section, std::string_view name) {
     for (const auto& row : section.rows)
         if (row.name == name) return &row;
     return nullptr;
 }
 
-template <typename Target>
-const KeySection<Target>* FindSection(Sections<Target> sections, std::string_view name) {
+const KeySection* FindSection(Sections sections, std::string_view name) {
     for (const auto& section : sections)
         if (section.name == name) return &section;
     return nullptr;
 }
 
 // Rows are numbered through all sections, in the order of the reference.
-template <typename Target>
-uint16_t NumberOf(Sections<Target> sections, const KeyRow<Target>& row) {
+uint16_t NumberOf(Sections sections, const KeyRow& row) {
     size_t number = 0;
     for (const auto& section : sections) {
         if (&row >= section.rows.data() && &row < section.rows.data() + section.rows.size())
@@ -48,8 +44,7 @@ uint64_t Digest(uint64_t digest, std::string_view text) {
     return (digest ^ 0xff) * 0x100000001b3;  // "a" "b" is not "ab"
 }
 
-template <typename Target>
-std::vector<SectionNames> NamesOf(Sections<Target> sections) {
+std::vector<SectionNames> NamesOf(Sections sections) {
     std::vector<SectionNames> names;
     for (const auto& section : sections) {
         names.push_back({section.name, {}, section.refused});
@@ -58,39 +53,34 @@ std::vector<SectionNames> NamesOf(Sections<Target> sections) {
     return names;
 }
 
-template <typename Target>
-const Target& Defaults() {
-    static const Target defaults;
-    return defaults;
-}
+// What a file is applied to, with what the rows of its sections know and this code need not.
+struct AnyTarget {
+    void* target;
+    const void* defaults;
+    std::vector<GivenKey>& given;
+    Sections sections;
+};
 
-template <typename Target>
 class Applying {
   public:
-    Applying(Target& target, Sections<Target> sections, const Specifiers& specifiers,
-             std::string_view file_name, Problems& problems, Assignments* kept)
-        : target_(target),
-          sections_(sections),
+    Applying(const AnyTarget& to, const Specifiers& specifiers, std::string_view file_name,
+             uint16_t file_number, Problems& problems, Assignments* kept)
+        : to_(to),
           specifiers_(specifiers),
           file_name_(file_name),
+          file_number_(file_number),
           problems_(problems),
-          kept_(kept) {
-        if constexpr (requires { target.drop_ins; }) {
-            if (file_name != target.path) target.drop_ins.emplace_back(file_name);
-            file_number_ =
-                static_cast<uint16_t>(file_name == target.path ? 0 : target.drop_ins.size());
-        }
-    }
+          kept_(kept) {}
 
     void ApplyFile(const IniFile& file) {
         const size_t most = problems_.size() + kMaxProblems;
-        target_.given.reserve(target_.given.size() + file.entries.size());
-        std::vector<const KeySection<Target>*> sections;
+        to_.given.reserve(to_.given.size() + file.entries.size());
+        std::vector<const KeySection*> sections;
         for (const IniSection& header : file.sections) {
-            sections.push_back(FindSection(sections_, header.name));
+            sections.push_back(FindSection(to_.sections, header.name));
             if (problems_.size() < most && !header.name.starts_with("X-") &&
                 sections.back() == nullptr)
-                Report(header.line, {}, AdviseOnSection(NamesOf(sections_), header.name));
+                Report(header.line, {}, AdviseOnSection(NamesOf(to_.sections), header.name));
         }
         for (const IniEntry& entry : file.entries) {
             if (problems_.size() >= most)
@@ -123,15 +113,15 @@ class Applying {
             {Cat("key ", Quote(entry.key), ": ", bad.text), std::move(bad.hint), std::move(fix)});
     }
 
-    void ApplyEntry(const KeySection<Target>& section, const IniEntry& entry) {
+    void ApplyEntry(const KeySection& section, const IniEntry& entry) {
         const auto* row = FindRow(section, entry.key);
         if (row == nullptr)
             return Report(entry.line, entry.key,
-                          AdviseOnKey(NamesOf(sections_), section.name, entry.key));
-        const KeyCode<Target>& code = row->code;
+                          AdviseOnKey(NamesOf(to_.sections), section.name, entry.key));
+        const KeyCode& code = row->code;
         static_assert(kMaxFileBytes <= size_t{UINT16_MAX} + 1);  // an entry takes two bytes more
         const Place at{file_number_, static_cast<uint16_t>(entry.line)};
-        auto parsed = code.parse(target_, {entry.value, specifiers_, at, defaults_});
+        auto parsed = Take(code, entry.value, at);
         if (!parsed) ReportValue(entry, std::move(parsed).error());
         if (code.later)
             Report(entry.line, entry.key,
@@ -140,9 +130,18 @@ class Applying {
         Note(*row, at, entry.value);
     }
 
-    void Note(const KeyRow<Target>& row, Place at, std::string_view value) {
-        const uint16_t key = NumberOf(sections_, row);
-        auto& given = target_.given;
+    Outcome Take(const KeyCode& code, std::string_view value, Place at) {
+        const bool resets = value.empty();
+        if (!code.expands || resets)
+            return code(to_.target, {value, resets, specifiers_, at, to_.defaults});
+        auto expanded = ExpandSpecifiers(value, specifiers_);
+        if (!expanded) return std::unexpected(std::move(expanded).error());
+        return code(to_.target, {*expanded, resets, specifiers_, at, to_.defaults});
+    }
+
+    void Note(const KeyRow& row, Place at, std::string_view value) {
+        const uint16_t key = NumberOf(to_.sections, row);
+        auto& given = to_.given;
         auto found =
             std::lower_bound(given.begin(), given.end(), key,
                              [](const GivenKey& one, uint16_t wanted) { return one.key < wanted; });
@@ -162,19 +161,33 @@ class Applying {
         if (kept_ != nullptr) kept_->push_back({key, at, std::move(expanded)});
     }
 
-    Target& target_;
-    Sections<Target> sections_;
+    const AnyTarget& to_;
     const Specifiers& specifiers_;
     std::string_view file_name_;
+    uint16_t file_number_;
     Problems& problems_;
     Assignments* kept_;
-    uint16_t file_number_ = 0;
-    const Target& defaults_ = Defaults<Target>();
 };
 
+template <typename Target>
+void ApplyTo(Target& target, Sections sections, std::string_view name, const IniFile& file,
+             std::string_view file_name, const HostFacts& host, Problems& problems,
+             Assignments* kept) {
+    static const Target defaults;
+    uint16_t file_number = 0;
+    if constexpr (requires { target.drop_ins; })
+        if (file_name != target.path) {
+            target.drop_ins.emplace_back(file_name);
+            file_number = static_cast<uint16_t>(target.drop_ins.size());
+        }
+    const AnyTarget to{&target, &defaults, target.given, sections};
+    const Specifiers specifiers{name, host};
+    Applying(to, specifiers, file_name, file_number, problems, kept).ApplyFile(file);
+}
+
 struct Located {
-    const KeySection<Unit>* section;
-    const UnitKey* row;
+    const KeySection* section;
+    const KeyRow* row;
 };
 
 Located Locate(uint16_t key) {
@@ -225,8 +238,8 @@ const char* TypeText(ValueType type) {
 
 bool IsList(ValueType type) { return std::string_view(TypeText(type)).starts_with("list"); }
 
-std::span<const KeySection<Unit>> UnitSections() {
-    static const KeySection<Unit> kSections[] = {
+std::span<const KeySection> UnitSections() {
+    static const KeySection kSections[] = {
         {"Unit", "What the unit is and what it needs around it.", UnitSectionKeys(),
          UnitSectionRefused()},
         {"Container", "What runs, and in what.", ContainerSectionKeys(), ContainerSectionRefused()},
@@ -254,7 +267,7 @@ std::optional<uint16_t> KeyIndex(std::string_view name) {
     return NumberOf(UnitSections(), *row);
 }
 
-const UnitKey& RowOfKey(uint16_t key) { return *Locate(key).row; }
+const KeyRow& RowOfKey(uint16_t key) { return *Locate(key).row; }
 
 bool IsLive(uint16_t key) { return RowOfKey(key).code.live; }
 
@@ -262,32 +275,24 @@ void ApplyUnitFile(Unit& unit, const IniFile& file, std::string_view file_name,
                    const HostFacts& host, Problems& problems, Assignments* kept) {
     // A copy: the unit is being written to while the specifiers are read.
     const std::string name = unit.name;
-    const Specifiers specifiers{name, host};
-    Applying<Unit>(unit, UnitSections(), specifiers, file_name, problems, kept).ApplyFile(file);
+    ApplyTo(unit, UnitSections(), name, file, file_name, host, problems, kept);
 }
 
 void ApplyNetworkFile(NetworkDefinition& network, const IniFile& file, std::string_view file_name,
                       const HostFacts& host, Problems& problems) {
     const std::string name = network.name;
-    const Specifiers specifiers{name, host};
-    Applying<NetworkDefinition>(network, NetworkSections(), specifiers, file_name, problems,
-                                nullptr)
-        .ApplyFile(file);
+    ApplyTo(network, NetworkSections(), name, file, file_name, host, problems, nullptr);
 }
 
 void ApplyVolumeFile(VolumeDefinition& volume, const IniFile& file, std::string_view file_name,
                      const HostFacts& host, Problems& problems) {
     const std::string name = volume.name;
-    const Specifiers specifiers{name, host};
-    Applying<VolumeDefinition>(volume, VolumeSections(), specifiers, file_name, problems, nullptr)
-        .ApplyFile(file);
+    ApplyTo(volume, VolumeSections(), name, file, file_name, host, problems, nullptr);
 }
 
 void ApplySystemFile(SystemConfig& config, const IniFile& file, std::string_view file_name,
                      const HostFacts& host, Problems& problems, Assignments* kept) {
-    const Specifiers specifiers{"system", host};
-    Applying<SystemConfig>(config, SystemSections(), specifiers, file_name, problems, kept)
-        .ApplyFile(file);
+    ApplyTo(config, SystemSections(), "system", file, file_name, host, problems, kept);
 }
 
 }  // namespace husk::config

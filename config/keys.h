@@ -21,14 +21,14 @@
 
 namespace husk::config {
 
-// What a parser of a row is given. An empty text resets: a list to nothing, the rest to the
+// What the code of a row is given. An empty text resets: a list to nothing, the rest to the
 // default.
-template <typename Target>
 struct KeyInput {
     std::string_view text;
+    bool resets;  // the text is empty as written, whatever specifiers make of it
     const Specifiers& specifiers;
     Place at;
-    const Target& defaults;
+    const void* defaults;  // a target as it is before any file
 };
 
 // How a value is written, as the reference shows it.
@@ -75,52 +75,53 @@ struct Refused {
     const char* instead = nullptr;
 };
 
-template <typename Target>
+// How the text of a value gets into a target. Rows are of one type for all kinds of files: a row of
+// [Container] knows that its target is a Unit, and what applies a file need not. Made by
+// config/key_parsers.h.
 struct KeyCode {
-    using Parser = Outcome (*)(Target&, const KeyInput<Target>&);
+    using Apply = Outcome (*)(const void* how, void* target, const KeyInput& input);
 
-    constexpr KeyCode(Parser parser) : parse(parser) {}
-    Parser parse;
-    bool later = false;  // the value is checked, and the key is refused
-    bool live = false;   // a change holds at once and touches no process of the unit
+    Apply apply;
+    const void* how = nullptr;  // what `apply` needs besides: the parser, the member
+    bool expands = false;       // the text comes with its specifiers expanded
+    bool later = false;         // the value is checked, and the key is refused
+    bool live = false;          // a change holds at once and touches no process of the unit
 
+    Outcome operator()(void* target, const KeyInput& input) const {
+        return apply(how, target, input);
+    }
     constexpr bool carried_out() const { return !later; }
 };
 
-template <typename Target>
 struct KeyRow {
     std::string_view name;
     ValueType type;
     const char* default_text;
     const char* help;
-    KeyCode<Target> code;
+    KeyCode code;
 };
 
-template <typename Target>
+// Its rows have one kind of target.
 struct KeySection {
     std::string_view name;
     const char* help;
-    std::span<const KeyRow<Target>> rows;
+    std::span<const KeyRow> rows;
     std::span<const Refused> refused = {};
 };
 
-using UnitKey = KeyRow<Unit>;
-using SystemKey = KeyRow<SystemConfig>;
-using UnitInput = KeyInput<Unit>;
-
 // Sections in the order of the reference.
-std::span<const KeySection<Unit>> UnitSections();
-std::span<const KeySection<SystemConfig>> SystemSections();
-std::span<const KeySection<NetworkDefinition>> NetworkSections();
-std::span<const KeySection<VolumeDefinition>> VolumeSections();
+std::span<const KeySection> UnitSections();
+std::span<const KeySection> SystemSections();
+std::span<const KeySection> NetworkSections();
+std::span<const KeySection> VolumeSections();
 
 // One file's tables of rows.
-std::span<const UnitKey> UnitSectionKeys();
-std::span<const UnitKey> ContainerSectionKeys();
-std::span<const UnitKey> ServiceSectionKeys();
-std::span<const UnitKey> TimerSectionKeys();
-std::span<const UnitKey> SocketSectionKeys();
-std::span<const UnitKey> InstallSectionKeys();
+std::span<const KeyRow> UnitSectionKeys();
+std::span<const KeyRow> ContainerSectionKeys();
+std::span<const KeyRow> ServiceSectionKeys();
+std::span<const KeyRow> TimerSectionKeys();
+std::span<const KeyRow> SocketSectionKeys();
+std::span<const KeyRow> InstallSectionKeys();
 std::span<const Refused> UnitSectionRefused();
 std::span<const Refused> ContainerSectionRefused();
 std::span<const Refused> ServiceSectionRefused();
@@ -132,7 +133,7 @@ std::span<const Refused> QuadletSectionRefused();
 // Keys of units by number, for GivenKey. Numbers hold within one build of husk, names for ever.
 std::string KeyName(uint16_t key);  // "Container.Memory"
 std::optional<uint16_t> KeyIndex(std::string_view name);
-const UnitKey& RowOfKey(uint16_t key);
+const KeyRow& RowOfKey(uint16_t key);
 // Whether a change of the key holds at once and touches no process of the unit.
 bool IsLive(uint16_t key);
 

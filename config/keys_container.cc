@@ -14,9 +14,9 @@ Value<std::vector<std::string>> ParseCommand(std::string_view text, const Specif
 }
 
 // A later assignment replaces an earlier one of the same name.
-Outcome AppendEnvironment(Unit& unit, const UnitInput& input) {
+Outcome AppendEnvironment(Unit& unit, const KeyInput& input) {
     auto& environment = unit.container.environment;
-    if (input.text.empty()) {
+    if (input.resets) {
         environment.clear();
         return {};
     }
@@ -31,10 +31,10 @@ Outcome AppendEnvironment(Unit& unit, const UnitInput& input) {
     return CheckCount(environment.size());
 }
 
-Outcome SetRootfs(Unit& unit, const UnitInput& input) {
+Outcome SetRootfs(Unit& unit, const KeyInput& input) {
     unit.container.rootfs.clear();
     unit.container.rootfs_overlay = false;
-    if (input.text.empty()) return {};
+    if (input.resets) return {};
     std::string_view text = input.text;
     if (const size_t colon = text.rfind(':'); colon != text.npos) {
         if (text.substr(colon) != ":O")
@@ -43,7 +43,9 @@ Outcome SetRootfs(Unit& unit, const UnitInput& input) {
         text = text.substr(0, colon);
         unit.container.rootfs_overlay = true;
     }
-    auto path = Expanded<ParsePath>(text, input.specifiers);
+    auto expanded = ExpandSpecifiers(text, input.specifiers);
+    if (!expanded) return std::unexpected(std::move(expanded).error());
+    auto path = ParsePath(*expanded);
     if (!path) return std::unexpected(std::move(path).error());
     if (*path == "/")
         return Bad("'/' is the device's own root",
@@ -89,8 +91,8 @@ Value<uint64_t> ParsePidsLimit(std::string_view text) {
     return static_cast<uint64_t>(*number);
 }
 
-Outcome AddUlimit(Unit& unit, const UnitInput& input) {
-    if (input.text.empty()) {
+Outcome AddUlimit(Unit& unit, const KeyInput& input) {
+    if (input.resets) {
         unit.service.limits.clear();
         return {};
     }
@@ -165,11 +167,13 @@ using S = ServiceSection;
 using T = ValueType;
 
 template <auto Member, auto Parse>
-constexpr auto kSet = &Set<&Unit::container, Member, Parse>;
+constexpr KeyCode kSet = kSetPath<Parse, &Unit::container, Member>;
 template <auto Member, auto Parse>
-constexpr auto kAppend = &Append<&Unit::container, Member, Parse>;
+constexpr KeyCode kAppend = kAppendPath<Parse, &Unit::container, Member>;
+template <auto Member, auto Parse>
+constexpr KeyCode kSetService = kSetPath<Parse, &Unit::service, Member>;
 
-constexpr UnitKey kKeys[] = {
+constexpr KeyRow kKeys[] = {
     // the root
     {"Image", T::kImage, "",
      "The root: an erofs or squashfs file, mounted read-only, never unpacked. A registry's name "
@@ -180,7 +184,7 @@ constexpr UnitKey kKeys[] = {
     {"Rootfs", T::kPath, "",
      "The root: a directory; PATH:O gives a volatile overlay. Without Image= "
      "and Rootfs= the root is a skeleton: put programs in with Volume=.",
-     SetRootfs},
+     kOwn<SetRootfs>},
     {"ReadOnly", T::kBoolean, "yes", "The root cannot be written to.",
      kSet<&C::read_only, ParseBoolean>},
     {"ReadOnlyTmpfs", T::kBoolean, "yes", "A tmpfs on /tmp, /run and /var/tmp of a read-only root.",
@@ -198,7 +202,7 @@ constexpr UnitKey kKeys[] = {
     {"WorkingDir", T::kPath, "/", "The working directory.",
      kSet<&C::working_dir, Expanded<ParsePath>>},
     {"Environment", T::kAssignments, "", "The environment; quote an assignment that holds blanks.",
-     AppendEnvironment},
+     kOwn<AppendEnvironment>},
     {"EnvironmentFile", T::kPath, "", "A file of assignments.",
      Later(kCheck<Expanded<ParseEnvironmentFile>>)},
     {"EnvironmentHost", T::kBoolean, "no", "Passes husk's own environment on.",
@@ -257,7 +261,7 @@ constexpr UnitKey kKeys[] = {
      Later(kCheck<EachWord<ParsePortText>>)},
     // namespaces
     {"UserNS", T::kChoice, "auto", "auto: an own range of 65,536 ids; host: the device's ids.",
-     SetChoice<&Unit::container, &C::user_ns, kUserNamespaces>},
+     kSetChoicePath<&Unit::container, &C::user_ns, kUserNamespaces>},
     {"UIDMap", T::kText, "", "An explicit map of user ids.", Later(kCheck<ParseIdMapping>)},
     {"GIDMap", T::kText, "", "An explicit map of group ids.", Later(kCheck<ParseIdMapping>)},
     {"PrivatePIDs", T::kBoolean, "yes", "no: sees the device's processes.",
@@ -287,14 +291,14 @@ constexpr UnitKey kKeys[] = {
      Later(kCheck<Expanded<ParseHostName>>)},
     // limits and life: same effect as their [Service] twins
     {"PidsLimit", T::kNumber, "TasksMax=", "Twin of TasksMax=; -1 for no limit.",
-     Live(Set<&Unit::service, &S::tasks_max, ParsePidsLimit>)},
+     Live(kSetService<&S::tasks_max, ParsePidsLimit>)},
     {"Memory", T::kMemory, "MemoryMax=", "Twin of MemoryMax=.",
-     Live(Set<&Unit::service, &S::memory_max, ParseMemoryCeiling>)},
-    {"Ulimit", T::kUlimit, "", "Twin of the Limit...= keys: nofile=1024:4096.", AddUlimit},
+     Live(kSetService<&S::memory_max, ParseMemoryCeiling>)},
+    {"Ulimit", T::kUlimit, "", "Twin of the Limit...= keys: nofile=1024:4096.", kOwn<AddUlimit>},
     {"StopSignal", T::kSignal, "KillSignal=", "Twin of KillSignal=.",
-     Live(Set<&Unit::service, &S::kill_signal, ParseSignalValue>)},
+     Live(kSetService<&S::kill_signal, ParseSignalValue>)},
     {"StopTimeout", T::kNumber, "TimeoutStopSec=", "Twin of TimeoutStopSec=, in whole seconds.",
-     Live(Set<&Unit::service, &S::timeout_stop, ParseWholeSeconds>)},
+     Live(kSetService<&S::timeout_stop, ParseWholeSeconds>)},
     {"ReloadCmd", T::kWords, "", "Twin of ExecReload=.", Later(kCheck<ParseCommand>)},
     {"ReloadSignal", T::kSignal, "", "The signal that reloads.", Later(kCheck<ParseSignalValue>)},
     // health and readiness
@@ -335,6 +339,6 @@ constexpr UnitKey kKeys[] = {
 
 }  // namespace
 
-std::span<const UnitKey> ContainerSectionKeys() { return kKeys; }
+std::span<const KeyRow> ContainerSectionKeys() { return kKeys; }
 
 }  // namespace husk::config

@@ -8,20 +8,8 @@ using T = ValueType;
 using Net = NetworkDefinition;
 using Vol = VolumeDefinition;
 
-template <typename Target, auto Member, auto Parse>
-Outcome SetOf(Target& target, const KeyInput<Target>& input) {
-    if (input.text.empty()) {
-        target.*Member = input.defaults.*Member;
-        return {};
-    }
-    auto value = Parsed<Parse>(input.text, input);
-    if (!value) return std::unexpected(std::move(value).error());
-    target.*Member = std::move(*value);
-    return {};
-}
-
-template <auto Parse>
-constexpr auto kNetworkCheck = &Check<Parse, Net>;
+template <auto Member, auto Parse>
+constexpr KeyCode kSet = kSetPath<Parse, Member>;
 
 // The folder lies on the device, where names of a container's users mean nothing.
 Value<uint32_t> ParseOwner(std::string_view text) {
@@ -49,35 +37,34 @@ Value<std::string> ParseNetworkOptions(std::string_view text) {
 
 constexpr Choice kDrivers[] = {{"bridge"}, {"macvlan"}, {"ipvlan"}};
 
-constexpr KeyRow<Net> kNetworkUnit[] = {
+constexpr KeyRow kNetworkUnit[] = {
     {"Description", T::kText, "", "One line for people.",
-     SetOf<Net, &Net::description, Expanded<AnyText>>},
+     kSet<&Net::description, Expanded<AnyText>>},
 };
-constexpr KeyRow<Net> kNetwork[] = {
+constexpr KeyRow kNetwork[] = {
     {"Subnet", T::kText, "", "The network's addresses, ADDRESS/LENGTH.",
-     Later(kNetworkCheck<ParseSubnet>)},
-    {"Gateway", T::kText, "", "The device's address in it.", Later(kNetworkCheck<ParseIpAddress>)},
-    {"IPRange", T::kText, "", "Addresses that are given out.", Later(kNetworkCheck<ParseIpRange>)},
-    {"IPv6", T::kBoolean, "no", "Has IPv6 addresses too.", Later(kNetworkCheck<ParseBoolean>)},
+     Later(kCheck<ParseSubnet>)},
+    {"Gateway", T::kText, "", "The device's address in it.", Later(kCheck<ParseIpAddress>)},
+    {"IPRange", T::kText, "", "Addresses that are given out.", Later(kCheck<ParseIpRange>)},
+    {"IPv6", T::kBoolean, "no", "Has IPv6 addresses too.", Later(kCheck<ParseBoolean>)},
     {"Internal", T::kBoolean, "no", "Leads nowhere but to its members.",
-     Later(kNetworkCheck<ParseBoolean>)},
-    {"Driver", T::kChoice, "bridge", "bridge, macvlan or ipvlan.",
-     Later(kNetworkCheck<Word<kDrivers>>)},
-    {"Options", T::kText, "", "Options of the driver.", Later(kNetworkCheck<ParseNetworkOptions>)},
-    {"DNS", T::kText, "", "A name server.", Later(kNetworkCheck<ParseIpAddress>)},
+     Later(kCheck<ParseBoolean>)},
+    {"Driver", T::kChoice, "bridge", "bridge, macvlan or ipvlan.", Later(kCheck<Word<kDrivers>>)},
+    {"Options", T::kText, "", "Options of the driver.", Later(kCheck<ParseNetworkOptions>)},
+    {"DNS", T::kText, "", "A name server.", Later(kCheck<ParseIpAddress>)},
 };
 
-constexpr KeyRow<Vol> kVolumeUnit[] = {
+constexpr KeyRow kVolumeUnit[] = {
     {"Description", T::kText, "", "One line for people.",
-     SetOf<Vol, &Vol::description, Expanded<AnyText>>},
+     kSet<&Vol::description, Expanded<AnyText>>},
 };
-constexpr KeyRow<Vol> kVolume[] = {
+constexpr KeyRow kVolume[] = {
     {"User", T::kNumber, "the unit's", "The owner of the new folder, as the container numbers it.",
-     SetOf<Vol, &Vol::user, ParseOwner>},
-    {"Group", T::kNumber, "the unit's", "Its group.", SetOf<Vol, &Vol::group, ParseOwner>},
-    {"Mode", T::kMode, "0755", "(own) Its mode.", SetOf<Vol, &Vol::mode, ParseFolderMode>},
+     kSet<&Vol::user, ParseOwner>},
+    {"Group", T::kNumber, "the unit's", "Its group.", kSet<&Vol::group, ParseOwner>},
+    {"Mode", T::kMode, "0755", "(own) Its mode.", kSet<&Vol::mode, ParseFolderMode>},
     {"Size", T::kSize, "", "(own) The most that it may hold, where the file system can tell.",
-     Later(&Check<ParsePositiveSize, Vol>)},
+     Later(kCheck<ParsePositiveSize>)},
 };
 
 constexpr char kDrop[] = "";
@@ -115,8 +102,8 @@ constexpr Refused kUnitRefused[] = {
 
 }  // namespace
 
-std::span<const KeySection<Net>> NetworkSections() {
-    static constexpr KeySection<Net> kSections[] = {
+std::span<const KeySection> NetworkSections() {
+    static constexpr KeySection kSections[] = {
         {"Network", "A network of containers.", kNetwork, kNetworkRefused},
         {"Unit", "For people.", kNetworkUnit, kUnitRefused},
         {"Install", "", {}, kInstallRefused},
@@ -125,8 +112,8 @@ std::span<const KeySection<Net>> NetworkSections() {
     return kSections;
 }
 
-std::span<const KeySection<Vol>> VolumeSections() {
-    static constexpr KeySection<Vol> kSections[] = {
+std::span<const KeySection> VolumeSections() {
+    static constexpr KeySection kSections[] = {
         {"Volume", "A directory under the state folder, made when a unit first needs it.", kVolume,
          kVolumeRefused},
         {"Unit", "For people.", kVolumeUnit, kUnitRefused},

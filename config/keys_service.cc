@@ -73,10 +73,10 @@ Value<int> ParseRestartSteps(std::string_view text) {
 }
 
 // A list of statuses that further assignments add to.
-template <auto Member>
-Outcome AddStatuses(Unit& unit, const UnitInput& input) {
-    ExitStatusSet& set = unit.service.*Member;
-    if (input.text.empty()) {
+Outcome ApplyStatuses(const void* how, void* target, const KeyInput& input) {
+    const auto member = *static_cast<ExitStatusSet ServiceSection::*const*>(how);
+    ExitStatusSet& set = static_cast<Unit*>(target)->service.*member;
+    if (input.resets) {
         set = {};
         return {};
     }
@@ -86,6 +86,11 @@ Outcome AddStatuses(Unit& unit, const UnitInput& input) {
     set.signals.insert(set.signals.end(), added->signals.begin(), added->signals.end());
     return {};
 }
+
+template <auto Member>
+constexpr auto kStatusMember = Member;
+template <auto Member>
+constexpr KeyCode kAddStatuses = {ApplyStatuses, &kStatusMember<Member>};
 
 Value<Duration> ParseQuotaPeriod(std::string_view text) {
     auto period = ParseSpan(text);
@@ -111,28 +116,37 @@ Value<unsigned> ParseUmask(std::string_view text) {
     return mode;
 }
 
-template <int Resource, LimitUnit Unit_>
-Outcome SetLimit(Unit& unit, const UnitInput& input) {
-    if (input.text.empty()) {
-        unit.service.limits.erase(Resource);
+struct LimitSetting {
+    int resource;
+    LimitUnit unit;
+};
+Outcome ApplyLimit(const void* how, void* target, const KeyInput& input) {
+    const auto& setting = *static_cast<const LimitSetting*>(how);
+    auto& limits = static_cast<Unit*>(target)->service.limits;
+    if (input.resets) {
+        limits.erase(setting.resource);
         return {};
     }
-    auto limit = ParseResourceLimit(input.text, Unit_);
+    auto limit = ParseResourceLimit(input.text, setting.unit);
     if (!limit) return std::unexpected(std::move(limit).error());
-    unit.service.limits.insert_or_assign(Resource, *limit);
+    limits.insert_or_assign(setting.resource, *limit);
     return {};
 }
+template <int Resource, LimitUnit In>
+constexpr LimitSetting kLimit = {Resource, In};
+template <int Resource, LimitUnit In>
+constexpr KeyCode kSetLimit = {ApplyLimit, &kLimit<Resource, In>};
 
 using S = ServiceSection;
 using T = ValueType;
 using L = LimitUnit;
 
 template <auto Member, auto Parse>
-constexpr auto kSet = &Set<&Unit::service, Member, Parse>;
+constexpr KeyCode kSet = kSetPath<Parse, &Unit::service, Member>;
 template <auto Member, const auto& Choices>
-constexpr auto kSetChoice = &SetChoice<&Unit::service, Member, Choices>;
+constexpr KeyCode kSetChoice = kSetChoicePath<&Unit::service, Member, Choices>;
 
-constexpr UnitKey kKeys[] = {
+constexpr KeyRow kKeys[] = {
     // life
     {"Type", T::kChoice, "exec",
      "exec: started when the program runs; simple: when its process "
@@ -162,12 +176,12 @@ constexpr UnitKey kKeys[] = {
     {"RestartMode", T::kChoice, "normal", "What others see of a restart.",
      Later(kCheck<Word<kRestartModes>>)},
     {"RestartPreventExitStatus", T::kStatus, "", "Statuses after which it is not restarted.",
-     Live(AddStatuses<&S::restart_prevent>)},
+     Live(kAddStatuses<&S::restart_prevent>)},
     {"RestartForceExitStatus", T::kStatus, "", "Statuses after which it is restarted in any case.",
-     Live(AddStatuses<&S::restart_force>)},
+     Live(kAddStatuses<&S::restart_force>)},
     {"SuccessExitStatus", T::kStatus, "",
      "Statuses that are successes besides 0, HUP, INT, TERM and PIPE.",
-     Live(AddStatuses<&S::success>)},
+     Live(kAddStatuses<&S::success>)},
     {"RemainAfterExit", T::kBoolean, "no", "Counts as active after it has ended well.",
      kSet<&S::remain_after_exit, ParseBoolean>},
     {"TimeoutStartSec", T::kSpan, "10s", "How long a start may take; 0 or infinity: for ever.",
@@ -242,26 +256,26 @@ constexpr UnitKey kKeys[] = {
      Later(kCheck<Word<kDevicePolicies>>)},
     {"DeviceAllow", T::kText, "", "A device that may be used.",
      Later(kCheck<Expanded<ParseDeviceRule>>)},
-    {"LimitAS", T::kLimit, "", "Address space.", SetLimit<RLIMIT_AS, L::kBytes>},
-    {"LimitCORE", T::kLimit, "", "Size of core files.", SetLimit<RLIMIT_CORE, L::kBytes>},
-    {"LimitCPU", T::kLimit, "", "CPU time.", SetLimit<RLIMIT_CPU, L::kSeconds>},
-    {"LimitDATA", T::kLimit, "", "Data segment.", SetLimit<RLIMIT_DATA, L::kBytes>},
-    {"LimitFSIZE", T::kLimit, "", "Size of files.", SetLimit<RLIMIT_FSIZE, L::kBytes>},
-    {"LimitLOCKS", T::kLimit, "", "File locks.", SetLimit<RLIMIT_LOCKS, L::kCount>},
-    {"LimitMEMLOCK", T::kLimit, "", "Locked memory.", SetLimit<RLIMIT_MEMLOCK, L::kBytes>},
+    {"LimitAS", T::kLimit, "", "Address space.", kSetLimit<RLIMIT_AS, L::kBytes>},
+    {"LimitCORE", T::kLimit, "", "Size of core files.", kSetLimit<RLIMIT_CORE, L::kBytes>},
+    {"LimitCPU", T::kLimit, "", "CPU time.", kSetLimit<RLIMIT_CPU, L::kSeconds>},
+    {"LimitDATA", T::kLimit, "", "Data segment.", kSetLimit<RLIMIT_DATA, L::kBytes>},
+    {"LimitFSIZE", T::kLimit, "", "Size of files.", kSetLimit<RLIMIT_FSIZE, L::kBytes>},
+    {"LimitLOCKS", T::kLimit, "", "File locks.", kSetLimit<RLIMIT_LOCKS, L::kCount>},
+    {"LimitMEMLOCK", T::kLimit, "", "Locked memory.", kSetLimit<RLIMIT_MEMLOCK, L::kBytes>},
     {"LimitMSGQUEUE", T::kLimit, "", "Bytes in message queues.",
-     SetLimit<RLIMIT_MSGQUEUE, L::kBytes>},
+     kSetLimit<RLIMIT_MSGQUEUE, L::kBytes>},
     {"LimitNICE", T::kLimit, "", "Nice level that may be reached.",
-     SetLimit<RLIMIT_NICE, L::kNice>},
-    {"LimitNOFILE", T::kLimit, "", "Open files.", SetLimit<RLIMIT_NOFILE, L::kCount>},
-    {"LimitNPROC", T::kLimit, "", "Processes of the user.", SetLimit<RLIMIT_NPROC, L::kCount>},
+     kSetLimit<RLIMIT_NICE, L::kNice>},
+    {"LimitNOFILE", T::kLimit, "", "Open files.", kSetLimit<RLIMIT_NOFILE, L::kCount>},
+    {"LimitNPROC", T::kLimit, "", "Processes of the user.", kSetLimit<RLIMIT_NPROC, L::kCount>},
     {"LimitRSS", T::kLimit, "", "Resident memory; the kernel ignores it.",
-     SetLimit<RLIMIT_RSS, L::kBytes>},
-    {"LimitRTPRIO", T::kLimit, "", "Real-time priority.", SetLimit<RLIMIT_RTPRIO, L::kCount>},
+     kSetLimit<RLIMIT_RSS, L::kBytes>},
+    {"LimitRTPRIO", T::kLimit, "", "Real-time priority.", kSetLimit<RLIMIT_RTPRIO, L::kCount>},
     {"LimitRTTIME", T::kLimit, "", "Real-time CPU time without a sleep.",
-     SetLimit<RLIMIT_RTTIME, L::kMicroseconds>},
-    {"LimitSIGPENDING", T::kLimit, "", "Queued signals.", SetLimit<RLIMIT_SIGPENDING, L::kCount>},
-    {"LimitSTACK", T::kLimit, "", "Stack.", SetLimit<RLIMIT_STACK, L::kBytes>},
+     kSetLimit<RLIMIT_RTTIME, L::kMicroseconds>},
+    {"LimitSIGPENDING", T::kLimit, "", "Queued signals.", kSetLimit<RLIMIT_SIGPENDING, L::kCount>},
+    {"LimitSTACK", T::kLimit, "", "Stack.", kSetLimit<RLIMIT_STACK, L::kBytes>},
     {"Nice", T::kNumber, "0", "Nice level, -20 to 19.", kSet<&S::nice, Between<-20, 19>>},
     {"OOMScoreAdjust", T::kNumber, "0", "-1000 to 1000: who goes first when memory is short.",
      kSet<&S::oom_score_adjust, Between<-1000, 1000>>},
@@ -302,6 +316,6 @@ constexpr UnitKey kKeys[] = {
 
 }  // namespace
 
-std::span<const UnitKey> ServiceSectionKeys() { return kKeys; }
+std::span<const KeyRow> ServiceSectionKeys() { return kKeys; }
 
 }  // namespace husk::config

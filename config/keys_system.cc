@@ -5,33 +5,8 @@
 namespace husk::config {
 namespace {
 
-using Input = KeyInput<SystemConfig>;
 using C = SystemConfig;
 using T = ValueType;
-
-template <auto Member, auto Parse>
-Outcome SetSystem(SystemConfig& config, const Input& input) {
-    if (input.text.empty()) {
-        config.*Member = input.defaults.*Member;
-        return {};
-    }
-    auto value = Parsed<Parse>(input.text, input);
-    if (!value) return std::unexpected(std::move(value).error());
-    config.*Member = std::move(*value);
-    return {};
-}
-
-template <auto Member, auto Parse>
-Outcome AppendSystem(SystemConfig& config, const Input& input) {
-    if (input.text.empty()) {
-        (config.*Member).clear();
-        return {};
-    }
-    auto values = Parsed<Parse>(input.text, input);
-    if (!values) return std::unexpected(std::move(values).error());
-    (config.*Member).insert((config.*Member).end(), values->begin(), values->end());
-    return {};
-}
 
 Value<std::string> ParseModule(std::string_view text) {
     for (char c : text)
@@ -100,59 +75,59 @@ Value<std::string> ParseDhcp(std::string_view text) {
     return std::string(text);
 }
 
-template <auto Parse>
-constexpr auto kSystemCheck = &Check<Parse, SystemConfig>;
+template <auto Member, auto Parse>
+constexpr KeyCode kSet = kSetPath<Parse, Member>;
+template <auto Member, auto Parse>
+constexpr KeyCode kAppend = kAppendPath<Parse, Member>;
 
-constexpr SystemKey kSystem[] = {
-    {"Hostname", T::kName, "", "The device's host name.", SetSystem<&C::hostname, ParseHostName>},
+constexpr KeyRow kSystem[] = {
+    {"Hostname", T::kName, "", "The device's host name.", kSet<&C::hostname, ParseHostName>},
     {"KernelModules", T::kNames, "", "Modules to load at boot.",
-     AppendSystem<&C::kernel_modules, EachWord<ParseModule>>},
+     kAppend<&C::kernel_modules, EachWord<ParseModule>>},
     {"Sysctl", T::kAssignments, "",
      "Kernel parameters to set at boot; quote one that holds blanks.",
-     AppendSystem<&C::sysctl, EachWord<ParseSysctl>>},
-    {"Console", T::kText, "", "The console for people.", Later(kSystemCheck<ParseConsole>)},
+     kAppend<&C::sysctl, EachWord<ParseSysctl>>},
+    {"Console", T::kText, "", "The console for people.", Later(kCheck<ParseConsole>)},
     {"StateDevice", T::kPath, "", "The block device for state: a path in /dev, or LABEL=NAME.",
-     SetSystem<&C::state_device, ParseStateDevice>},
+     kSet<&C::state_device, ParseStateDevice>},
     {"StateFilesystem", T::kChoice, "ext4", "Its file system.",
-     SetSystem<&C::state_filesystem, ParseFilesystem>},
-    {"Timezone", T::kText, "", "The device's time zone.", Later(kSystemCheck<ParseTimezone>)},
+     kSet<&C::state_filesystem, ParseFilesystem>},
+    {"Timezone", T::kText, "", "The device's time zone.", Later(kCheck<ParseTimezone>)},
 };
 
-constexpr SystemKey kManager[] = {
+constexpr KeyRow kManager[] = {
     {"RuntimeWatchdogSec", T::kSpan, "30s", "The hardware watchdog's time.",
-     Later(kSystemCheck<ParseWatchdog>)},
+     Later(kCheck<ParseWatchdog>)},
     {"RebootWatchdogSec", T::kSpan, "", "The hardware watchdog's time during a reboot.",
-     Later(kSystemCheck<ParseWatchdog>)},
+     Later(kCheck<ParseWatchdog>)},
     {"CrashAction", T::kChoice, "reboot", "What to do when init crashes.",
-     Later(kSystemCheck<ParseUnitAction>)},
+     Later(kCheck<ParseUnitAction>)},
     {"DefaultTimeoutStartSec", T::kSpan, "10s",
      "For units without TimeoutStartSec=; 0 or infinity: for ever.",
-     SetSystem<&C::default_timeout_start, ParseTimeout>},
+     kSet<&C::default_timeout_start, ParseTimeout>},
     {"DefaultTimeoutStopSec", T::kSpan, "10s",
      "For units without TimeoutStopSec=; 0 or infinity: for ever.",
-     SetSystem<&C::default_timeout_stop, ParseTimeout>},
+     kSet<&C::default_timeout_stop, ParseTimeout>},
     {"DefaultMemoryMax", T::kMemory, "infinity", "For units without MemoryMax=.",
-     SetSystem<&C::default_memory_max, ParseMemoryCeiling>},
+     kSet<&C::default_memory_max, ParseMemoryCeiling>},
     {"DefaultTasksMax", T::kNumber, "512", "For units without TasksMax=.",
-     SetSystem<&C::default_tasks_max, ParseDefaultTasks>},
+     kSet<&C::default_tasks_max, ParseDefaultTasks>},
     {"LogBufferSize", T::kSize, "256K", "Log kept in memory for each unit, 4K to 64M.",
-     SetSystem<&C::log_buffer_size, ParseLogBuffer>},
+     kSet<&C::log_buffer_size, ParseLogBuffer>},
     {"CtrlAltDelBurstAction", T::kChoice, "",
-     "What to do when Ctrl-Alt-Del is hit seven times in 2 s.",
-     Later(kSystemCheck<ParseUnitAction>)},
+     "What to do when Ctrl-Alt-Del is hit seven times in 2 s.", Later(kCheck<ParseUnitAction>)},
 };
 
-constexpr SystemKey kNetwork[] = {
-    {"Address", T::kText, "", "A static address of a physical link.",
-     Later(kSystemCheck<ParseIpPrefix>)},
-    {"Gateway", T::kText, "", "The default gateway.", Later(kSystemCheck<ParseIpAddress>)},
-    {"DHCP", T::kBoolean, "no", "Asks for an address.", Later(kSystemCheck<ParseDhcp>)},
+constexpr KeyRow kNetwork[] = {
+    {"Address", T::kText, "", "A static address of a physical link.", Later(kCheck<ParseIpPrefix>)},
+    {"Gateway", T::kText, "", "The default gateway.", Later(kCheck<ParseIpAddress>)},
+    {"DHCP", T::kBoolean, "no", "Asks for an address.", Later(kCheck<ParseDhcp>)},
 };
 
 }  // namespace
 
-std::span<const KeySection<SystemConfig>> SystemSections() {
-    static constexpr KeySection<SystemConfig> kSections[] = {
+std::span<const KeySection> SystemSections() {
+    static constexpr KeySection kSections[] = {
         {"System", "The device.", kSystem},
         {"Network", "Physical links.", kNetwork},
         {"Manager", "husk itself, and defaults of units.", kManager},

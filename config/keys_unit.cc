@@ -14,7 +14,7 @@ Value<std::string> ParseUri(std::string_view text) {
 }
 
 template <auto Member>
-constexpr auto kUnitList = &Append<&Unit::unit, Member, EachWord<ParseUnitReference>>;
+constexpr KeyCode kUnitList = kAppendPath<EachWord<ParseUnitReference>, &Unit::unit, Member>;
 
 // After= may name what has been reached before any unit starts: that adds nothing.
 Value<std::string> ParseAfterReference(std::string_view text) {
@@ -22,15 +22,16 @@ Value<std::string> ParseAfterReference(std::string_view text) {
     return ParseUnitReference(text);
 }
 
-Outcome AddAfter(Unit& unit, const UnitInput& input) {
-    constexpr auto kAdd = &Append<&Unit::unit, &UnitSection::after, EachWord<ParseAfterReference>>;
-    Outcome added = kAdd(unit, input);
+Outcome AddAfter(Unit& unit, const KeyInput& input) {
+    constexpr KeyCode kAdd =
+        kAppendPath<EachWord<ParseAfterReference>, &Unit::unit, &UnitSection::after>;
+    Outcome added = kAdd(&unit, input);
     std::erase(unit.unit.after, std::string());
     return added;
 }
 
 // What Quadlet files say so that they start at boot.
-Outcome SetWantedBy(Unit&, const UnitInput& input) {
+Outcome SetWantedBy(Unit&, const KeyInput& input) {
     for (std::string_view word : SplitWords(input.text))
         if (word != "default" && word != "default.target" && word != "multi-user.target")
             return Bad(Cat(Quote(word), " is not a target"),
@@ -40,13 +41,13 @@ Outcome SetWantedBy(Unit&, const UnitInput& input) {
 
 using T = ValueType;
 
-constexpr UnitKey kUnitKeys[] = {
+constexpr KeyRow kUnitKeys[] = {
     {"Description", T::kText, "", "One line for people.",
-     Live(Set<&Unit::unit, &UnitSection::description, Expanded<AnyText>>)},
+     Live(kSetPath<Expanded<AnyText>, &Unit::unit, &UnitSection::description>)},
     {"Documentation", T::kUris, "", "Where to read more.",
-     Live(Append<&Unit::unit, &UnitSection::documentation, EachWord<ParseUri>>)},
+     Live(kAppendPath<EachWord<ParseUri>, &Unit::unit, &UnitSection::documentation>)},
     {"After", T::kUnits, "", "Starts after these, if they start too, and stops before them.",
-     Live(AddAfter)},
+     Live(kOwn<AddAfter>)},
     {"Before", T::kUnits, "", "Starts before these, and stops after them.",
      Live(kUnitList<&UnitSection::before>)},
     {"Wants", T::kUnits, "", "Starts these too; their failure is no matter.",
@@ -93,15 +94,15 @@ constexpr UnitKey kUnitKeys[] = {
      Later(kCheck<ParseBoolean>)},
 };
 
-constexpr UnitKey kInstallKeys[] = {
+constexpr KeyRow kInstallKeys[] = {
     {"WantedBy", T::kWords, "default",
      "default (default.target and multi-user.target mean the same): starts at boot.",
-     Live(SetWantedBy)},
+     Live(kOwn<SetWantedBy>)},
     {"Enabled", T::kBoolean, "yes", "(own) no: starts on demand only.",
-     Live(Set<&Unit::install, &InstallSection::enabled, ParseBoolean>)},
+     Live(kSetPath<ParseBoolean, &Unit::install, &InstallSection::enabled>)},
 };
 
-constexpr UnitKey kTimerKeys[] = {
+constexpr KeyRow kTimerKeys[] = {
     {"OnBootSec", T::kSpan, "", "Starts so long after boot.", Later(kCheck<ParseFiniteSpan>)},
     {"OnUnitActiveSec", T::kSpan, "", "Starts so long after it last started.",
      Later(kCheck<ParseFiniteSpan>)},
@@ -115,7 +116,7 @@ constexpr UnitKey kTimerKeys[] = {
      Later(kCheck<ParseFiniteSpan>)},
 };
 
-constexpr UnitKey kSocketKeys[] = {
+constexpr KeyRow kSocketKeys[] = {
     {"ListenStream", T::kText, "", "A stream socket to listen on.",
      Later(kCheck<Expanded<ParseListenAddress>>)},
     {"ListenDatagram", T::kText, "", "A datagram socket to listen on.",
@@ -129,9 +130,9 @@ constexpr UnitKey kSocketKeys[] = {
 
 }  // namespace
 
-std::span<const UnitKey> UnitSectionKeys() { return kUnitKeys; }
-std::span<const UnitKey> InstallSectionKeys() { return kInstallKeys; }
-std::span<const UnitKey> TimerSectionKeys() { return kTimerKeys; }
-std::span<const UnitKey> SocketSectionKeys() { return kSocketKeys; }
+std::span<const KeyRow> UnitSectionKeys() { return kUnitKeys; }
+std::span<const KeyRow> InstallSectionKeys() { return kInstallKeys; }
+std::span<const KeyRow> TimerSectionKeys() { return kTimerKeys; }
+std::span<const KeyRow> SocketSectionKeys() { return kSocketKeys; }
 
 }  // namespace husk::config

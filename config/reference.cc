@@ -104,8 +104,7 @@ std::string Capitalised(std::string text) {
     return text;
 }
 
-template <typename Target>
-void AddKeys(std::vector<Block>& page, std::span<const KeySection<Target>> sections) {
+void AddKeys(std::vector<Block>& page, std::span<const KeySection> sections) {
     for (const auto& section : sections) {
         if (*section.help == '\0') continue;
         page.push_back({Kind::kHeading, Cat("[", section.name, "]")});

@@ -11,7 +11,7 @@ namespace {
 using Source = ShownKey::Source;
 
 // The key of [Service] that a key of [Container] is another name of: its default is that key.
-std::string_view TwinOf(std::string_view section, const UnitKey& row) {
+std::string_view TwinOf(std::string_view section, const KeyRow& row) {
     const std::string_view text = row.default_text;
     if (section != "Container" || !text.ends_with('=')) return {};
     return text.substr(0, text.size() - 1);
@@ -33,7 +33,7 @@ class Showing {
     }
 
   private:
-    void Show(std::string_view section, const UnitKey& row, uint16_t key) {
+    void Show(std::string_view section, const KeyRow& row, uint16_t key) {
         const size_t before = shown_.size();
         for (const Assignment& one : unit_.assignments)
             if (one.key == key)
@@ -44,14 +44,14 @@ class Showing {
         shown_.push_back({section, row.name, row.default_text, Source::kDefault, {}});
     }
 
-    bool TwinGiven(const UnitKey& row) const {
+    bool TwinGiven(const KeyRow& row) const {
         return std::ranges::any_of(shown_, [&](const ShownKey& other) {
             const auto index = KeyIndex(Cat(other.section, ".", other.key));
             return index && TwinOf(other.section, RowOfKey(*index)) == row.name;
         });
     }
 
-    bool ShowSystemDefault(std::string_view section, const UnitKey& row) {
+    bool ShowSystemDefault(std::string_view section, const KeyRow& row) {
         uint16_t key = 0;
         for (const auto& of : SystemSections())
             for (const auto& other : of.rows) {

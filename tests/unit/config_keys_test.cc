@@ -324,7 +324,7 @@ TEST(ConfigKeys, ARowIsOneKeyInOneSection) {
             EXPECT_TRUE(seen.insert(row.name).second) << row.name;
             EXPECT_LE(std::string_view(row.name).size(), kMaxNameBytes);
             EXPECT_NE(*row.help, '\0') << row.name;
-            EXPECT_NE(row.code.parse, nullptr) << row.name;
+            EXPECT_NE(row.code.apply, nullptr) << row.name;
         }
 }
 
