@@ -95,8 +95,12 @@ constexpr char kSizeHint[] = "bytes, or a size with K, M, G or T such as '64M'";
 
 }  // namespace
 
-[[gnu::noinline]] std::unexpected<BadValue> Bad(std::string text, std::string_view hint) {
-    return std::unexpected(BadValue{std::move(text), std::string(hint)});
+[[gnu::noinline]] std::unexpected<BadValue> Bad(std::string text, std::string hint) {
+    return std::unexpected(BadValue{std::move(text), std::move(hint)});
+}
+
+[[gnu::noinline]] std::unexpected<BadValue> Bad(std::string text, const char* hint) {
+    return Bad(std::move(text), std::string(hint));
 }
 
 Value<int> ParseChoice(std::string_view text, std::span<const Choice> choices) {

@@ -28,8 +28,10 @@ template <typename T>
 using Value = std::expected<T, BadValue>;
 using Outcome = Value<void>;
 
-// Out of line: there are well over a hundred calls, all of them on the way to a refusal.
-[[gnu::cold]] std::unexpected<BadValue> Bad(std::string text, std::string_view hint = {});
+// Out of line: there are well over a hundred calls, all of them on the way to a refusal. Nearly all
+// hints are literals, and a pointer takes least code to pass.
+[[gnu::cold]] std::unexpected<BadValue> Bad(std::string text, const char* hint = "");
+[[gnu::cold]] std::unexpected<BadValue> Bad(std::string text, std::string hint);
 
 // Returns the BadValue of an expression from the enclosing function.
 #define HUSK_TRY_VALUE(expression)                                    \
