@@ -4,6 +4,7 @@
 #include <iterator>
 #include <optional>
 
+#include "base/sort.h"
 #include "base/text.h"
 
 namespace husk::config {
@@ -156,7 +157,7 @@ bool TakeField(std::string_view& text, const Bounds& bounds, CalendarField& fiel
         if (!IsPossible(*range, bounds, from_month_end)) return false;
         field.push_back(*range);
     } while (Take(text, ","));
-    std::sort(field.begin(), field.end());
+    InsertionSort(field);
     field.erase(std::unique(field.begin(), field.end()), field.end());
     return true;
 }

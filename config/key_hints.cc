@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/sort.h"
 #include "base/text.h"
 #include "config/key_parsers.h"
 
@@ -59,8 +60,8 @@ Advice OnRefused(const Refused& refused, std::string_view section, std::string_v
 // Letters in the wrong order are two edits, which is far for a short word and yet the usual slip.
 bool SameLetters(std::string_view a, std::string_view b) {
     std::string one(a), other(b);
-    std::sort(one.begin(), one.end());
-    std::sort(other.begin(), other.end());
+    InsertionSort(one);
+    InsertionSort(other);
     return one == other;
 }
 

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "base/file.h"
+#include "base/sort.h"
 #include "base/text.h"
 #include "config/container_values.h"
 #include "config/keys.h"
@@ -59,16 +60,10 @@ bool ReadsBefore(const Problem& a, const Problem& b, std::string_view main) {
     return a.at.line < b.at.line;
 }
 
-// In the order in which a person reads: the main file, then drop-ins, from top to bottom. By
-// insertion: they are few and nearly in order, and std::stable_sort would add 3 KB to the binary.
+// In the order in which a person reads: the main file, then drop-ins, from top to bottom.
 void SortProblems(Problems& problems, std::string_view main) {
-    for (size_t i = 1; i < problems.size(); ++i) {
-        Problem problem = std::move(problems[i]);
-        size_t at = i;
-        for (; at > 0 && ReadsBefore(problem, problems[at - 1], main); --at)
-            problems[at] = std::move(problems[at - 1]);
-        problems[at] = std::move(problem);
-    }
+    InsertionSort(problems,
+                  [&](const Problem& a, const Problem& b) { return ReadsBefore(a, b, main); });
 }
 
 class Loader {
@@ -360,8 +355,10 @@ void Loader::InstantiateWanted() {
         for (const std::string& name : names)
             if (!TemplateOf(name).empty()) Instantiate(name);
     }
-    std::sort(out_.units.begin(), out_.units.end(),
-              [](const LoadedUnit& a, const LoadedUnit& b) { return a.unit.name < b.unit.name; });
+    // By name already, but for instances that others ask for.
+    InsertionSort(out_.units, [](const LoadedUnit& a, const LoadedUnit& b) {
+        return a.unit.name < b.unit.name;
+    });
 }
 
 std::string Loader::WhyAbsent(std::string_view name, std::string_view asking_path,

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/sort.h"
 #include "base/text.h"
 #include "container/id_map.h"
 
@@ -67,8 +68,7 @@ void Manager::Begin(ShutdownAction pending) {
 // --- units -------------------------------------------------------------------------------------
 
 void Manager::IndexEntries() {
-    std::sort(entries_.begin(), entries_.end(),
-              [](const Entry& a, const Entry& b) { return a.name < b.name; });
+    InsertionSort(entries_, [](const Entry& a, const Entry& b) { return a.name < b.name; });
     std::vector<OrderUnit> units;
     std::map<std::string, std::vector<std::string>>
         before;  // unit -> those that name it in Before=

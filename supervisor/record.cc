@@ -11,6 +11,7 @@
 #include <rapidjson/writer.h>
 
 #include "base/init_protocol.h"
+#include "base/sort.h"
 #include "base/text.h"
 #include "config/keys.h"
 
@@ -226,7 +227,7 @@ void ReadKeys(JsonReader& in, KeyDigests& keys) {
         const auto key = config::KeyIndex({member.name.GetString(), member.name.GetStringLength()});
         keys.push_back({key.value_or(kUnknownKey), member.value.GetUint64()});
     }
-    std::ranges::sort(keys);
+    InsertionSort(keys);  // as they were written
 }
 
 void ReadRecord(JsonReader& in, Record& record) {
