@@ -189,9 +189,10 @@ std::string FormatDuration(Duration span) {
 std::string FormatRealtime(int64_t nanoseconds_since_1970) {
     time_t seconds = static_cast<time_t>(nanoseconds_since_1970 / 1'000'000'000);
     tm parts{};
-    char text[64];
     if (::gmtime_r(&seconds, &parts) == nullptr) return "?";
-    (void)std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &parts);  // the buffer is larger
+    char text[80];  // strftime() would bring locales and time zones, 5 KB
+    std::snprintf(text, sizeof text, "%04d-%02d-%02d %02d:%02d:%02d", parts.tm_year + 1900,
+                  parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
     return text;
 }
 

@@ -1,7 +1,8 @@
 #include "cli/format.h"
 
 #include <cstdlib>
-#include <time.h>
+
+#include <chrono>
 
 #include "base/text.h"
 
@@ -12,15 +13,6 @@ constexpr int64_t kSecond = 1'000'000'000;
 // 2020-01-01: no clock that is set shows less.
 constexpr int64_t kClockIsSet = 1'577'836'800 * kSecond;
 
-std::string Date(int64_t realtime, const char* format) {
-    const time_t seconds = static_cast<time_t>(realtime / kSecond);
-    tm parts{};
-    char text[64];
-    if (::gmtime_r(&seconds, &parts) == nullptr) return "?";
-    (void)std::strftime(text, sizeof text, format, &parts);  // the buffer is larger
-    return text;
-}
-
 }  // namespace
 
 Now ReadClocks() { return {MonotonicNow(), RealtimeNow()}; }
@@ -30,12 +22,18 @@ int64_t WallClock(int64_t realtime, int64_t monotonic, const Now& now) {
     return now.realtime - (now.monotonic.since_boot.count() - monotonic);
 }
 
-std::string FormatTimestamp(int64_t realtime) { return Date(realtime, "%a %Y-%m-%d %H:%M:%S UTC"); }
+std::string FormatTimestamp(int64_t realtime) {
+    constexpr const char* kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    const std::chrono::sys_time<std::chrono::nanoseconds> time{std::chrono::nanoseconds(realtime)};
+    const std::chrono::weekday day(std::chrono::floor<std::chrono::days>(time));
+    return Cat(kDays[day.c_encoding()], " ", FormatRealtime(realtime), " UTC");
+}
 
 std::string FormatClock(int64_t realtime, const Now& now) {
     constexpr int64_t kDay = 86'400 * kSecond;
     const bool today = realtime / kDay == now.realtime / kDay;
-    return Date(realtime, today ? "%H:%M:%S" : "%Y-%m-%d %H:%M:%S");
+    const std::string date_and_time = FormatRealtime(realtime);
+    return today ? date_and_time.substr(date_and_time.find(' ') + 1) : date_and_time;
 }
 
 std::string FormatAgo(int64_t monotonic, const Now& now) {

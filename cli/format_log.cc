@@ -1,5 +1,6 @@
 #include "cli/format_log.h"
 
+#include <cstdio>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -19,9 +20,12 @@ std::string Stamp(const LogEntry& entry, const Now& now) {
     const int64_t at = WallClock(entry.realtime, entry.monotonic, now);
     const time_t seconds = static_cast<time_t>(at / kSecond);
     tm parts{};
-    char text[64];
     if (::gmtime_r(&seconds, &parts) == nullptr) return std::string(kWidth, '?');
-    (void)std::strftime(text, sizeof text, "%b %d %H:%M:%S", &parts);  // the buffer is larger
+    constexpr const char* kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    char text[64];
+    std::snprintf(text, sizeof text, "%s %02d %02d:%02d:%02d", kMonths[parts.tm_mon], parts.tm_mday,
+                  parts.tm_hour, parts.tm_min, parts.tm_sec);
     return text;
 }
 
