@@ -33,18 +33,6 @@ int move_mount(int from_directory, const char* from, int to_directory, const cha
         ::syscall(SYS_move_mount, from_directory, from, to_directory, to, flags));
 }
 
-int fsopen(const char* type, unsigned flags) {
-    return static_cast<int>(::syscall(SYS_fsopen, type, flags));
-}
-
-int fsconfig(int fd, unsigned command, const char* key, const void* value, int aux) {
-    return static_cast<int>(::syscall(SYS_fsconfig, fd, command, key, value, aux));
-}
-
-int fsmount(int fd, unsigned flags, unsigned attributes) {
-    return static_cast<int>(::syscall(SYS_fsmount, fd, flags, attributes));
-}
-
 int mount_setattr(int directory, const char* path, unsigned flags,
                   const MountAttributes& attributes) {
     return static_cast<int>(

@@ -24,8 +24,6 @@ inline constexpr uint64_t kMountReadOnly = 0x1, kMountNoSuid = 0x2, kMountNoDev 
 inline constexpr unsigned kAtEmptyPath = 0x1000, kAtRecursive = 0x8000;
 inline constexpr unsigned kOpenTreeClone = 1, kOpenTreeCloexec = 02000000;
 inline constexpr unsigned kMoveMountFromEmptyPath = 0x4, kMoveMountToEmptyPath = 0x40;
-inline constexpr unsigned kFsOpenCloexec = 1, kFsMountCloexec = 1;
-inline constexpr unsigned kFsConfigSetFlag = 0, kFsConfigSetString = 1, kFsConfigCreate = 6;
 
 // openat2(2), struct open_how
 struct OpenHow {
@@ -64,9 +62,6 @@ int openat2(int directory, const char* path, const OpenHow& how);
 int open_tree(int directory, const char* path, unsigned flags);
 int move_mount(int from_directory, const char* from, int to_directory, const char* to,
                unsigned flags);
-int fsopen(const char* type, unsigned flags);
-int fsconfig(int fd, unsigned command, const char* key, const void* value, int aux);
-int fsmount(int fd, unsigned flags, unsigned attributes);
 int mount_setattr(int directory, const char* path, unsigned flags,
                   const MountAttributes& attributes);
 int pivot_root(const char* new_root, const char* put_old);

@@ -18,12 +18,13 @@ size_t Utf8Length(std::string_view text) {
     return length;
 }
 
-std::string ValidUtf8(std::string_view text, std::string_view replacement) {
+std::string ValidUtf8(std::string_view text) {
+    constexpr std::string_view kReplacement = "\xef\xbf\xbd";
     std::string out;
     out.reserve(text.size());
     while (!text.empty()) {
         const size_t length = Utf8Length(text);
-        out.append(length == 0 ? replacement : text.substr(0, length));
+        out.append(length == 0 ? kReplacement : text.substr(0, length));
         text.remove_prefix(length == 0 ? 1 : length);
     }
     return out;

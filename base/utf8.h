@@ -12,7 +12,7 @@ namespace husk {
 // The length of the valid UTF-8 sequence at the start of `text`, 0 where there is none. It refuses
 // overlong forms, surrogates and what lies over U+10FFFF.
 size_t Utf8Length(std::string_view text);
-// Each byte that is no UTF-8 becomes `replacement`; by default U+FFFD.
-std::string ValidUtf8(std::string_view text, std::string_view replacement = "\xef\xbf\xbd");
+// Each byte that is no UTF-8 becomes U+FFFD.
+std::string ValidUtf8(std::string_view text);
 
 }  // namespace husk

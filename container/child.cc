@@ -106,8 +106,6 @@ int RunTreeStep(const TreeStep& step, const int* attachments) {
             return ::mkdir(target, step.mode) == 0 || errno == EEXIST ? 0 : errno;
         case TreeOp::kMakeFile: return MakeFile(step);
         case TreeOp::kSetOwner: return Check(::lchown(target, step.uid, step.gid));
-        case TreeOp::kSymlink:
-            return ::symlink(step.source.c_str(), target) == 0 || errno == EEXIST ? 0 : errno;
         case TreeOp::kPivot: return Pivot(target);
         case TreeOp::kDetachOldRoot: return Check(::umount2(".", MNT_DETACH));
         case TreeOp::kReadOnly: return SetReadOnly(target);

@@ -340,7 +340,6 @@ std::string Describe(const TreeStep& step) {
         case TreeOp::kMakeDirectory: return Cat("make directory ", Quote(step.target));
         case TreeOp::kMakeFile: return Cat("make file ", Quote(step.target));
         case TreeOp::kSetOwner: return Cat("set owner of ", Quote(step.target));
-        case TreeOp::kSymlink: return Cat("link ", Quote(step.target));
         case TreeOp::kPivot: return Cat("pivot_root to ", Quote(step.target));
         case TreeOp::kDetachOldRoot: return "unmount the old root";
         case TreeOp::kReadOnly: return Cat("make read-only ", Quote(step.target));

@@ -19,7 +19,6 @@ enum class TreeOp : uint8_t {
     kMakeDirectory,  // target, mode; one that is there is fine
     kMakeFile,       // target, mode, content in `data`; one that is there is replaced
     kSetOwner,       // target, uid, gid: of what an earlier step made
-    kSymlink,        // target becomes a link to source; one that is there is fine
     kPivot,          // target becomes the root; the old one stays stacked upon it
     kDetachOldRoot,  // the old root goes
     kReadOnly,       // the mount at target becomes read-only

@@ -9,14 +9,9 @@
 #include "supervisor/control_protocol.h"
 
 namespace husk::supervisor {
-namespace {
 
 // Unit files may hold any byte, JSON only UTF-8: what is not is replaced, so that one odd
 // description cannot break a client.
-std::string ForJson(std::string_view text) { return ValidUtf8(text, "?"); }
-
-}  // namespace
-
 struct Answer::Writer {
     rapidjson::StringBuffer buffer;
     rapidjson::Writer<rapidjson::StringBuffer> json{buffer};
@@ -24,7 +19,7 @@ struct Answer::Writer {
     void Key(const char* key) { json.Key(key); }
     void Text(const char* key, std::string_view value) {
         json.Key(key);
-        const std::string text = ForJson(value);
+        const std::string text = ValidUtf8(value);
         json.String(text.data(), static_cast<rapidjson::SizeType>(text.size()));
     }
     void Number(const char* key, int64_t value) {
@@ -151,7 +146,7 @@ void Answer::Add(const char* key, int64_t value) { writer_->Number(key, value); 
 void Answer::AddList(const char* key, const std::vector<std::string>& values) {
     writer_->Key(key);
     writer_->json.StartArray();
-    for (const auto& value : values) writer_->json.String(ForJson(value).c_str());
+    for (const auto& value : values) writer_->json.String(ValidUtf8(value).c_str());
     writer_->json.EndArray();
 }
 void Answer::AddProblems(const config::Problems& problems) { writer_->Problems(problems); }
@@ -188,7 +183,7 @@ void Answer::AddUnit(const UnitRunner& runner, const config::Problems& problems,
     out.Problems(problems);
     out.Key("notes");
     out.json.StartArray();
-    for (const auto& note : runner.notes()) out.json.String(ForJson(note).c_str());
+    for (const auto& note : runner.notes()) out.json.String(ValidUtf8(note).c_str());
     out.json.EndArray();
     if (history) out.History(runner.record());
     out.json.EndObject();

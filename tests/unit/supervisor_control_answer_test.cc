@@ -33,19 +33,20 @@ TEST(Answers, OfAFailureHaveACodeAndAText) {
     auto document = Parsed(Answer::Failure("no-such-unit", "no unit 'w\xff'"));
     EXPECT_FALSE(document["ok"].GetBool());
     EXPECT_STREQ(document["code"].GetString(), "no-such-unit");
-    EXPECT_STREQ(document["error"].GetString(), "no unit 'w?'");
+    EXPECT_STREQ(document["error"].GetString(), "no unit 'w\xef\xbf\xbd'");
 }
 
 TEST(Answers, AreUtf8WhateverAUnitFileHolds) {
     const std::pair<std::string, std::string> texts[] = {
         {"Übung €𝄞", "Übung €𝄞"},
-        {"\xff\xfe", "??"},
-        {"a\xc3", "a?"},               // cut short
-        {"\xc0\x80", "??"},            // longer than it must be
-        {"\xe0\x80\x80", "???"},       // the same
-        {"\xed\xa0\x80", "???"},       // half of a surrogate pair
-        {"\xf4\x90\x80\x80", "????"},  // above the last character
-        {"\xf8\x88\x80\x80\x80", "?????"},
+        {"\xff\xfe", "\xef\xbf\xbd\xef\xbf\xbd"},
+        {"a\xc3", "a\xef\xbf\xbd"},                                // cut short
+        {"\xc0\x80", "\xef\xbf\xbd\xef\xbf\xbd"},                  // longer than it must be
+        {"\xe0\x80\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},  // the same
+        {"\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},  // half of a surrogate pair
+        {"\xf4\x90\x80\x80",
+         "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},  // above the last character
+        {"\xf8\x88\x80\x80\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
     };
     for (const auto& [odd, shown] : texts) {
         Answer answer;
