@@ -231,6 +231,7 @@ const char* TypeText(ValueType type) {
         case ValueType::kCpus: return "list of numbers and ranges";
         case ValueType::kUris: return "list of URIs";
         case ValueType::kNames: return "list of names";
+        case ValueType::kPorts: return "list of [[ADDRESS:]PORT:]PORT[/PROTOCOL]";
         case ValueType::kOther: return "";
     }
     return "";

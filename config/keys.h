@@ -61,6 +61,7 @@ enum class ValueType : uint8_t {
     kCpus,
     kUris,
     kNames,
+    kPorts,
     kOther,
 };
 const char* TypeText(ValueType type);

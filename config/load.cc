@@ -355,10 +355,8 @@ void Loader::InstantiateWanted() {
         for (const std::string& name : names)
             if (!TemplateOf(name).empty()) Instantiate(name);
     }
-    // By name already, but for instances that others ask for.
-    InsertionSort(out_.units, [](const LoadedUnit& a, const LoadedUnit& b) {
-        return a.unit.name < b.unit.name;
-    });
+    std::sort(out_.units.begin(), out_.units.end(),
+              [](const LoadedUnit& a, const LoadedUnit& b) { return a.unit.name < b.unit.name; });
 }
 
 std::string Loader::WhyAbsent(std::string_view name, std::string_view asking_path,

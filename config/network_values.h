@@ -13,13 +13,6 @@
 
 namespace husk::config {
 
-struct IpAddress {
-    bool v6 = false;
-    std::array<uint8_t, 16> bytes = {};  // network order; the first four of an IPv4 address
-    friend bool operator==(const IpAddress&, const IpAddress&) = default;
-    bool IsAny() const { return bytes == std::array<uint8_t, 16>{}; }
-};
-
 // An address with the length of its network: 10.88.0.1/16.
 struct IpPrefix {
     IpAddress address;
@@ -41,18 +34,6 @@ struct IpRange {
 Value<IpRange> ParseIpRange(std::string_view text);
 // 1 to 65535.
 Value<uint16_t> ParsePort(std::string_view text);
-
-enum class PortProtocol : uint8_t { kTcp, kUdp, kSctp };
-
-// Ports of the device that lead to as many of the container's.
-struct PublishedPort {
-    std::optional<IpAddress> address;  // none: every address of the device
-    uint16_t host = 0;                 // the first of them; 0: free ones are chosen
-    uint16_t container = 0;
-    uint16_t count = 1;
-    PortProtocol protocol = PortProtocol::kTcp;
-    friend bool operator==(const PublishedPort&, const PublishedPort&) = default;
-};
 
 // [[IP:]HOST:]CONTAINER[/PROTOCOL]; ports may be ranges of the same length, IPv6 is in brackets.
 Value<PublishedPort> ParsePublishedPort(std::string_view text);

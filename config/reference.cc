@@ -44,9 +44,10 @@ void AddFormat(std::vector<Block>& page) {
         "later folder "
         "replaces one of the same name; a link to /dev/null masks it. NAME.container.d/*.conf of "
         "all folders are "
-        "merged after the unit, by file name. NAME@.container is not started itself; a link "
-        "NAME@ARG.container to "
-        "it is a unit, and takes NAME@.container.d too. Names are letters, digits and . _ - @ :, "
+        "merged after the unit, by file name. NAME@.container is a template: the "
+        "unit NAME@ARG is made of it by 'husk start NAME@ARG', by another unit's Wants=, Requires= "
+        "or Network=, or by a link NAME@ARG.container to it, which starts at boot. It takes "
+        "NAME@.container.d too. Names are letters, digits and . _ - @ :, "
         "at most 100 bytes.");
     text(
         "A file holds sections, keys and values: [Section], then KEY=VALUE, one a line, at most "
@@ -150,12 +151,15 @@ void AddKernelNeeds(std::vector<Block>& page) {
 void AddLimits(std::vector<Block>& page) {
     page.push_back({Kind::kHeading, "Limits"});
     page.push_back({kText, "What is over a limit is an error that names it; nothing is cut."});
-    for (const Limit& limit : Limits())
-        page.push_back(
-            {Kind::kItem,
-             Cat("At most ", limit.bytes ? FormatBytes(limit.most) : std::to_string(limit.most),
-                 "."),
-             Capitalised(limit.what)});
+    for (const Limit& limit : Limits()) {
+        const bool kib = limit.bytes && limit.most % 1024 == 0;
+        page.push_back({Kind::kItem,
+                        Cat("At most ", std::to_string(kib ? limit.most / 1024 : limit.most),
+                            kib           ? " KiB."
+                            : limit.bytes ? " bytes."
+                                          : "."),
+                        Capitalised(limit.what)});
+    }
 }
 
 std::vector<Block> Page() {

@@ -95,6 +95,26 @@ struct NetworkMode {
     friend bool operator==(const NetworkMode&, const NetworkMode&) = default;
 };
 
+struct IpAddress {
+    bool v6 = false;
+    std::array<uint8_t, 16> bytes = {};  // network order; the first four of an IPv4 address
+    friend bool operator==(const IpAddress&, const IpAddress&) = default;
+    bool IsAny() const { return bytes == std::array<uint8_t, 16>{}; }
+};
+
+enum class PortProtocol : uint8_t { kTcp, kUdp, kSctp };
+
+// Ports of the device that lead to as many of the container's.
+struct PublishedPort {
+    std::optional<IpAddress> address;  // none: every address of the device
+    uint16_t host = 0;                 // the first of them; 0: free ones are chosen
+    uint16_t container = 0;
+    uint16_t count = 1;
+    PortProtocol protocol = PortProtocol::kTcp;
+    Place at;
+    friend bool operator==(const PublishedPort&, const PublishedPort&) = default;
+};
+
 struct ContainerSection {
     std::string image;            // name or absolute path
     std::string rootfs;           // absolute path of a directory
@@ -117,6 +137,7 @@ struct ContainerSection {
     UserNamespace user_ns = UserNamespace::kAuto;
     bool private_pids = true, private_ipc = true;
     NetworkMode network;
+    std::vector<PublishedPort> publish_ports;
     friend bool operator==(const ContainerSection&, const ContainerSection&) = default;
 };
 

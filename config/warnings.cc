@@ -4,8 +4,10 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/text.h"
+#include "config/network_values.h"
 #include "config/rules.h"
 
 namespace husk::config {
@@ -105,6 +107,44 @@ void WarnOfSharedVolumes(std::vector<LoadedUnit>& units) {
     }
 }
 
+struct PortUse {
+    LoadedUnit* unit;
+    const PublishedPort* port;
+    bool told = false;
+};
+
+void TellOfPort(PortUse& use, const PortUse& other) {
+    if (std::exchange(use.told, true)) return;
+    const Location at = other.unit->unit.LocationOf(other.port->at);
+    const unsigned first = std::max(use.port->host, other.port->host);
+    AddProblem(use.unit->problems, Severity::kWarning, use.unit->unit.LocationOf(use.port->at),
+               "PublishPort",
+               Cat("port ", std::to_string(first), " of the device is published by unit ",
+                   Quote(other.unit->unit.name), use.unit == other.unit ? " twice (" : " too (",
+                   at.file, ":", std::to_string(at.line), ")"),
+               "give each its own");
+}
+
+// Ports of the device that two want: the second would not start.
+void WarnOfPortsTwice(std::vector<LoadedUnit>& units) {
+    // Ranges that overlap and yet do not clash, for their addresses, are looked past this far.
+    constexpr size_t kFarthest = 100;
+    std::vector<PortUse> uses;
+    for (LoadedUnit& unit : units)
+        for (const PublishedPort& port : unit.unit.container.publish_ports)
+            uses.push_back({&unit, &port});
+    std::sort(uses.begin(), uses.end(),
+              [](const PortUse& a, const PortUse& b) { return a.port->host < b.port->host; });
+    for (size_t i = 0; i < uses.size(); ++i)
+        for (size_t j = i + 1; j < std::min(uses.size(), i + kFarthest); ++j) {
+            if (uses[j].port->host >= uses[i].port->host + uses[i].port->count) break;
+            if (!Overlaps(*uses[i].port, *uses[j].port)) continue;
+            TellOfPort(uses[i], uses[j]);
+            TellOfPort(uses[j], uses[i]);
+            break;
+        }
+}
+
 }  // namespace
 
 void WarnOfOddities(std::vector<LoadedUnit>& units) {
@@ -114,6 +154,7 @@ void WarnOfOddities(std::vector<LoadedUnit>& units) {
         WarnOfIdleKeys(unit);
     }
     WarnOfSharedVolumes(units);
+    WarnOfPortsTwice(units);
 }
 
 }  // namespace husk::config

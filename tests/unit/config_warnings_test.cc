@@ -104,5 +104,34 @@ TEST(ConfigWarnings, ThousandsOfUnitsThatShareAVolumeAreNoMoreWork) {
     for (const LoadedUnit& unit : units) EXPECT_EQ(unit.problems.size(), 1u);
 }
 
+TEST(ConfigWarnings, APortThatIsPublishedTwiceIsSaidInBoth) {
+    // The key is not carried out yet, and what it says is kept all the same.
+    auto units = [](std::vector<std::string> texts) {
+        std::vector<LoadedUnit> loaded;
+        for (const std::string& text : texts)
+            loaded.push_back(ParseUnit("u", "u", Cat("[Container]\nExec=/x\n", text)));
+        for (LoadedUnit& unit : loaded) unit.problems.clear();
+        WarnOfOddities(loaded);
+        std::string out;
+        for (const LoadedUnit& unit : loaded)
+            for (const Problem& problem : unit.problems) out += Cat(Describe(problem), "\n");
+        return out;
+    };
+    EXPECT_EQ(units({"PublishPort=8080:80\n", "PublishPort=8000-8100:8000-8100\n"}),
+              "u:3: warning: port 8080 of the device is published by unit 'u' too (u:3) (give each "
+              "its own)\n"
+              "u:3: warning: port 8080 of the device is published by unit 'u' too (u:3) (give each "
+              "its own)\n");
+    EXPECT_EQ(units({"PublishPort=80:80\nPublishPort=80:81\n"}),
+              "u:3: warning: port 80 of the device is published by unit 'u' twice (u:4) (give each "
+              "its own)\n"
+              "u:4: warning: port 80 of the device is published by unit 'u' twice (u:3) (give each "
+              "its own)\n");
+    EXPECT_EQ(units({"PublishPort=80:80/udp\n", "PublishPort=80:80\n"}), "");
+    EXPECT_EQ(units({"PublishPort=127.0.0.1:80:80\n", "PublishPort=127.0.0.2:80:80\n"}), "");
+    EXPECT_NE(units({"PublishPort=127.0.0.1:80:80\n", "PublishPort=80:80\n"}), "");
+    EXPECT_EQ(units({"PublishPort=80\n", "PublishPort=80\n"}), "");
+}
+
 }  // namespace
 }  // namespace husk::config
