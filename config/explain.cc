@@ -55,13 +55,7 @@ bool IsContinued(std::string_view line) {
     return !IsComment(line) && line.ends_with('\\');
 }
 
-// The name of the section whose header the line is.
-std::optional<std::string_view> HeaderOf(std::string_view line) {
-    line = Trim(line);
-    if (!line.starts_with('[')) return std::nullopt;
-    const size_t close = line.find(']');
-    return Trim(line.substr(1, close == line.npos ? close : close - 1));
-}
+bool IsHeader(std::string_view line) { return Trim(line).starts_with('['); }
 
 // What to say of a change that has been made: not what to do any more.
 std::string ReasonOf(const Problem& problem) {
@@ -181,18 +175,20 @@ void File::Apply(size_t at, const Problem& problem, std::vector<Change>& changes
 
 // After the last key of the section, which is made where there is none.
 void File::InsertInto(const std::string& section, Line line) {
+    // A header that is not quite one may be none to the reader, and the line would be moved again.
+    const std::string exact = Cat("[", section, "]");
     std::optional<size_t> last;
     bool inside = false;
     for (size_t i = 0; i < lines_.size(); ++i) {
-        const auto header = HeaderOf(lines_[i].text);
-        if (header) inside = *header == section;
         const std::string_view text = Trim(lines_[i].text);
+        const bool header = IsHeader(text);
+        if (header) inside = text == exact;
         if (inside && !text.empty() && (header || !IsComment(text))) last = i;
     }
     if (!lines_.empty() && lines_.back().end.empty()) lines_.back().end = end_;
     if (!last) {
         if (!lines_.empty()) lines_.push_back({"", end_, 0});
-        lines_.push_back({Cat("[", section, "]"), end_, 0});
+        lines_.push_back({exact, end_, 0});
         last = lines_.size() - 1;
     }
     lines_.insert(lines_.begin() + static_cast<ptrdiff_t>(*last) + 1, std::move(line));
@@ -257,6 +253,7 @@ Explained Explain(std::string_view text, const FindProblems& find_problems) {
         Problems problems = find_problems(out.text);
         if (!file.Mend(problems, out.changes)) break;
         out.text = file.Text();
+        if (out.text.size() > kMaxFileBytes) break;
     }
     file.Annotate(ErrorsOf(find_problems(out.text)));
     out.text = file.Text();

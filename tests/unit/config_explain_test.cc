@@ -103,6 +103,17 @@ TEST(Explain, WhatAPersonDecidesIsSaidAboveItsLine) {
               "of their own)\n[Container]\nUser=1\n");
 }
 
+TEST(Explain, ALineIsMovedUnderAHeaderThatTheReaderTakes) {
+    // To the reader neither is the header of [Service]: it would find the line misplaced again.
+    for (const std::string odd : {"[Service]\x0ejunk", "[ Service] junk"}) {
+        const Explained explained =
+            Of(Cat("[Container]\nExec=/x\n", odd, "\nMemoryMax=1M\n[Container]\nNice=1\n"));
+        EXPECT_LT(explained.text.size(), 500u);
+        EXPECT_NE(explained.text.find("\n[Service]\n"), std::string::npos) << explained.text;
+        EXPECT_TRUE(explained.text.ends_with("Nice=1\n")) << explained.text;
+    }
+}
+
 TEST(Explain, AFileOverTheLimitStaysAsItIs) {
     const std::string large = "[Container]\nExec=/x\n" + std::string(kMaxFileBytes, '\n');
     EXPECT_EQ(Text(large), large);
