@@ -251,9 +251,11 @@ void Checks::References() {
 }  // namespace
 
 const GivenKey* FindGiven(const Unit& unit, std::string_view key) {
-    const auto index = KeyIndex(key);
+    // By the names of the few that were given: to look for the key's number takes longer.
+    const size_t dot = key.find('.');
     for (const GivenKey& given : unit.given)
-        if (index && given.key == *index) return &given;
+        if (RowOfKey(given.key).name == key.substr(dot + 1) && KeyName(given.key) == key)
+            return &given;
     return nullptr;
 }
 

@@ -354,6 +354,8 @@ constexpr ForeignUnit kForeignUnits[] = {
 };
 
 const ForeignUnit* FindForeignUnit(std::string_view name) {
+    // All of them have a suffix, and what nearly every unit names is another unit's plain name.
+    if (name.find('.') == name.npos) return nullptr;
     for (const ForeignUnit& foreign : kForeignUnits) {
         const auto names = SplitWords(foreign.names);
         if (std::find(names.begin(), names.end(), name) != names.end()) return &foreign;
