@@ -111,8 +111,9 @@ void Checks::Command() {
     const auto command = unit_.Command();
     // A command that was given and misspelt has been spoken of, and so have lines that are no keys.
     const bool tried = std::any_of(problems_.begin(), problems_.end(), [](const Problem& problem) {
-        return problem.key.empty() || EditDistance(problem.key, "Exec") <= 2 ||
-               EditDistance(problem.key, "Entrypoint") <= 3;
+        return problem.severity == Severity::kError &&
+               (problem.key.empty() || EditDistance(problem.key, "Exec") <= 2 ||
+                EditDistance(problem.key, "Entrypoint") <= 3);
     });
     if (command.empty() && tried) return;
     if (command.empty() || command[0].empty())

@@ -121,6 +121,13 @@ TEST(ConfigRules, ACommandIsNeeded) {
     // Said once, where it is.
     EXPECT_EQ(Problems("[Container]\nExce=/x\n"),
               "web.container:2: error: unknown key 'Exce' in [Container] (did you mean 'Exec'?)\n");
+    // A warning about it does not stand for the error.
+    EXPECT_EQ(
+        Problems("[Container]\nExec=$NOTHING\n"),
+        "web.container:2: warning: variable 'NOTHING' is empty: no Environment= sets it (write "
+        "$$NOTHING to leave it to the program)\n"
+        "web.container:2: error: no command (give Exec= with the program and its arguments; "
+        "images have none of their own)\n");
 }
 
 TEST(ConfigRules, VariablesComeFromEnvironment) {
