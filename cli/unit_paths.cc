@@ -13,6 +13,8 @@ using config::Severity;
 constexpr char kSystemConfig[] = "/etc/husk/system.conf";
 
 void Add(LoadedPaths& out, LoadedFolder loaded) {
+    // As a rule there is one folder, and its units need no second room.
+    if (out.units.empty()) out.units.swap(loaded.units);
     for (LoadedUnit& unit : loaded.units) out.units.push_back(std::move(unit));
     for (Problem& problem : loaded.problems) out.problems.push_back(std::move(problem));
 }
