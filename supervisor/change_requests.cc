@@ -51,8 +51,8 @@ Status CheckFolder(const std::string& path) {
     return {};
 }
 
-std::string Refusal(const config::Problems& problems) {
-    Answer answer("refused", RefusalText(problems));
+std::string Refusal(const config::Problems& problems, const char* advice = "") {
+    Answer answer("refused", RefusalText(problems) + advice);
     answer.AddProblems(problems);
     return answer.Finish();
 }
@@ -90,7 +90,7 @@ void Manager::AnswerReload(ControlServer::ConnectionId id, const ControlRequest&
         return Reply(id, Answer::Failure("stopping", "the system is going down"));
     if (!request.partial)
         if (auto problems = WhatIsWrong(LoadFolders()); !problems.empty())
-            return Reply(id, Refusal(problems));
+            return Reply(id, Refusal(problems, " ('husk reload --partial' takes the valid ones)"));
     AwaitUnits(id, request.verb, ChangeUnits("by 'husk reload'"));
 }
 

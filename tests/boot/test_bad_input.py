@@ -169,10 +169,11 @@ def test_check_says_the_same_on_the_device(guest):
     assert "typo.container:2" in said and "nul.container:2" in said
 
 
-def test_a_mended_unit_starts_after_a_reload(guest, husk):
+def test_a_mended_unit_starts_after_a_reload_of_what_is_valid(guest, husk):
     guest.put("/etc/husk/units/typo.container", unit("/workload sleep").encode())
-    husk("reload")
-    husk("start typo")
+    assert "husk reload --partial" in husk("reload")  # others are refused still
+    assert husk.unit("typo")["state"] == "refused"
+    husk("reload --partial")
     assert husk.unit("typo")["state"] == "running"
 
 
