@@ -11,6 +11,7 @@ namespace husk::supervisor {
 namespace {
 
 constexpr const char* kByApply = "by 'husk apply'";
+constexpr const char* kPartialAdvice = " ('husk reload --partial' takes the valid ones)";
 
 // All that keeps a folder from being taken: of units that are refused the warnings too, since a
 // person has the file open then.
@@ -78,7 +79,7 @@ void Manager::AnswerPlan(ControlServer::ConnectionId id, const ControlRequest& r
             return Reply(id, Answer::Failure("no-folder", usable.error().text()));
     const config::LoadedFolder loaded = LoadFolders(request.path);
     if (auto problems = WhatIsWrong(loaded); !problems.empty() && !request.partial)
-        return Reply(id, Refusal(problems));
+        return Reply(id, Refusal(problems, request.path.empty() ? kPartialAdvice : ""));
     Answer answer;
     AddConfirmation(answer);
     answer.AddChanges(PlanChanges(UnitsNow(), loaded));
@@ -90,7 +91,7 @@ void Manager::AnswerReload(ControlServer::ConnectionId id, const ControlRequest&
         return Reply(id, Answer::Failure("stopping", "the system is going down"));
     if (!request.partial)
         if (auto problems = WhatIsWrong(LoadFolders()); !problems.empty())
-            return Reply(id, Refusal(problems, " ('husk reload --partial' takes the valid ones)"));
+            return Reply(id, Refusal(problems, kPartialAdvice));
     AwaitUnits(id, request.verb, ChangeUnits("by 'husk reload'"));
 }
 
