@@ -1,16 +1,9 @@
 // show: every value of a unit and where it comes from, read from the files as the supervisor does.
-#include <unistd.h>
-
 #include <algorithm>
 
-// Output comes from our own calls alone; a wrong one must not bring the program down.
-#define RAPIDJSON_ASSERT(x) ((void)(x))
-#include <rapidjson/stringbuffer.h>
-#include <rapidjson/writer.h>
-
 #include "base/text.h"
-#include "base/utf8.h"
 #include "cli/commands.h"
+#include "cli/problem_json.h"
 #include "config/show.h"
 
 namespace husk::cli {
@@ -20,7 +13,6 @@ using config::LoadedFolder;
 using config::LoadedUnit;
 using config::ShownKey;
 
-constexpr char kSystemConfig[] = "/etc/husk/system.conf";
 constexpr size_t kValueColumns = 40;
 
 struct Shown {
@@ -87,12 +79,7 @@ const char* SourceName(ShownKey::Source source) {
 
 std::string JsonOf(const std::vector<Shown>& units) {
     rapidjson::StringBuffer buffer;
-    rapidjson::Writer<rapidjson::StringBuffer> json(buffer);
-    auto put = [&](const char* name, std::string_view text) {
-        const std::string valid = ValidUtf8(text);
-        json.Key(name);
-        json.String(valid.data(), static_cast<rapidjson::SizeType>(valid.size()));
-    };
+    JsonWriter json(buffer);
     json.StartObject();
     json.Key("version");
     json.Int(1);
@@ -100,21 +87,19 @@ std::string JsonOf(const std::vector<Shown>& units) {
     json.StartArray();
     for (const Shown& shown : units) {
         json.StartObject();
-        put("name", shown.unit.unit.name);
-        put("path", shown.unit.unit.path);
+        PutText(json, "name", shown.unit.unit.name);
+        PutText(json, "path", shown.unit.unit.path);
         json.Key("refused");
         json.Bool(shown.unit.refused);
         json.Key("keys");
         json.StartArray();
         for (const ShownKey& key : shown.keys) {
             json.StartObject();
-            put("section", key.section);
-            put("key", key.key);
-            put("value", key.value);
-            put("source", SourceName(key.source));
-            put("file", key.at.file);
-            json.Key("line");
-            json.Int(key.at.line);
+            PutText(json, "section", key.section);
+            PutText(json, "key", key.key);
+            PutText(json, "value", key.value);
+            PutText(json, "source", SourceName(key.source));
+            PutPlace(json, key.at);
             json.EndObject();
         }
         json.EndArray();
@@ -132,8 +117,8 @@ int ShowCommand(const Invocation& call) {
     const auto folder = arguments.Get("units");
     const std::vector<std::string> folders =
         folder ? std::vector{*folder} : config::DefaultUnitPath();
-    const auto system =
-        config::LoadSystemConfig(arguments.Get("config").value_or(kSystemConfig), true);
+    const auto system = config::LoadSystemConfig(
+        arguments.Get("config").value_or(config::kDefaultSystemConfig), true);
     std::vector<Shown> units;
     int code = kExitOk;
     for (const std::string& name : arguments.operands) {

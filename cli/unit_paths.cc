@@ -10,8 +10,6 @@ using config::LoadedUnit;
 using config::Problem;
 using config::Severity;
 
-constexpr char kSystemConfig[] = "/etc/husk/system.conf";
-
 void Add(LoadedPaths& out, LoadedFolder loaded) {
     // As a rule there is one folder, and its units need no second room.
     if (out.units.empty()) out.units.swap(loaded.units);
@@ -30,7 +28,7 @@ LoadedPaths LoadPaths(const std::vector<std::string>& paths) {
     LoadedPaths out;
     if (paths.empty()) {
         Add(out, config::LoadUnits(config::DefaultUnitPath()));
-        AddSystemConfig(out, kSystemConfig);
+        AddSystemConfig(out, config::kDefaultSystemConfig);
         return out;
     }
     std::vector<std::string> folders, files;

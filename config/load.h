@@ -81,6 +81,7 @@ struct LoadedSystemConfig {
     Problems problems;
     Assignments assignments;  // of SystemSections()
 };
+inline constexpr const char* kDefaultSystemConfig = "/etc/husk/system.conf";
 // A missing file gives the defaults.
 LoadedSystemConfig LoadSystemConfig(const std::string& path, bool keep_assignments = false);
 

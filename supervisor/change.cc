@@ -194,8 +194,7 @@ void Manager::CarryOut(const ChangeSet& changes, const std::string& by) {
     ScheduleReview();
 }
 
-ChangeSet Manager::ChangeUnits(const std::string& by) {
-    config::LoadedFolder loaded = LoadFolders();
+ChangeSet Manager::ChangeUnits(const std::string& by, config::LoadedFolder loaded) {
     NoteChange(by);
     ChangeSet changes = PlanChanges(UnitsNow(), loaded);
     Install(std::move(loaded), changes);
@@ -218,7 +217,7 @@ void Manager::ForgetChange() {
 
 void Manager::FinishChange() {
     auto by = ReadFile(device_.facts.run_directory + "/change", kMaxNote);
-    if (by) ChangeUnits(*by);  // otherwise none was begun
+    if (by) ChangeUnits(*by, LoadFolders());  // otherwise none was begun
 }
 
 // --- confirmation --------------------------------------------------------------------------------
@@ -252,7 +251,7 @@ bool Manager::RecoverFolder() {
 // What an earlier supervisor, or an earlier boot, left unfinished.
 void Manager::FinishEarlier(bool reverted) {
     if (reverted)
-        ChangeUnits(kByRevert);
+        ChangeUnits(kByRevert, LoadFolders());
     else
         FinishChange();
     AwaitConfirmation();
@@ -277,7 +276,7 @@ void Manager::RevertUnits() {
         else
             jobs_.push_back(std::move(job));
     }
-    ChangeUnits(kByRevert);
+    ChangeUnits(kByRevert, LoadFolders());
 }
 
 }  // namespace husk::supervisor

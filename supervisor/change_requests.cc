@@ -89,10 +89,10 @@ void Manager::AnswerPlan(ControlServer::ConnectionId id, const ControlRequest& r
 void Manager::AnswerReload(ControlServer::ConnectionId id, const ControlRequest& request) {
     if (shutdown_ != ShutdownAction::kNone)
         return Reply(id, Answer::Failure("stopping", "the system is going down"));
-    if (!request.partial)
-        if (auto problems = WhatIsWrong(LoadFolders()); !problems.empty())
-            return Reply(id, Refusal(problems, kPartialAdvice));
-    AwaitUnits(id, request.verb, ChangeUnits("by 'husk reload'"));
+    config::LoadedFolder loaded = LoadFolders();
+    if (auto problems = WhatIsWrong(loaded); !problems.empty() && !request.partial)
+        return Reply(id, Refusal(problems, kPartialAdvice));
+    AwaitUnits(id, request.verb, ChangeUnits("by 'husk reload'", std::move(loaded)));
 }
 
 // Answered once all that the change touches has come to rest.
@@ -163,7 +163,7 @@ void Manager::AnswerApply(ControlServer::ConnectionId id, const ControlRequest& 
             id, Answer::Failure("failed", Cat(problems.error().text(), "; nothing was changed")));
     LogInfo(Cat("'husk apply': ", Quote(request.path), " is ", Quote(folder->path()), " now"));
     AwaitConfirmation();
-    AwaitUnits(id, request.verb, ChangeUnits(kByApply));
+    AwaitUnits(id, request.verb, ChangeUnits(kByApply, LoadFolders()));
 }
 
 void Manager::AnswerConfirm(ControlServer::ConnectionId id) {

@@ -89,7 +89,7 @@ class Manager final : public RunnerHost {
                   OldEntries& old);
     void KeepOrForget(Entry entry);
     void CarryOut(const ChangeSet& changes, const std::string& by);
-    ChangeSet ChangeUnits(const std::string& by);
+    ChangeSet ChangeUnits(const std::string& by, config::LoadedFolder loaded);
     void NoteChange(const std::string& by);
     void ForgetChange();
     void FinishChange();

@@ -39,7 +39,7 @@ constexpr const char* kHelp =
 
 struct Options {
     std::vector<std::string> units;
-    std::string config = "/etc/husk/system.conf";
+    std::string config = config::kDefaultSystemConfig;
     std::string run_directory = kDefaultRunDirectory;
     std::string state_directory = "/var/lib/husk";
     std::string cgroup = "/sys/fs/cgroup/units";
