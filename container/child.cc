@@ -159,6 +159,23 @@ int SetStandardStreams(const ChildDescriptors& descriptors) {
     return Check(::dup2(descriptors.standard_error, 2));
 }
 
+// What the unit names is looked for in the root as any program would, but for the magic links of
+// /proc: before execve they lead to what the supervisor holds, out of the root (CVE-2024-21626 is a
+// working directory in /proc/self/fd, CVE-2019-5736 a program at /proc/self/exe).
+int OpenInRoot(const char* path, uint64_t flags) {
+    return sys::openat2(
+        AT_FDCWD, path,
+        {.flags = flags | O_PATH | O_CLOEXEC, .resolve = sys::kResolveNoMagicLinks});
+}
+
+int ChangeDirectory(const char* path) {
+    const int at = OpenInRoot(path, O_DIRECTORY);
+    if (at < 0) return errno;
+    const int error = Check(::fchdir(at));
+    (void)::close(at);
+    return error;
+}
+
 // The supervisor ignores no signal and CLONE_CLEAR_SIGHAND reset its handlers, so that only the
 // mask is left to reset.
 int ResetSignals() {
@@ -169,7 +186,7 @@ int ResetSignals() {
 class Child {
   public:
     Child(const Plan& plan, const ChildDescriptors& descriptors)
-        : plan_(plan), descriptors_(descriptors) {}
+        : plan_(plan), descriptors_(descriptors), status_(descriptors.status) {}
 
     [[noreturn]] void Run() {
         const ContainerSpec& spec = plan_.spec;
@@ -192,9 +209,10 @@ class Child {
         GiveUpRights(spec);
         (void)::umask(spec.umask);
         Do(Stage::kStandardStreams, SetStandardStreams(descriptors_));
-        Do(Stage::kDescriptors, Check(sys::close_range(3, ~0u, sys::kCloseRangeCloexec)));
+        Do(Stage::kDescriptors, CloseDescriptors());
         Do(Stage::kSignals, ResetSignals());
-        Do(Stage::kWorkingDirectory, Check(::chdir(spec.working_dir.c_str())));
+        Do(Stage::kWorkingDirectory, ChangeDirectory(spec.working_dir.c_str()));
+        CheckPrograms();
         // Last, so that the filter is only asked about what follows it.
         if (spec.no_new_privileges && spec.filter) Do(Stage::kFilter, InstallFilter(*spec.filter));
         Execute();
@@ -205,6 +223,30 @@ class Child {
     static int JoinKeyring() {
         if (::syscall(SYS_keyctl, kKeyctlJoinSession, nullptr) >= 0 || errno == ENOSYS) return 0;
         return errno;
+    }
+
+    // Here and not by execve: no path that is followed from now on can lead to what the supervisor
+    // has open. The status pipe is left, at 3.
+    int CloseDescriptors() {
+        constexpr int kStatus = 3;
+        if (status_ != kStatus && ::dup3(status_, kStatus, O_CLOEXEC) < 0) return errno;
+        status_ = kStatus;
+        return Check(sys::close_range(kStatus + 1, ~0u, 0));
+    }
+
+    // What leads to husk's own binary is not executed: the container would hold it. A script's
+    // interpreter may still be such a link, and the binary is on a read-only mount for that
+    // (init/supervisor_process.cc).
+    void CheckPrograms() {
+        step_ = 0;
+        for (const auto& program : plan_.programs) {
+            const int at = OpenInRoot(program.c_str(), 0);
+            if (at >= 0)
+                (void)::close(at);
+            else if (errno == ELOOP)
+                Report(Stage::kExecute, ELOOP);
+            ++step_;
+        }
     }
 
     void GiveUpRights(const ContainerSpec& spec) {
@@ -264,12 +306,13 @@ class Child {
         // Nobody may be there to read it any more; the exit code says the stage.
         (void)::signal(SIGPIPE, SIG_IGN);
         const iovec whole{&report_, sizeof report_};
-        (void)!::writev(descriptors_.status, &whole, 1);
+        (void)!::writev(status_, &whole, 1);
         ::_exit(kChildFailedBase + static_cast<int>(stage));
     }
 
     const Plan& plan_;
     const ChildDescriptors& descriptors_;
+    int status_;
     uint32_t step_ = 0;
     ChildReport report_;
 };

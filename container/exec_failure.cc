@@ -107,6 +107,10 @@ Error ExplainExecFailure(const std::string& program, bool searched, int error,
         return Error::Because(Cat(what,
                                   ": Permission denied; is it executable for the container's "
                                   "user (chmod +x), and not on a volume with noexec?"));
+    if (error == ELOOP)
+        return Error::Because(Cat(what,
+                                  ": it is a link into /proc, which is not followed out of the "
+                                  "container, or one that leads back to itself; name the program"));
     if (error == ENOEXEC && !elf && !script)
         return Error::Because(Cat(what, head.empty()
                                             ? ": the file is empty"

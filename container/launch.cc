@@ -166,6 +166,11 @@ Error Explain(const ChildReport& report, const Plan& plan) {
         return ExplainExecFailure(searched && head.empty() ? asked : plan.programs[report.step],
                                   searched, report.error, head);
     }
+    if (report.stage == Stage::kWorkingDirectory && report.error == ELOOP)
+        return Error::Because(
+            Cat("change to the working directory ", Quote(plan.spec.working_dir),
+                ": it is a link into /proc, which is not followed out of the "
+                "container, or one that leads back to itself; name the directory"));
     if (report.stage == Stage::kWorkingDirectory)
         return Error::FromErrno(
             report.error, Cat("change to the working directory ", Quote(plan.spec.working_dir)));

@@ -4,12 +4,14 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "base/init_protocol.h"
+#include "base/sys.h"
 #include "init/child.h"
 #include "init/early_boot.h"
 #include "init/log.h"
@@ -29,6 +31,21 @@ struct StartArguments {
     int socket;
 };
 
+// The supervisor's binary as a container may come to hold it, as /proc/self/exe before its own
+// program is executed (CVE-2019-5736): on a read-only mount of its own, where also the device's
+// root, in a unit with UserNS=host, can neither write to it nor change its mode.
+int OpenReadOnly(const char* program) {
+    const int mount =
+        sys::open_tree(AT_FDCWD, program, sys::kOpenTreeClone | sys::kOpenTreeCloexec);
+    if (mount < 0) return -1;
+    if (sys::mount_setattr(mount, "", sys::kAtEmptyPath, {.set = sys::kMountReadOnly}) == 0)
+        return mount;
+    const int error = errno;
+    (void)::close(mount);
+    errno = error;
+    return -1;
+}
+
 void Execute(const void* argument) {
     const auto& arguments = *static_cast<const StartArguments*>(argument);
     // Standard input is the console's, which belongs to the console program.
@@ -42,6 +59,11 @@ void Execute(const void* argument) {
     const char* argv[] = {"husk", "supervise", option.text().data(), nullptr};
     const ChildEnvironment environment("HOME=/");
     const char* program = arguments.program != nullptr ? arguments.program : "/proc/self/exe";
+    if (const int mount = OpenReadOnly(program); mount >= 0)
+        (void)::syscall(SYS_execveat, mount, "", argv, environment.get(), AT_EMPTY_PATH);
+    // A device that runs nothing is worse off than one whose binary units with UserNS=host can
+    // change.
+    Say(LogLevel::kWarning, "cannot execute the supervisor from a read-only mount: ", Errno{errno});
     (void)::execve(program, const_cast<char* const*>(argv), environment.get());
     Say(LogLevel::kError, "cannot execute the supervisor '", program, "': ", Errno{errno});
 }

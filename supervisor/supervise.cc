@@ -161,6 +161,8 @@ Status Supervise(const Options& options) {
 }  // namespace
 
 int SuperviseMain(int argc, char** argv) {
+    // Executed by descriptor, it would be called by that one's number.
+    (void)::prctl(PR_SET_NAME, "husk");  // cannot fail
     auto options = ParseOptions(argc, argv);
     if (!options) {
         std::fprintf(stderr, "husk: %s\n", options.error().text().c_str());

@@ -143,6 +143,18 @@ TEST(Explain, NamesTheProgramThatWasTried) {
     EXPECT_EQ(Words(*searched, Stage::kExecute, 99, ENOENT), "execute: No such file or directory");
 }
 
+TEST(Explain, SaysThatLinksOfProcAreNotFollowed) {
+    auto plan = Planned({"/app"});
+    EXPECT_EQ(
+        Words(*plan, Stage::kExecute, 0, ELOOP),
+        "execute '/app': it is a link into /proc, which is not followed out of the container, "
+        "or one that leads back to itself; name the program");
+    EXPECT_EQ(
+        Words(*plan, Stage::kWorkingDirectory, 0, ELOOP),
+        "change to the working directory '/srv/www': it is a link into /proc, which is not "
+        "followed out of the container, or one that leads back to itself; name the directory");
+}
+
 TEST(Explain, BelievesNoSizeThatTheReportCannotHold) {
     auto plan = Planned({"/app"});
     ChildReport report{.stage = Stage::kExecute, .error = ENOENT, .head_size = UINT32_MAX};
