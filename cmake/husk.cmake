@@ -108,10 +108,12 @@ function(husk_library name)
   target_link_libraries(${name} ${scope} ${arg_USES})
 endfunction()
 
-# The names of system calls, from the build machine's libseccomp: the binary needs those of one architecture only.
+# The names of system calls, from the build machine's libseccomp, since the binary needs those of one architecture only,
+# and their groups.
 function(husk_syscall_table library)
   set(folder "${CMAKE_BINARY_DIR}/generated")
   set(program "${folder}/syscall-table")
+  set(groups "${CMAKE_SOURCE_DIR}/base/syscall_groups.txt")
   set(arch "${HUSK_ARCH}")
   if(NOT arch)
     set(arch "${CMAKE_HOST_SYSTEM_PROCESSOR}")
@@ -120,8 +122,8 @@ function(husk_syscall_table library)
   add_custom_command(OUTPUT "${folder}/syscall_table.inc"
       COMMAND cc -O1 -Wall -Wextra -Werror "-I${HUSK_TOOLCHAIN}/host/include" -o "${program}"
           "${CMAKE_SOURCE_DIR}/toolchain/syscall_table.c" "${HUSK_TOOLCHAIN}/host/lib/libseccomp.a"
-      COMMAND "${program}" "${arch}" > "${folder}/syscall_table.inc"
-      DEPENDS "${CMAKE_SOURCE_DIR}/toolchain/syscall_table.c" "${HUSK_TOOLCHAIN}/host/lib/libseccomp.a"
+      COMMAND "${program}" "${arch}" "${groups}" > "${folder}/syscall_table.inc"
+      DEPENDS "${CMAKE_SOURCE_DIR}/toolchain/syscall_table.c" "${groups}" "${HUSK_TOOLCHAIN}/host/lib/libseccomp.a"
       VERBATIM)
   target_sources(${library} PRIVATE "${folder}/syscall_table.inc")
   target_include_directories(${library} PRIVATE "${folder}")

@@ -1,138 +1,74 @@
 #include "container/seccomp.h"
 
-#include <cerrno>
-#include <cstddef>
 #include <cstring>
 #include <linux/audit.h>
-#include <linux/capability.h>
 #include <linux/seccomp.h>
-#include <sched.h>
 
-#include <span>
-#include <vector>
+#include <algorithm>
+#include <string>
 
-#include "base/sys.h"
+#include "base/syscalls.h"
 #include "base/text.h"
-#include "container/seccomp_profile.h"
-#include "container/syscalls.h"
 
 namespace husk::container {
-namespace {
 
-constexpr uint32_t kNamespaceFlags = CLONE_NEWNS | static_cast<uint32_t>(sys::kCloneNewCgroup) |
-                                     CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |
-                                     CLONE_NEWNET | static_cast<uint32_t>(sys::kCloneNewTime);
-constexpr uint32_t kTiocsti = 0x5412, kTioclinux = 0x541C;
-constexpr uint32_t kX32Bit = 0x40000000;
+Rules Always(uint32_t action) { return {Rule{{}, action}}; }
 
-// The low half of argument `index`: the kernel looks at no more for the calls that are checked
-// here.
-constexpr uint32_t LowHalf(size_t index) {
-    const size_t high_first = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0;
-    return static_cast<uint32_t>(offsetof(seccomp_data, args) + 8 * index + high_first);
-}
-
-constexpr sock_filter Load(uint32_t offset) { return BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offset); }
-constexpr sock_filter Return(uint32_t value) { return BPF_STMT(BPF_RET | BPF_K, value); }
-constexpr sock_filter Jump(uint16_t test, uint32_t value, uint8_t if_true, uint8_t if_false) {
-    return BPF_JUMP(static_cast<uint16_t>(BPF_JMP | BPF_K | test), value, if_true, if_false);
-}
-constexpr uint32_t Refuse(int error) {
+uint32_t Refuse(int error) {
     return SECCOMP_RET_ERRNO | (static_cast<uint32_t>(error) & SECCOMP_RET_DATA);
 }
 
-FilterProgram Leaf(Verdict verdict) {
-    switch (verdict) {
-        case Verdict::kNotPermitted: return {Return(Refuse(EPERM))};
-        case Verdict::kNotThere: return {Return(Refuse(ENOSYS))};
-        case Verdict::kAllow: return {Return(SECCOMP_RET_ALLOW)};
-        case Verdict::kClone:
-            return {Load(LowHalf(0)), Jump(BPF_JSET, kNamespaceFlags, 0, 1), Return(Refuse(EPERM)),
-                    Return(SECCOMP_RET_ALLOW)};
-        case Verdict::kIoctl:
-            return {Load(LowHalf(1)), Jump(BPF_JEQ, kTiocsti, 1, 0),
-                    Jump(BPF_JEQ, kTioclinux, 0, 1), Return(Refuse(EPERM)),
-                    Return(SECCOMP_RET_ALLOW)};
-    }
-    return {};
+bool IsPermissive(uint32_t action) {
+    return action == SECCOMP_RET_ALLOW || action == SECCOMP_RET_LOG;
 }
 
-struct Range {
-    uint32_t first = 0;
-    Verdict verdict{};
-};
+Filter::Filter(uint32_t default_action, uint32_t newer_action, uint32_t first_new)
+    : default_action_(default_action), first_new_(first_new), sets_{{}, {}} {
+    if (newer_action != default_action) sets_[1] = Always(newer_action);
+}
 
-// From every number's verdict to the places where it changes.
-std::vector<Range> Ranges(const Verdicts& verdicts) {
+void Filter::Set(uint32_t number, Rules rules) {
+    // Nothing is asked behind a rule that always holds, or where the rest is the default.
+    for (size_t i = 0; i + 1 < rules.size(); ++i)
+        if (rules[i].conditions.empty()) rules.resize(i + 1);
+    while (!rules.empty() && rules.back().action == default_action_) rules.pop_back();
+    size_t set = 0;
+    while (set < sets_.size() && sets_[set] != rules) ++set;
+    if (set == sets_.size()) sets_.push_back(std::move(rules));
+    auto place = std::lower_bound(calls_.begin(), calls_.end(), number,
+                                  [](const Call& a, uint32_t b) { return a.number < b; });
+    if (place == calls_.end() || place->number != number) place = calls_.insert(place, {number, 0});
+    place->set = static_cast<uint32_t>(set);
+}
+
+const Rules& Filter::Of(uint32_t number) const {
+    for (const Call& call : calls_)
+        if (call.number == number) return sets_[call.set];
+    return sets_[0];
+}
+
+std::vector<Filter::Range> Filter::Ranges() const {
     std::vector<Range> ranges;
+    auto add = [&](uint32_t first, uint32_t set) {
+        if (!ranges.empty() && sets_[ranges.back().set] == sets_[set]) return;
+        ranges.push_back({first, set});
+    };
+    // A gap: what is known and was not named, then what is newer.
+    auto pass_over = [&](uint32_t from, uint32_t to) {
+        if (from < std::min(to, first_new_)) add(from, 0);
+        if (std::max(from, first_new_) < to) add(std::max(from, first_new_), 1);
+    };
+    // Own calls of 32-bit ARM lie far above the rest.
+    constexpr uint32_t kHighest = 0x10000;
     uint32_t next = 0;
-    auto add = [&](uint32_t first, Verdict verdict) {
-        if (ranges.empty() || ranges.back().verdict != verdict) ranges.push_back({first, verdict});
-    };
-    for (const auto& [number, verdict] : verdicts) {
-        if (number != next) add(next, Verdict::kNotPermitted);
-        add(number, verdict);
-        next = number + 1;
+    for (const Call& call : calls_) {
+        if (call.number < kHighest && call.number > next) add(next, 0);
+        if (call.number >= kHighest) pass_over(next, call.number);
+        add(call.number, call.set);
+        next = call.number + 1;
     }
-    add(next, Verdict::kNotThere);
+    pass_over(next, UINT32_MAX);
     return ranges;
-}
-
-FilterProgram Search(std::span<const Range> ranges) {
-    if (ranges.size() == 1) return Leaf(ranges.front().verdict);
-    const size_t middle = ranges.size() / 2;
-    FilterProgram below = Search(ranges.first(middle)), above = Search(ranges.subspan(middle));
-    FilterProgram program;
-    if (below.size() <= UINT8_MAX) {
-        program.push_back(
-            Jump(BPF_JGE, ranges[middle].first, static_cast<uint8_t>(below.size()), 0));
-    } else {  // a conditional jump reaches 255 instructions, JA any
-        program.push_back(Jump(BPF_JGE, ranges[middle].first, 0, 1));
-        program.push_back(BPF_STMT(BPF_JMP | BPF_JA, static_cast<uint32_t>(below.size())));
-    }
-    program.insert(program.end(), below.begin(), below.end());
-    program.insert(program.end(), above.begin(), above.end());
-    return program;
-}
-
-// A call that this architecture lacks needs no verdict.
-void Set(Verdicts& verdicts, std::string_view name, Verdict verdict) {
-    if (auto number = SyscallNumber(name)) verdicts[*number] = verdict;
-}
-
-void Allow(Verdicts& verdicts, std::span<const char* const> names) {
-    for (const char* name : names) Set(verdicts, name, Verdict::kAllow);
-}
-
-}  // namespace
-
-Verdicts DefaultVerdicts(uint64_t capabilities) {
-    Verdicts verdicts;
-    Allow(verdicts, DefaultAllowedCalls());
-    for (const auto& [capability, calls] : CapabilityAllowedCalls())
-        if (capabilities >> capability & 1) Allow(verdicts, calls);
-    if ((capabilities >> CAP_SYS_ADMIN & 1) == 0) Set(verdicts, "clone", Verdict::kClone);
-    // Its flags lie in memory, where no filter can look; without it libcs use clone(2).
-    Set(verdicts, "clone3", Verdict::kNotThere);
-    Set(verdicts, "ioctl", Verdict::kIoctl);
-    return verdicts;
-}
-
-FilterProgram Assemble(const Verdicts& verdicts) {
-    FilterProgram program = {
-        Load(offsetof(seccomp_data, arch)),
-        Jump(BPF_JEQ, NativeArchitecture(), 1, 0),
-        Return(SECCOMP_RET_KILL_PROCESS),
-        Load(offsetof(seccomp_data, nr)),
-    };
-    if (NativeArchitecture() == AUDIT_ARCH_X86_64) {
-        program.push_back(Jump(BPF_JGE, kX32Bit, 0, 1));
-        program.push_back(Return(SECCOMP_RET_KILL_PROCESS));
-    }
-    const std::vector<Range> ranges = Ranges(verdicts);
-    const FilterProgram search = Search(ranges);
-    program.insert(program.end(), search.begin(), search.end());
-    return program;
 }
 
 Result<uint32_t> Interpret(const FilterProgram& program, uint32_t architecture, uint32_t number,
@@ -162,6 +98,14 @@ Result<uint32_t> Interpret(const FilterProgram& program, uint32_t architecture, 
         }
     }
     return Fail("ran past the end");
+}
+
+bool Allows(const FilterProgram& program, std::string_view name) {
+    const auto number = SyscallNumber(name);
+    if (!number) return false;
+    const uint64_t none[6] = {};
+    const auto action = Interpret(program, NativeArchitecture(), *number, none);
+    return action && IsPermissive(*action);
 }
 
 uint32_t NativeArchitecture() {

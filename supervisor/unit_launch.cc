@@ -86,9 +86,11 @@ Status UnitRunner::Prepare() {
     auto spec = BuildSpec(unit_, device_.system, device_.facts, *facts);
     if (!spec) return Fail(std::move(spec).error());
     auto& filter = device_.filters[spec->capabilities];
-    if (!filter)
-        filter = std::make_shared<container::FilterProgram>(
-            container::Assemble(container::DefaultVerdicts(spec->capabilities)));
+    if (!filter) {
+        auto program = container::Assemble(container::DefaultFilter(spec->capabilities));
+        if (!program) return Fail(std::move(program).error());
+        filter = std::make_shared<container::FilterProgram>(std::move(*program));
+    }
     spec->filter = filter;
     if (spec->user_namespace && !user_namespace_) {
         auto space = container::CreateIdMapNamespace(*spec->user_namespace);

@@ -159,7 +159,7 @@ void Prepare(Bench& bench) {
     for (const char* name : {"/root", "/root.lower", "/root.layer"}) Must(MakeDirectories(bench.folder + name));
     Must(rootfs::PrepareDeviceTree(bench.folder + "/dev"));
     bench.filter = std::make_shared<container::FilterProgram>(
-        container::Assemble(container::DefaultVerdicts(0)));
+        Must(container::Assemble(container::DefaultFilter(0))));
     bench.user_namespace = Must(container::CreateIdMapNamespace({.base = kFirstId}));
     rlimit files{};
     (void)::getrlimit(RLIMIT_NOFILE, &files);  // fails for no valid argument
