@@ -116,7 +116,8 @@ inline long Read(const char* path, char* text, size_t size) {
 // Whether at least one byte of a file can be read. -1 and errno; ENODATA: it can be opened and is
 // empty.
 inline long ReadSome(const char* path) {
-    char text[64];
+    // Records of the kernel's log are read whole, those of pages by eight bytes.
+    char text[8192 + 1];
     const long got = Read(path, text, sizeof text);
     if (got == 0) errno = ENODATA;
     return got == 0 ? -1 : got;

@@ -1,7 +1,7 @@
 """What the tests of the ring 'attack' share: programs of tests/attack in containers of a guest, and outside of any.
 
-A module has UNITS, name -> text. The units of all modules run in one guest, `guest`; a module whose units would disturb
-the others says BOOT = {…}, options of huskvm.boot, and has a guest of its own."""
+A module has UNITS, name -> text, and a guest in which they run; BOOT = {...}, options of huskvm.boot, where that is to
+be a special one."""
 
 import importlib.util
 import re

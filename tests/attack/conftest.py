@@ -19,25 +19,11 @@ def booted(units_folder, units, kernel, options):
     return huskvm.boot(units=attacks.write_units(units_folder, units), kernel=kernel, **options)
 
 
-@pytest.fixture(scope="session")
-def shared_guest(request, kernel, tmp_path_factory):
-    """One guest for the units of all modules that do not ask for their own."""
-    units, files = {}, []
-    for module in dict.fromkeys(item.module for item in request.session.items):
-        if hasattr(module, "UNITS") and not hasattr(module, "BOOT"):
-            assert not set(units) & set(module.UNITS), f"{module.__name__}: a unit has the name of another module's"
-            units.update(module.UNITS)
-            files += getattr(module, "FILES", [])
-    with booted(tmp_path_factory.mktemp("units"), units, kernel, {"files": files}) as machine:
-        yield machine
-
-
 @pytest.fixture(scope="module")
 def guest(request, kernel, tmp_path_factory):
-    if not hasattr(request.module, "BOOT"):
-        yield request.getfixturevalue("shared_guest")
-        return
-    with booted(tmp_path_factory.mktemp("units"), request.module.UNITS, kernel, request.module.BOOT) as machine:
+    """A guest with the module's UNITS, made as its BOOT says where it has that."""
+    units = tmp_path_factory.mktemp("units")
+    with booted(units, request.module.UNITS, kernel, getattr(request.module, "BOOT", {})) as machine:
         yield machine
 
 

@@ -3,8 +3,6 @@
 import pytest
 from attacks import refused, succeeded, unit
 
-BOOT = {}  # descriptors have the same numbers from start to start
-
 LINKS = "/var/lib/husk/volumes/links"
 ON_DEMAND = {"install": "Enabled=no"}
 
