@@ -33,6 +33,18 @@ int move_mount(int from_directory, const char* from, int to_directory, const cha
         ::syscall(SYS_move_mount, from_directory, from, to_directory, to, flags));
 }
 
+int fsopen(const char* type, unsigned flags) {
+    return static_cast<int>(::syscall(SYS_fsopen, type, flags));
+}
+
+int fsconfig(int context, unsigned command, const char* key, const char* value, int extra) {
+    return static_cast<int>(::syscall(SYS_fsconfig, context, command, key, value, extra));
+}
+
+int fsmount(int context, unsigned flags, unsigned attributes) {
+    return static_cast<int>(::syscall(SYS_fsmount, context, flags, attributes));
+}
+
 int mount_setattr(int directory, const char* path, unsigned flags,
                   const MountAttributes& attributes) {
     return static_cast<int>(

@@ -25,6 +25,10 @@ inline constexpr unsigned kAtEmptyPath = 0x1000, kAtRecursive = 0x8000;
 inline constexpr unsigned kOpenTreeClone = 1, kOpenTreeCloexec = 02000000;
 inline constexpr unsigned kMoveMountFromEmptyPath = 0x4, kMoveMountToEmptyPath = 0x40;
 
+// fsopen(2), fsconfig(2), fsmount(2): enum fsconfig_command
+inline constexpr unsigned kFsopenCloexec = 1, kFsmountCloexec = 1;
+inline constexpr unsigned kFsconfigSetFlag = 0, kFsconfigSetString = 1, kFsconfigCreate = 6;
+
 // openat2(2), struct open_how
 struct OpenHow {
     uint64_t flags = 0;
@@ -62,6 +66,9 @@ int openat2(int directory, const char* path, const OpenHow& how);
 int open_tree(int directory, const char* path, unsigned flags);
 int move_mount(int from_directory, const char* from, int to_directory, const char* to,
                unsigned flags);
+int fsopen(const char* type, unsigned flags);
+int fsconfig(int context, unsigned command, const char* key, const char* value, int extra);
+int fsmount(int context, unsigned flags, unsigned attributes);
 int mount_setattr(int directory, const char* path, unsigned flags,
                   const MountAttributes& attributes);
 int pivot_root(const char* new_root, const char* put_old);

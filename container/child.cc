@@ -1,6 +1,7 @@
 #include "container/child.h"
 
 #include <cerrno>
+#include <climits>
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
@@ -19,6 +20,7 @@
 namespace husk::container {
 namespace {
 
+using rootfs::KernelTree;
 using rootfs::TreeOp;
 using rootfs::TreeStep;
 
@@ -43,77 +45,253 @@ int WaitForParent(int go) {
     return got == 1 ? 0 : got < 0 ? errno : EPIPE;
 }
 
-// No path that the container's image or volumes could bend is followed through a magic link.
-int OpenTarget(const char* path) {
-    return sys::openat2(AT_FDCWD, path,
-                        {.flags = O_PATH | O_CLOEXEC, .resolve = sys::kResolveNoMagicLinks});
-}
+// Builds the root: one step of the plan after the other. Paths are opened once, and what is done is
+// done to the descriptor, so that nobody who can write to the tree, a volume of it or another
+// container's share of it can bend a path between the look and the act.
+//
+// Until the pivot a path is the device's own. From then on it is the container's: resolved below
+// the new root, without links, since the plan has resolved those of the tree already. Only the
+// kernel's own links in /sys are followed.
+//
+// Descriptors are left to close_range and execve, but for those that are open for writing.
+class TreeBuilder {
+  public:
+    explicit TreeBuilder(const int* attachments) : attachments_(attachments) {}
 
-int Attach(int mount, const char* target) {
-    const int at = OpenTarget(target);
-    if (at < 0) return errno;
-    const int error = Check(sys::move_mount(
-        mount, "", at, "", sys::kMoveMountFromEmptyPath | sys::kMoveMountToEmptyPath));
-    (void)::close(at);
-    return error;
-}
-
-int MakeFile(const TreeStep& step) {
-    const int fd = ::open(step.target.c_str(),
-                          O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, step.mode);
-    if (fd < 0) return errno;
-    const ssize_t put = ::write(fd, step.data.data(), step.data.size());
-    const int error = put < 0 ? errno : put < static_cast<ssize_t>(step.data.size()) ? ENOSPC : 0;
-    (void)::close(fd);
-    return error;
-}
-
-int SetReadOnly(const char* target) {
-    return Check(sys::mount_setattr(AT_FDCWD, target, 0, {.set = sys::kMountReadOnly}));
-}
-
-int Protect(const char* target) {
-    if (::mount(target, target, nullptr, MS_BIND | MS_REC, nullptr) != 0)
-        return errno == ENOENT ? 0 : errno;
-    return SetReadOnly(target);
-}
-
-// A file is covered by /dev/null, a directory by an empty read-only tmpfs; bind mounts of one upon
-// the other fail with ENOTDIR, which tells them apart without a further call.
-int Mask(const char* target) {
-    if (::mount("/dev/null", target, nullptr, MS_BIND, nullptr) == 0 || errno == ENOENT) return 0;
-    if (errno != ENOTDIR) return errno;
-    return Check(::mount("tmpfs", target, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
-                         "size=0k,mode=000"));
-}
-
-int Pivot(const char* target) {
-    if (::chdir(target) != 0) return errno;
-    // pivot_root(2), "pivot_root(".", ".")": the old root is stacked upon the new one, and needs no
-    // directory in it.
-    return Check(sys::pivot_root(".", "."));
-}
-
-int RunTreeStep(const TreeStep& step, const int* attachments) {
-    const char* target = step.target.c_str();
-    switch (step.op) {
-        case TreeOp::kMount:
-            return Check(::mount(step.source.c_str(), target, step.type.c_str(), step.flags,
-                                 step.data.c_str()));
-        case TreeOp::kAttach: return Attach(attachments[step.slot], target);
-        case TreeOp::kMakeDirectory:
-            // The umask is 0 here, so the mode is the plan's.
-            return ::mkdir(target, step.mode) == 0 || errno == EEXIST ? 0 : errno;
-        case TreeOp::kMakeFile: return MakeFile(step);
-        case TreeOp::kSetOwner: return Check(::lchown(target, step.uid, step.gid));
-        case TreeOp::kPivot: return Pivot(target);
-        case TreeOp::kDetachOldRoot: return Check(::umount2(".", MNT_DETACH));
-        case TreeOp::kReadOnly: return SetReadOnly(target);
-        case TreeOp::kProtect: return Protect(target);
-        case TreeOp::kMask: return Mask(target);
+    int Run(const TreeStep& step) {
+        const bool makes = step.op == TreeOp::kMakeDirectory || step.op == TreeOp::kMakeFile ||
+                           step.op == TreeOp::kSetOwner;
+        if (!makes) parent_of_ = nullptr;  // what is mounted on it now lies in the way
+        switch (step.op) {
+            case TreeOp::kMount: return Mount(step);
+            case TreeOp::kAttach: return Attach(attachments_[step.slot], step);
+            case TreeOp::kMakeDirectory: return MakeDirectory(step);
+            case TreeOp::kMakeFile: return MakeFile(step);
+            case TreeOp::kSetOwner: return SetOwner(step);
+            case TreeOp::kPivot: return Pivot(step);
+            // The old root is stacked upon the working directory, see Pivot().
+            case TreeOp::kDetachOldRoot: return Check(::umount2(".", MNT_DETACH));
+            case TreeOp::kReadOnly: return SetReadOnly(step);
+            case TreeOp::kProtect: return Protect(step);
+            case TreeOp::kMask: return Mask(step);
+            case TreeOp::kWriteFile: return WriteFile(step);
+        }
+        return ENOSYS;
     }
-    return ENOSYS;
-}
+
+    // The file system that refused the last step, to ask for its own words (fsopen(2)), or -1.
+    int refused() const { return refused_; }
+
+  private:
+    int Open(const TreeStep& step, const char* path, uint64_t flags) {
+        uint64_t resolve = sys::kResolveNoMagicLinks;
+        if (root_ >= 0) resolve |= sys::kResolveInRoot;
+        if (root_ >= 0 && step.kernel_tree != KernelTree::kSys) resolve |= sys::kResolveNoSymlinks;
+        return sys::openat2(root_ >= 0 ? root_ : AT_FDCWD, path,
+                            {.flags = flags | O_CLOEXEC, .resolve = resolve});
+    }
+    int OpenTarget(const TreeStep& step) { return Open(step, step.target.c_str(), O_PATH); }
+
+    // The folder of the step's target, and the last name of it in `name`.
+    int OpenParent(const TreeStep& step, const char*& name) {
+        const char* path = step.target.c_str();
+        size_t slash = step.target.size();
+        while (slash > 0 && path[slash] != '/') --slash;
+        name = path + slash + 1;
+        if (slash == 0) return root_;  // before the pivot nothing is made in the device's root
+        if (parent_of_ != nullptr && slash == parent_size_ &&
+            __builtin_memcmp(parent_of_, path, slash) == 0)
+            return parent_;
+        char folder[PATH_MAX];
+        if (slash >= sizeof folder) {
+            errno = ENAMETOOLONG;
+            return -1;
+        }
+        __builtin_memcpy(folder, path, slash);
+        folder[slash] = '\0';
+        parent_ = Open(step, folder, O_PATH | O_DIRECTORY);
+        parent_of_ = parent_ < 0 ? nullptr : path;
+        parent_size_ = slash;
+        return parent_;
+    }
+
+    // What a step works upon in /proc or /sys has to lie on the very file system that was mounted
+    // there, and on nothing that was put upon it (CVE-2019-16884, CVE-2025-52881).
+    int Verify(const TreeStep& step, int target, struct stat& found) {
+        if (::fstat(target, &found) != 0) return errno;
+        const bool is_it = step.kernel_tree == KernelTree::kNone ||
+                           found.st_dev == kernel_trees_[static_cast<int>(step.kernel_tree)];
+        return is_it ? 0 : EXDEV;
+    }
+
+    int MoveTo(int mount, int target) {
+        return Check(sys::move_mount(mount, "", target, "",
+                                     sys::kMoveMountFromEmptyPath | sys::kMoveMountToEmptyPath));
+    }
+
+    int Attach(int mount, const TreeStep& step) {
+        const int target = OpenTarget(step);
+        if (target < 0) return errno;
+        if (step.kernel_tree != KernelTree::kNone) {
+            struct stat top;
+            if (::fstat(mount, &top) != 0) return errno;
+            kernel_trees_[static_cast<int>(step.kernel_tree)] = top.st_dev;
+        }
+        return MoveTo(mount, target);
+    }
+
+    int Configure(int context, const TreeStep& step) {
+        for (const auto& option : step.options) {
+            const bool flag = option.value.empty();
+            if (sys::fsconfig(context, flag ? sys::kFsconfigSetFlag : sys::kFsconfigSetString,
+                              option.key.c_str(), flag ? nullptr : option.value.c_str(), 0) != 0)
+                return errno;
+        }
+        return Check(sys::fsconfig(context, sys::kFsconfigCreate, nullptr, nullptr, 0));
+    }
+
+    int Mount(const TreeStep& step) {
+        const int context = sys::fsopen(step.type.c_str(), sys::kFsopenCloexec);
+        if (context < 0) return errno;
+        if (int error = Configure(context, step); error != 0) {
+            refused_ = context;
+            return error;
+        }
+        const int mount = sys::fsmount(context, sys::kFsmountCloexec, step.attributes);
+        return mount < 0 ? errno : Attach(mount, step);
+    }
+
+    int MakeDirectory(const TreeStep& step) {
+        const char* name;
+        const int parent = OpenParent(step, name);
+        if (parent < 0) return errno;
+        // The umask is 0 here, so the mode is the plan's. What is mounted there next finds out
+        // whether something else has the name.
+        return ::mkdirat(parent, name, step.mode) == 0 || errno == EEXIST ? 0 : errno;
+    }
+
+    // A mount point (no content) may be there already, on a volume: it is left as it is. Files with
+    // content are made in a file system of ours only, where no other has the name.
+    int MakeFile(const TreeStep& step) {
+        const char* name;
+        const int parent = OpenParent(step, name);
+        if (parent < 0) return errno;
+        if (step.data.empty())
+            return ::mknodat(parent, name, S_IFREG | step.mode, 0) == 0 || errno == EEXIST ? 0
+                                                                                           : errno;
+        const int file = ::openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, step.mode);
+        return file < 0 ? errno : WriteAndClose(file, step);
+    }
+
+    int WriteAndClose(int file, const TreeStep& step) {
+        const ssize_t put = ::write(file, step.data.data(), step.data.size());
+        const int error = put < 0                                        ? errno
+                          : put < static_cast<ssize_t>(step.data.size()) ? ENOSPC
+                                                                         : 0;
+        (void)::close(file);  // or its mount could not be made read-only
+        return error;
+    }
+
+    int WriteFile(const TreeStep& step) {
+        const int file = Open(step, step.target.c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY);
+        if (file < 0) return errno;
+        struct stat found;
+        if (int error = Verify(step, file, found); error != 0) return error;
+        return WriteAndClose(file, step);
+    }
+
+    int SetOwner(const TreeStep& step) {
+        const char* name;
+        const int parent = OpenParent(step, name);
+        if (parent < 0) return errno;
+        return Check(::fchownat(parent, name, step.uid, step.gid, AT_SYMLINK_NOFOLLOW));
+    }
+
+    int Pivot(const TreeStep& step) {
+        const int target = OpenTarget(step);
+        if (target < 0 || ::fchdir(target) != 0) return errno;
+        // pivot_root(2), "pivot_root(".", ".")": the old root is stacked upon the new one, and
+        // needs no directory in it. It stays there until /proc and /sys are mounted, which the
+        // kernel allows in a user namespace only where it sees whole ones.
+        if (sys::pivot_root(".", ".") != 0) return errno;
+        root_ = target;
+        return 0;
+    }
+
+    int SetReadOnly(const TreeStep& step) {
+        const int target = OpenTarget(step);
+        if (target < 0) return errno;
+        return Check(
+            sys::mount_setattr(target, "", sys::kAtEmptyPath, {.set = sys::kMountReadOnly}));
+    }
+
+    static bool IsAbsent(int error) { return error == ENOENT || error == ENOTDIR; }
+
+    int Protect(const TreeStep& step) {
+        const int target = OpenTarget(step);
+        if (target < 0) return IsAbsent(errno) ? 0 : errno;
+        struct stat found;
+        if (int error = Verify(step, target, found); error != 0) return error;
+        constexpr unsigned kWhole = sys::kAtEmptyPath | sys::kAtRecursive;
+        const int mount =
+            sys::open_tree(target, "", sys::kOpenTreeClone | sys::kOpenTreeCloexec | kWhole);
+        if (mount < 0) return errno;
+        if (sys::mount_setattr(mount, "", kWhole, {.set = sys::kMountReadOnly}) != 0) return errno;
+        return MoveTo(mount, target);
+    }
+
+    // A file is covered by /dev/null, a directory by an empty read-only tmpfs.
+    int Mask(const TreeStep& step) {
+        const int target = OpenTarget(step);
+        if (target < 0) return IsAbsent(errno) ? 0 : errno;
+        struct stat found;
+        if (int error = Verify(step, target, found); error != 0) return error;
+        int& cover = S_ISDIR(found.st_mode) ? empty_ : null_;
+        if (cover < 0) {
+            const bool directory = S_ISDIR(found.st_mode);
+            if (int error = directory ? MakeEmpty() : OpenNull(step); error != 0) return error;
+            if (directory) return MoveTo(empty_, target);
+        }
+        const int mount = sys::open_tree(
+            cover, "", sys::kOpenTreeClone | sys::kOpenTreeCloexec | sys::kAtEmptyPath);
+        return mount < 0 ? errno : MoveTo(mount, target);
+    }
+
+    // The first masked directory gets this mount, further ones clones of it.
+    int MakeEmpty() {
+        const int context = sys::fsopen("tmpfs", sys::kFsopenCloexec);
+        if (context < 0 || sys::fsconfig(context, sys::kFsconfigSetString, "mode", "000", 0) != 0 ||
+            sys::fsconfig(context, sys::kFsconfigSetString, "size", "4k", 0) != 0 ||
+            sys::fsconfig(context, sys::kFsconfigCreate, nullptr, nullptr, 0) != 0)
+            return errno;
+        empty_ = sys::fsmount(context, sys::kFsmountCloexec,
+                              static_cast<unsigned>(sys::kMountReadOnly | sys::kMountNoSuid |
+                                                    sys::kMountNoDev | sys::kMountNoExec));
+        return empty_ < 0 ? errno : 0;
+    }
+
+    // Of the container's own read-only /dev. What a volume may have put there instead, a link or a
+    // file, must not cover anything (CVE-2025-31133).
+    int OpenNull(const TreeStep& step) {
+        const int null = Open(step, "/dev/null", O_PATH | O_NOFOLLOW);
+        struct stat found;
+        if (null < 0 || ::fstat(null, &found) != 0) return errno;
+        if (!S_ISCHR(found.st_mode) || found.st_rdev != kNullDevice) return ENODEV;
+        null_ = null;
+        return 0;
+    }
+
+    static constexpr dev_t kNullDevice = 0x103;  // 1:3
+
+    const int* attachments_;
+    int root_ = -1;  // the new root, once it is one
+    int parent_ = -1;
+    const char* parent_of_ = nullptr;  // a target in `parent_`; nullptr: to be opened anew
+    size_t parent_size_ = 0;
+    dev_t kernel_trees_[rootfs::kKernelTrees] = {};
+    int null_ = -1, empty_ = -1;
+    int refused_ = -1;
+};
 
 int SetResourceLimits(const std::vector<ResourceLimit>& limits) {
     for (const auto& limit : limits) {
@@ -186,7 +364,10 @@ int ResetSignals() {
 class Child {
   public:
     Child(const Plan& plan, const ChildDescriptors& descriptors)
-        : plan_(plan), descriptors_(descriptors), status_(descriptors.status) {}
+        : plan_(plan),
+          descriptors_(descriptors),
+          status_(descriptors.status),
+          tree_(descriptors.attachments) {}
 
     [[noreturn]] void Run() {
         const ContainerSpec& spec = plan_.spec;
@@ -198,7 +379,8 @@ class Child {
            Check(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr)));
         (void)::umask(0);  // cannot fail
         for (const TreeStep& step : plan_.root.steps) {
-            Do(Stage::kTree, RunTreeStep(step, descriptors_.attachments));
+            if (int error = tree_.Run(step); error != 0) [[unlikely]]
+                ReportTree(error);
             ++step_;
         }
         Do(Stage::kHostName, Check(::sethostname(spec.host_name.data(), spec.host_name.size())));
@@ -294,6 +476,15 @@ class Child {
         Report(Stage::kExecute, error);
     }
 
+    // Some file systems say more than an errno: one line of it goes along.
+    [[noreturn]] void ReportTree(int error) {
+        if (tree_.refused() >= 0) {
+            const ssize_t got = ::read(tree_.refused(), report_.head, sizeof report_.head);
+            if (got > 0) report_.head_size = static_cast<uint32_t>(got);
+        }
+        Report(Stage::kTree, error);
+    }
+
     void Do(Stage stage, int error) {
         if (error != 0) [[unlikely]]
             Report(stage, error);
@@ -313,6 +504,7 @@ class Child {
     const Plan& plan_;
     const ChildDescriptors& descriptors_;
     int status_;
+    TreeBuilder tree_;
     uint32_t step_ = 0;
     ChildReport report_;
 };

@@ -25,7 +25,8 @@ struct ChildReport {
     Stage stage{};
     uint32_t step = 0;       // kTree: index of the step; kExecute: index of the program
     int32_t error = 0;       // errno
-    uint32_t head_size = 0;  // kExecute: how much of the program's file follows
+    // kExecute: how much of the program's file follows; kTree: of the file system's own words
+    uint32_t head_size = 0;
     char head[kReportHeadSize] = {};
 };
 static_assert(sizeof(ChildReport) <= 4096);

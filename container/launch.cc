@@ -80,6 +80,26 @@ Status SetUpFromOutside(pid_t pid, const ContainerSpec& spec) {
     return {};
 }
 
+// The words for a step of the root that failed. A file system's own come along (fsopen(2): "e" for
+// error, a blank, then the message).
+Error ExplainTree(const rootfs::TreeStep& step, const ChildReport& report) {
+    const std::string what = rootfs::Describe(step);
+    if (report.error == ELOOP)
+        return Error::Because(
+            Cat(what,
+                ": a symbolic link is in the way there, and none is followed on a volume or a "
+                "changed root; remove it, or choose another path"));
+    if (report.error == EXDEV && step.kernel_tree != rootfs::KernelTree::kNone)
+        return Error::Because(Cat(what, ": something else lies upon the kernel's file there"));
+    if (report.error == ENODEV && step.op == rootfs::TreeOp::kMask)
+        return Error::Because(
+            Cat(what, ": the container's '/dev/null' is not the null device; mount nothing there"));
+    std::string_view words(report.head, std::min<size_t>(report.head_size, sizeof report.head));
+    words = words.substr(0, words.find_first_of(std::string_view("\n\0", 2)));
+    if (words.starts_with("e ")) words.remove_prefix(2);
+    return Error::FromErrno(report.error, words.empty() ? what : Cat(what, " (", words, ")"));
+}
+
 }  // namespace
 
 Launching::~Launching() {
@@ -157,7 +177,7 @@ Result<bool> ReadStatus(int status, const Plan& plan) {
 
 Error Explain(const ChildReport& report, const Plan& plan) {
     if (report.stage == Stage::kTree && report.step < plan.root.steps.size())
-        return Error::FromErrno(report.error, rootfs::Describe(plan.root.steps[report.step]));
+        return ExplainTree(plan.root.steps[report.step], report);
     if (report.stage == Stage::kExecute && report.step < plan.programs.size()) {
         const std::string& asked = plan.spec.argv.front();
         const bool searched = asked.find('/') == std::string::npos;

@@ -61,6 +61,7 @@ PathFact Tree::LookUp(const std::string& path) const {
             fact.gid = file.st_gid;
             return fact;
         }
+        if (rest.empty()) fact.broken_link = bool(OpenIn(root_.get(), path, O_PATH | O_NOFOLLOW));
         const auto slash = existing.rfind('/');
         if (existing == "/" || slash == std::string::npos) return fact;
         rest = existing.substr(slash) + rest;

@@ -2,18 +2,21 @@
 
 #include <cstdio>
 #include <fcntl.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <map>
 
+#include "base/sys.h"
 #include "base/text.h"
 
 namespace husk::rootfs {
 namespace {
 
-constexpr unsigned long kQuiet = MS_NOSUID | MS_NODEV;
+using Options = std::vector<FileSystemOption>;
+
+constexpr unsigned kReadOnly = sys::kMountReadOnly, kNoExec = sys::kMountNoExec;
+constexpr unsigned kQuiet = sys::kMountNoSuid | sys::kMountNoDev;
 
 std::string Parent(const std::string& path) {
     auto slash = path.rfind('/');
@@ -25,6 +28,13 @@ bool IsBelow(std::string_view path, std::string_view folder) {
     return path.size() > folder.size() && path.starts_with(folder) && path[folder.size()] == '/';
 }
 
+KernelTree KernelTreeOf(std::string_view path) {
+    if (path == "/proc" || IsBelow(path, "/proc")) return KernelTree::kProc;
+    if (path == "/sys/fs/cgroup" || IsBelow(path, "/sys/fs/cgroup")) return KernelTree::kNone;
+    if (path == "/sys" || IsBelow(path, "/sys")) return KernelTree::kSys;
+    return KernelTree::kNone;
+}
+
 // Everything that gets mounted in the container, in one form.
 struct Point {
     std::string target;
@@ -32,6 +42,7 @@ struct Point {
     bool directory = true;
     bool take_new_entries = false;  // directories can be made in it before it becomes read-only
     bool read_only_later = false;
+    bool asked_for = false;  // by the unit, not what every container has
 };
 
 class RootPlanner {
@@ -40,7 +51,7 @@ class RootPlanner {
 
     Result<RootPlan> Plan() {
         CollectPoints();
-        if (spec_.kind == RootKind::kTree) ResolveTargets();
+        if (spec_.kind == RootKind::kTree) HUSK_TRY(ResolveTargets());
         SortPoints();
         if (spec_.kind == RootKind::kSkeleton)
             PlanSkeleton();
@@ -61,28 +72,28 @@ class RootPlanner {
         return static_cast<int>(plan_.attachments.size()) - 1;
     }
 
-    static TreeStep Mount(std::string type, std::string target, unsigned long flags,
-                          std::string data = "") {
+    static TreeStep Mount(std::string type, std::string target, unsigned attributes,
+                          Options options = {}) {
         return {.op = TreeOp::kMount,
                 .target = std::move(target),
-                .source = type,
-                .type = type,
-                .data = std::move(data),
-                .flags = flags};
+                .type = std::move(type),
+                .options = std::move(options),
+                .attributes = attributes};
     }
 
-    static std::string TmpfsOptions(uint64_t size, unsigned mode) {
-        char text[64];
-        if (size != 0)
-            std::snprintf(text, sizeof text, "mode=%o,size=%llu", mode,
-                          static_cast<unsigned long long>(size));
-        else
-            std::snprintf(text, sizeof text, "mode=%o", mode);
-        return text;
+    static Options TmpfsOptions(uint64_t size, unsigned mode) {
+        char octal[16];
+        std::snprintf(octal, sizeof octal, "%o", mode);
+        Options options = {{"mode", octal}};
+        if (size != 0) options.push_back({"size", std::to_string(size)});
+        return options;
     }
 
     void AddPoint(Point point) {
         point.step.target = point.target;
+        if (point.target == "/proc" || point.target == "/sys")
+            point.step.kernel_tree = KernelTreeOf(point.target);
+        point.asked_for = collecting_asked_for_;
         points_.push_back(std::move(point));
     }
 
@@ -96,9 +107,9 @@ class RootPlanner {
     }
 
     void AddTmpfs(const TmpfsMount& tmpfs) {
-        const unsigned long flags = kQuiet | (tmpfs.no_exec ? unsigned{MS_NOEXEC} : 0u);
+        const unsigned attributes = kQuiet | (tmpfs.no_exec ? kNoExec : 0u);
         AddPoint({.target = tmpfs.destination,
-                  .step = Mount("tmpfs", "", flags, TmpfsOptions(tmpfs.size, tmpfs.mode)),
+                  .step = Mount("tmpfs", "", attributes, TmpfsOptions(tmpfs.size, tmpfs.mode)),
                   .take_new_entries = true,
                   .read_only_later = tmpfs.read_only});
     }
@@ -111,17 +122,15 @@ class RootPlanner {
             {.source = spec_.device_tree, .read_only = true, .no_exec = true, .no_suid = true},
             true);
         AddPoint({.target = "/dev/pts",
-                  .step = Mount("devpts", "", MS_NOSUID | MS_NOEXEC,
-                                "newinstance,ptmxmode=0666,mode=0620,gid=5")});
-        AddPoint(
-            {.target = "/dev/shm",
-             .step = Mount("tmpfs", "", kQuiet | MS_NOEXEC, TmpfsOptions(spec_.shm_size, 01777)),
-             .take_new_entries = true});
+                  .step = Mount("devpts", "", sys::kMountNoSuid | kNoExec,
+                                {{"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", "5"}})});
+        AddPoint({.target = "/dev/shm",
+                  .step = Mount("tmpfs", "", kQuiet | kNoExec, TmpfsOptions(spec_.shm_size, 01777)),
+                  .take_new_entries = true});
         if (spec_.own_ipc)
-            AddPoint({.target = "/dev/mqueue", .step = Mount("mqueue", "", kQuiet | MS_NOEXEC)});
+            AddPoint({.target = "/dev/mqueue", .step = Mount("mqueue", "", kQuiet | kNoExec)});
         if (spec_.own_network)
-            AddPoint(
-                {.target = "/sys", .step = Mount("sysfs", "", kQuiet | MS_NOEXEC | MS_RDONLY)});
+            AddPoint({.target = "/sys", .step = Mount("sysfs", "", kQuiet | kNoExec | kReadOnly)});
         else
             AddAttachedPoint("/sys",
                              {.source = "/sys",
@@ -131,8 +140,9 @@ class RootPlanner {
                               .no_dev = true},
                              true);
         AddPoint({.target = "/sys/fs/cgroup",
-                  .step = Mount("cgroup2", "", kQuiet | MS_NOEXEC | MS_RDONLY)});
-        AddPoint({.target = "/proc", .step = Mount("proc", "", kQuiet | MS_NOEXEC)});
+                  .step = Mount("cgroup2", "", kQuiet | kNoExec | kReadOnly)});
+        AddPoint({.target = "/proc", .step = Mount("proc", "", kQuiet | kNoExec)});
+        collecting_asked_for_ = true;
         for (const auto& tmpfs : spec_.tmpfs) AddTmpfs(tmpfs);
         for (const auto& bind : spec_.binds)
             AddAttachedPoint(bind.destination,
@@ -148,15 +158,59 @@ class RootPlanner {
 
     // A tree's own links decide where a mount really lies (/var/run may be /run): that, and not the
     // text, says which mount lies on which.
-    void ResolveTargets() {
-        for (auto& point : points_) point.target = point.step.target = look_up_(point.target).path;
+    Status ResolveTargets() {
+        for (const char* folder : {"/proc", "/sys", "/dev"}) {
+            const PathFact fact = look_up_(folder);
+            if (fact.broken_link || fact.path != folder)
+                return Fail(
+                    InTree(folder, " is a link; it has to be a directory, or to be left out"));
+            if (fact.kind != PathFact::Kind::kDirectory && fact.kind != PathFact::Kind::kMissing)
+                return Fail(InTree(folder, " is not a directory; make it one, or leave it out"));
+        }
+        std::ranges::stable_sort(points_, {},
+                                 [](const Point& point) { return Depth(point.target); });
+        for (size_t i = 0; i < points_.size(); ++i) {
+            Point& point = points_[i];
+            const std::string real = Resolve(point.target, i);
+            if (point.asked_for && real != point.target && IsTheKernels(real))
+                return Fail(InTree(point.target, Cat(" is a link to ", Quote(real),
+                                                     ", where nothing can be mounted; choose "
+                                                     "another destination")));
+            point.target = point.step.target = real;
+        }
+        return {};
+    }
+
+    static bool IsTheKernels(const std::string& path) {
+        return path == "/" || path == "/dev" || path == "/proc" || path == "/sys" ||
+               IsBelow(path, "/proc") || IsBelow(path, "/sys");
+    }
+
+    std::string InTree(const std::string& path, std::string_view what) const {
+        return Cat(spec_.tree_name.empty() ? Cat("root ", Quote(spec_.tree)) : spec_.tree_name,
+                   ": its ", Quote(path), what);
+    }
+
+    // Follows the tree's links as far as the path lies in the tree. What lies on a mount, one of
+    // the first `count` points, is taken as it is written: the child follows no link there.
+    std::string Resolve(const std::string& path, size_t count) const {
+        for (size_t slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {
+            std::string real = look_up_(path.substr(0, slash)).path;
+            if (slash == path.npos) return real;
+            for (size_t i = 0; i < count; ++i)
+                if (points_[i].target == real) return real + path.substr(slash);
+        }
+    }
+
+    static std::ptrdiff_t Depth(const std::string& path) {
+        return std::count(path.begin(), path.end(), '/');
     }
 
     void SortPoints() {
         // Shallow ones first; of the same depth in the order of the list. /proc at the end.
         auto depth = [](const Point& point) {
             if (point.target == "/proc") return std::ptrdiff_t{1000};
-            return std::count(point.target.begin(), point.target.end(), '/');
+            return Depth(point.target);
         };
         std::stable_sort(points_.begin(), points_.end(),
                          [&](const Point& a, const Point& b) { return depth(a) < depth(b); });
@@ -198,7 +252,7 @@ class RootPlanner {
     }
 
     void PlanSkeleton() {
-        Add(Mount("tmpfs", spec_.staging, kQuiet, "mode=755,size=16m"));
+        Add(Mount("tmpfs", spec_.staging, kQuiet, {{"mode", "755"}, {"size", "16m"}}));
         Add({.op = TreeOp::kPivot, .target = spec_.staging});
         for (const char* folder : {"/proc", "/dev", "/sys", "/tmp", "/run", "/etc", "/var"})
             MakePath("", folder, "/", true, nullptr);
@@ -206,12 +260,20 @@ class RootPlanner {
             if (MountBelow(point) == nullptr)
                 MakePath("", point.target, "/", point.directory, nullptr);
         for (const auto& file : spec_.files) {
+            if (IsCovered(file.path)) continue;
             MakePath("", Parent(file.path), "/", true, nullptr);
             Add({.op = TreeOp::kMakeFile,
                  .target = file.path,
                  .data = file.content,
                  .mode = file.mode});
         }
+    }
+
+    // A mount hides what would be made there.
+    bool IsCovered(const std::string& path) const {
+        return std::ranges::any_of(points_, [&](const Point& point) {
+            return path == point.target || IsBelow(path, point.target);
+        });
     }
 
     // What the tree lacks, in tree paths: mount points and files.
@@ -224,13 +286,16 @@ class RootPlanner {
             if (fact.kind == PathFact::Kind::kMissing)
                 lacking.emplace_back(fact.path, point.directory);
             else if ((fact.kind == PathFact::Kind::kDirectory) != point.directory)
-                return Fail(Cat("mount on ", Quote(point.target), ": the root has a ",
-                                point.directory ? "file" : "directory", " there and a ",
-                                point.directory ? "directory" : "file",
-                                " is to be mounted; choose another destination"));
+                return Fail(
+                    InTree(point.target, Cat(point.directory ? " is a file and a directory"
+                                                             : " is a directory and a file",
+                                             " is to be mounted there; ",
+                                             point.asked_for ? "choose another destination"
+                                                             : "make it one, or leave it out")));
         }
         for (const auto& file : spec_.files) {
             PathFact fact = look_up_(file.path);
+            if (IsCovered(fact.path)) continue;
             if (fact.kind == PathFact::Kind::kMissing ||
                 (fact.kind == PathFact::Kind::kFile && fact.empty))
                 files.push_back({fact.path, file.content, file.mode});
@@ -261,8 +326,9 @@ class RootPlanner {
             const auto kind = look_up_(at).kind;
             if (kind == PathFact::Kind::kDirectory) return {};
             if (kind != PathFact::Kind::kMissing)
-                return Fail(Cat("mount on ", Quote(path), ": ", Quote(at),
-                                " is a file in the root; choose another destination"));
+                return Fail(InTree(at, Cat(" is not a directory, and ", Quote(path),
+                                           " is to be made in it; make it a directory, or leave "
+                                           "it out")));
         }
         return {};
     }
@@ -276,8 +342,9 @@ class RootPlanner {
         const std::string lower = spec_.staging + ".lower", layer = spec_.staging + ".layer";
         const std::string top = layer + "/top";
         Add({.op = TreeOp::kAttach, .target = lower, .slot = tree});
-        Add(Mount("tmpfs", layer, kQuiet,
-                  spec_.volatile_overlay ? "mode=755" : "mode=755,size=1m"));
+        Options layer_options = {{"mode", "755"}};
+        if (!spec_.volatile_overlay) layer_options.push_back({"size", "1m"});
+        Add(Mount("tmpfs", layer, kQuiet, std::move(layer_options)));
         PathFact root = look_up_("/");
         AddDirectory(top, root.mode & 07777);
         for (const auto& [path, directory] : lacking)
@@ -289,15 +356,18 @@ class RootPlanner {
                  .data = file.content,
                  .mode = file.mode});
         }
-        std::string options;
+        Options options;
         if (spec_.volatile_overlay) {
             AddDirectory(layer + "/work");
-            options = Cat("lowerdir=", lower, ",upperdir=", top, ",workdir=", layer,
-                          "/work,volatile,userxattr");
+            options = {{"lowerdir", lower},
+                       {"upperdir", top},
+                       {"workdir", layer + "/work"},
+                       {"volatile", ""}};
         } else {
-            options = Cat("lowerdir=", top, ":", lower, ",userxattr");
+            options = {{"lowerdir", Cat(top, ":", lower)}};
         }
-        Add(Mount("overlay", spec_.staging, MS_NODEV, options));
+        options.push_back({"userxattr", ""});
+        Add(Mount("overlay", spec_.staging, sys::kMountNoDev, std::move(options)));
         Add({.op = TreeOp::kPivot, .target = spec_.staging});
     }
 
@@ -312,10 +382,27 @@ class RootPlanner {
         }
     }
 
+    void AddCovers(TreeOp op, const std::vector<std::string>& paths) {
+        for (const auto& path : paths) {
+            const KernelTree kernel_tree = KernelTreeOf(path);
+            const bool in_tree = spec_.kind == RootKind::kTree && kernel_tree == KernelTree::kNone;
+            std::string target = in_tree ? Resolve(path, points_.size()) : path;
+            // Twice the same would be a cover upon a cover, which the child refuses.
+            const bool there = std::ranges::any_of(plan_.steps, [&](const TreeStep& step) {
+                return step.op == op && step.target == target;
+            });
+            if (!there) Add({.op = op, .kernel_tree = kernel_tree, .target = std::move(target)});
+        }
+    }
+
     void Finish() {
-        for (const auto& path : spec_.protected_paths)
-            Add({.op = TreeOp::kProtect, .target = path});
-        for (const auto& path : spec_.masked) Add({.op = TreeOp::kMask, .target = path});
+        for (const auto& file : spec_.kernel_files)
+            Add({.op = TreeOp::kWriteFile,
+                 .kernel_tree = KernelTreeOf(file.path),
+                 .target = file.path,
+                 .data = file.content});
+        AddCovers(TreeOp::kProtect, spec_.protected_paths);
+        AddCovers(TreeOp::kMask, spec_.masked);
         for (const auto& point : points_)
             if (point.read_only_later) Add({.op = TreeOp::kReadOnly, .target = point.target});
         const bool writable = !spec_.read_only || spec_.volatile_overlay;
@@ -329,6 +416,7 @@ class RootPlanner {
     std::vector<Point> points_;
     std::map<std::string, bool> made_;
     RootPlan plan_;
+    bool collecting_asked_for_ = false;
 };
 
 }  // namespace
@@ -345,6 +433,7 @@ std::string Describe(const TreeStep& step) {
         case TreeOp::kReadOnly: return Cat("make read-only ", Quote(step.target));
         case TreeOp::kProtect: return Cat("protect ", Quote(step.target));
         case TreeOp::kMask: return Cat("mask ", Quote(step.target));
+        case TreeOp::kWriteFile: return Cat("write ", Quote(step.target));
     }
     return "unknown step";
 }

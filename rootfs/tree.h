@@ -14,23 +14,37 @@
 namespace husk::rootfs {
 
 enum class TreeOp : uint8_t {
-    kMount,          // mount(2): source, target, type, flags, data
+    kMount,          // a new file system: type, options, attributes; onto target
     kAttach,         // move the detached mount in slot `slot` onto target
     kMakeDirectory,  // target, mode; one that is there is fine
-    kMakeFile,       // target, mode, content in `data`; one that is there is replaced
+    kMakeFile,       // target, mode, content in `data`; an empty one that is there is fine
     kSetOwner,       // target, uid, gid: of what an earlier step made
     kPivot,          // target becomes the root; the old one stays stacked upon it
     kDetachOldRoot,  // the old root goes
     kReadOnly,       // the mount at target becomes read-only
     kProtect,        // target becomes read-only, where it exists (OCI readonlyPaths)
     kMask,           // target is hidden, where it exists (OCI maskedPaths)
+    kWriteFile,      // `data` into a file that is there, with one write(2)
+};
+
+// A file system of the kernel's that later steps work in: what they open has to lie on the very one
+// that was mounted.
+enum class KernelTree : uint8_t { kNone, kProc, kSys };
+inline constexpr int kKernelTrees = static_cast<int>(KernelTree::kSys) + 1;
+
+// fsconfig(2); without a value it is a flag.
+struct FileSystemOption {
+    std::string key, value;
+    bool operator==(const FileSystemOption&) const = default;
 };
 
 struct TreeStep {
     TreeOp op{};
-    std::string target;
-    std::string source, type, data;
-    unsigned long flags = 0;  // MS_*
+    KernelTree kernel_tree = KernelTree::kNone;  // kMount, kAttach: it is this; others: lies in it
+    std::string target;  // after kPivot: without links on the way, but for those in /sys
+    std::string type, data;
+    std::vector<FileSystemOption> options;
+    unsigned attributes = 0;  // sys::kMountNoSuid and so on
     unsigned mode = 0;
     uint32_t uid = 0, gid = 0;
     int slot = -1;  // index into RootPlan::attachments
@@ -74,6 +88,7 @@ enum class RootKind { kSkeleton, kTree };  // kTree: an image's mount or a direc
 struct RootSpec {
     RootKind kind = RootKind::kSkeleton;
     std::string tree;         // kTree: its path on the device
+    std::string tree_name;    // for messages: "image 'web'"
     bool tree_idmap = false;  // map its owners
     bool read_only = true;
     bool volatile_overlay = false;
@@ -81,7 +96,8 @@ struct RootSpec {
     std::vector<TmpfsMount> tmpfs;
     std::vector<RootFile> files;  // made where the tree has none, or an empty one
     std::vector<std::string> masked, protected_paths;
-    std::string device_tree;  // path of the prepared /dev (devices.h)
+    std::vector<RootFile> kernel_files;  // written once, before /proc/sys is protected
+    std::string device_tree;             // path of the prepared /dev (devices.h)
     uint64_t shm_size = 0;
     bool own_network = true;  // sysfs can be mounted; otherwise the device's is bound
     bool own_ipc = true;      // mqueue can be mounted
@@ -92,7 +108,8 @@ struct RootSpec {
 // What the tree has at a path, as the container would see it: links resolved inside the tree.
 struct PathFact {
     enum class Kind { kMissing, kDirectory, kFile, kOther } kind = Kind::kMissing;
-    bool empty = false;  // kFile: no bytes
+    bool empty = false;        // kFile: no bytes
+    bool broken_link = false;  // kMissing: a link is there that leads nowhere
     unsigned mode = 0;
     uint32_t uid = 0, gid = 0;
     // The real path inside the tree, links resolved; of a missing one, as far as it exists, and the

@@ -194,6 +194,8 @@ Result<ContainerSpec> BuildSpec(const Unit& unit, const config::SystemConfig& sy
     rootfs::RootSpec& root = spec.root;
     root.kind = facts.tree.empty() ? rootfs::RootKind::kSkeleton : rootfs::RootKind::kTree;
     root.tree = facts.tree;
+    root.tree_name = unit.container.image.empty() ? Cat("rootfs ", Quote(unit.container.rootfs))
+                                                  : Cat("image ", Quote(unit.container.image));
     root.tree_idmap = spec.user_namespace.has_value();
     root.volatile_overlay =
         unit.container.overlay == config::OverlayMode::kVolatile || unit.container.rootfs_overlay;

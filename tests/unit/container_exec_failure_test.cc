@@ -128,6 +128,11 @@ TEST(Explain, NamesTheStepOfTheRoot) {
               "mount 'tmpfs' on '/s': No space left on device");
     EXPECT_EQ(Words(*plan, Stage::kTree, 100000, ENOSPC), "build the root: No space left on device")
         << "a step that the plan does not have";
+    EXPECT_EQ(
+        Words(*plan, Stage::kTree, 0, EINVAL, std::string_view("e tmpfs: Bad value\n\0x", 21)),
+        "mount 'tmpfs' on '/s' (tmpfs: Bad value): Invalid argument");
+    EXPECT_NE(Words(*plan, Stage::kTree, 0, ELOOP).find("'/s': a symbolic link is in the way"),
+              std::string::npos);
 }
 
 TEST(Explain, NamesTheProgramThatWasTried) {

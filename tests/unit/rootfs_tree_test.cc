@@ -1,15 +1,18 @@
 #include <gtest/gtest.h>
-#include <sys/mount.h>
 
 #include <algorithm>
 #include <map>
+#include <set>
 
+#include "base/sys.h"
 #include "rootfs/tree.h"
 
 namespace husk::rootfs {
 namespace {
 
 using Kind = PathFact::Kind;
+using Options = std::vector<FileSystemOption>;
+constexpr unsigned kQuiet = sys::kMountNoSuid | sys::kMountNoDev | sys::kMountNoExec;
 
 // A tree as a map; "->" entries are links, resolved anywhere in a path.
 class FakeTree {
@@ -28,18 +31,26 @@ class FakeTree {
         return *this;
     }
 
+    FakeTree& BrokenLink(const std::string& path) {
+        broken_links_.insert(path);
+        return *this;
+    }
+
     PathFact operator()(const std::string& path) const {
         for (const auto& [link, target] : links_)
             if (path == link || path.starts_with(link + "/"))
                 return (*this)(target + path.substr(link.size()));
         if (path == "/") return {.kind = Kind::kDirectory, .mode = 040755, .path = "/"};
         auto found = entries_.find(path);
-        return found == entries_.end() ? PathFact{.path = path} : found->second;
+        const bool broken = broken_links_.contains(path);
+        return found == entries_.end() ? PathFact{.broken_link = broken, .path = path}
+                                       : found->second;
     }
 
   private:
     std::map<std::string, PathFact> entries_;
     std::map<std::string, std::string> links_;
+    std::set<std::string> broken_links_;
 };
 
 // Everything that every container mounts on.
@@ -58,6 +69,7 @@ RootSpec OfTree() {
     RootSpec spec = Skeleton();
     spec.kind = RootKind::kTree;
     spec.tree = "/run/husk/images/1";
+    spec.tree_name = "image 'web'";
     return spec;
 }
 
@@ -113,7 +125,8 @@ class Planned {
                 EXPECT_FALSE(step.target.empty());
             }
             if (step.op == TreeOp::kMount) {
-                EXPECT_TRUE(step.flags & (MS_NODEV | MS_NOSUID)) << Describe(step);
+                EXPECT_TRUE(step.attributes & (sys::kMountNoDev | sys::kMountNoSuid))
+                    << Describe(step);
             }
             if (step.op == TreeOp::kMask || step.op == TreeOp::kProtect) {
                 EXPECT_GT(at, proc);
@@ -215,7 +228,8 @@ TEST(RootPlan, OfAnImageThatLacksMountPointsPutsALayerUponIt) {
     EXPECT_EQ(planned.Step(TreeOp::kMakeFile, top + "/etc/hostname").data, "web\n");
     const TreeStep& overlay = planned.Step(TreeOp::kMount, "/run/husk/root");
     EXPECT_EQ(overlay.type, "overlay");
-    EXPECT_EQ(overlay.data, "lowerdir=" + top + ":/run/husk/root.lower,userxattr");
+    EXPECT_EQ(overlay.options,
+              (Options{{"lowerdir", top + ":/run/husk/root.lower"}, {"userxattr", ""}}));
     EXPECT_TRUE(planned.Has(TreeOp::kReadOnly, "/"));
     EXPECT_TRUE(planned.Attached("/run/husk/root.lower").read_only);
 }
@@ -255,13 +269,11 @@ TEST(RootPlan, RefusesAFileOverAFolderAndTheOtherWayRound) {
     tree.File("/etc/app.conf");
     RootSpec spec = OfTree();
     spec.binds = {{.source = "/s", .destination = "/etc/app.conf", .is_directory = true}};
-    EXPECT_EQ(
-        Planned(spec, tree).error(),
-        "mount on '/etc/app.conf': the root has a file there and a directory is to be mounted; "
-        "choose another destination");
+    EXPECT_EQ(Planned(spec, tree).error(),
+              "image 'web': its '/etc/app.conf' is a file and a directory is to be mounted there; "
+              "choose another destination");
     spec.binds = {{.source = "/s", .destination = "/srv", .is_directory = false}};
-    EXPECT_NE(Planned(spec, tree).error().find("has a directory there and a file"),
-              std::string::npos);
+    EXPECT_NE(Planned(spec, tree).error().find("is a directory and a file"), std::string::npos);
 }
 
 TEST(RootPlan, MountsInnerMountsAfterOuterOnesWhateverTheirOrder) {
@@ -295,8 +307,8 @@ TEST(RootPlan, OfAReadOnlyTmpfsFillsItFirst) {
     spec.binds = {{.source = "/1", .destination = "/srv/a"}};
     const Planned planned(spec, Whole());
     const TreeStep& tmpfs = planned.Step(TreeOp::kMount, "/srv");
-    EXPECT_EQ(tmpfs.data, "mode=700,size=4096");
-    EXPECT_TRUE(tmpfs.flags & MS_NOEXEC);
+    EXPECT_EQ(tmpfs.options, (Options{{"mode", "700"}, {"size", "4096"}}));
+    EXPECT_TRUE(tmpfs.attributes & sys::kMountNoExec);
     EXPECT_LT(planned.MountOf("/srv/a"), planned.Find(TreeOp::kReadOnly, "/srv"));
 }
 
@@ -308,9 +320,12 @@ TEST(RootPlan, OfAVolatileOverlayIsWritableAndItsTreeIsNot) {
     ASSERT_EQ(planned.error(), "");
     EXPECT_TRUE(planned.plan().layered);
     const TreeStep& overlay = planned.Step(TreeOp::kMount, "/run/husk/root");
-    EXPECT_NE(overlay.data.find("lowerdir=/run/husk/root.lower,upperdir=/run/husk/root.layer/top"),
-              std::string::npos)
-        << overlay.data;
+    const std::string layer = "/run/husk/root.layer";
+    EXPECT_EQ(overlay.options, (Options{{"lowerdir", "/run/husk/root.lower"},
+                                        {"upperdir", layer + "/top"},
+                                        {"workdir", layer + "/work"},
+                                        {"volatile", ""},
+                                        {"userxattr", ""}}));
     EXPECT_TRUE(planned.Attached("/run/husk/root.lower").read_only);
     EXPECT_FALSE(planned.Has(TreeOp::kReadOnly, "/"));
 }
@@ -352,21 +367,131 @@ TEST(RootPlan, MasksAndProtectsWhatItIsToldTo) {
         EXPECT_TRUE(planned.Has(TreeOp::kProtect, path)) << path;
 }
 
+// --- trees that are made to mislead
+// ----------------------------------------------------------------
+
+FakeTree Without(const std::string& folder) {
+    FakeTree tree;
+    for (const char* other : {"/proc", "/dev", "/sys", "/tmp", "/run", "/etc", "/var"})
+        if (folder != other) tree.Folder(other);
+    return tree;
+}
+
+TEST(RootPlan, RefusesProcSysAndDevAsALinkOrAFile) {
+    for (const std::string path : {"/proc", "/sys", "/dev"}) {
+        FakeTree link = Without(path).Folder("/other").Link(path, "/other");
+        EXPECT_EQ(Planned(OfTree(), link).error(),
+                  "image 'web': its '" + path +
+                      "' is a link; it has to be a directory, or to be left out");
+        EXPECT_NE(Planned(OfTree(), Without(path).BrokenLink(path)).error().find("is a link"),
+                  std::string::npos)
+            << "also where it leads nowhere yet";
+        EXPECT_EQ(
+            Planned(OfTree(), Without(path).File(path)).error(),
+            "image 'web': its '" + path + "' is not a directory; make it one, or leave it out");
+        EXPECT_EQ(Planned(OfTree(), Without(path)).error(), "") << "it may be missing";
+    }
+}
+
+TEST(RootPlan, FollowsEtcAndTmpAsLinksInsideTheTree) {
+    RootSpec spec = OfTree();
+    spec.files = {{"/etc/hosts", "x"}};
+    spec.tmpfs = {{.destination = "/tmp"}};
+    const FakeTree tree = Without("/etc").Folder("/usr/etc").Link("/etc", "/usr/etc");
+    EXPECT_TRUE(
+        Planned(spec, tree).Has(TreeOp::kMakeFile, "/run/husk/root.layer/top/usr/etc/hosts"));
+    const FakeTree other = Without("/tmp").Folder("/var/tmp").Link("/tmp", "/var/tmp");
+    EXPECT_TRUE(Planned(spec, other).Has(TreeOp::kMount, "/var/tmp"));
+}
+
+TEST(RootPlan, RefusesEtcAndTmpAsAFile) {
+    RootSpec spec = OfTree();
+    spec.files = {{"/etc/hosts", "x"}};
+    EXPECT_EQ(Planned(spec, Without("/etc").File("/etc")).error(),
+              "image 'web': its '/etc' is not a directory, and '/etc/hosts' is to be made in it; "
+              "make it a directory, or leave it out");
+    spec.tmpfs = {{.destination = "/tmp"}};
+    EXPECT_EQ(Planned(spec, Without("/tmp").File("/tmp")).error(),
+              "image 'web': its '/tmp' is a file and a directory is to be mounted there; choose "
+              "another destination");
+}
+
+TEST(RootPlan, RefusesAMountThatALinkLeadsToTheKernelsFiles) {
+    RootSpec spec = OfTree();
+    spec.tmpfs = {{.destination = "/tmp"}};
+    for (const std::string to : {"/proc", "/sys", "/dev"})
+        EXPECT_EQ(Planned(spec, Without("/tmp").Link("/tmp", to)).error(),
+                  "image 'web': its '/tmp' is a link to '" + to +
+                      "', where nothing can be mounted; choose another destination");
+    EXPECT_NE(Planned(spec, Without("/tmp").Link("/tmp", "/")).error(), "") << "the root itself";
+}
+
+TEST(RootPlan, TakesAPathBelowAMountAsItIsWritten) {
+    // What the tree has below it is hidden by then.
+    FakeTree tree = Whole();
+    tree.Link("/srv/a", "/etc");
+    RootSpec spec = OfTree();
+    spec.tmpfs = {{.destination = "/srv/a/b"}, {.destination = "/srv"}};
+    const Planned planned(spec, tree);
+    EXPECT_TRUE(planned.Has(TreeOp::kMount, "/srv/a/b"));
+    EXPECT_FALSE(planned.Has(TreeOp::kMount, "/etc/b"));
+    spec.tmpfs = {{.destination = "/srv/a/b"}};
+    EXPECT_TRUE(Planned(spec, tree).Has(TreeOp::kMount, "/etc/b")) << "nothing hides it";
+}
+
+TEST(RootPlan, MasksWhatALinkOfTheTreeLeadsTo) {
+    FakeTree tree = Whole();
+    tree.Link("/lib", "/usr/lib").File("/usr/lib/secret");
+    RootSpec spec = OfTree();
+    spec.masked = {"/lib/secret", "/usr/lib/secret", "/proc/kcore", "/proc/kcore"};
+    const Planned planned(spec, tree);
+    EXPECT_TRUE(planned.Has(TreeOp::kMask, "/usr/lib/secret"));
+    EXPECT_EQ(std::ranges::count(planned.plan().steps, TreeOp::kMask, &TreeStep::op), 2)
+        << "each once";
+}
+
+TEST(RootPlan, MakesNoFileThatAMountWouldHide) {
+    RootSpec spec = OfTree();
+    spec.files = {{"/etc/hosts", "x"}};
+    spec.binds = {{.source = "/e", .destination = "/etc"}};
+    EXPECT_FALSE(Planned(spec, Whole()).plan().layered);
+    spec.kind = RootKind::kSkeleton;
+    EXPECT_FALSE(Planned(spec).Has(TreeOp::kMakeFile, "/etc/hosts"));
+}
+
+TEST(RootPlan, SaysWhatHasToLieInTheKernelsTrees) {
+    RootSpec spec = OfTree();
+    spec.masked = {"/proc/kcore", "/sys/firmware", "/sys/fs/cgroup/x", "/etc/x"};
+    spec.protected_paths = {"/proc/sys"};
+    spec.kernel_files = {{"/proc/sys/net/ipv4/ip_forward", "1"}};
+    const Planned planned(spec, Whole());
+    EXPECT_EQ(planned.Step(TreeOp::kMount, "/proc").kernel_tree, KernelTree::kProc);
+    EXPECT_EQ(planned.Step(TreeOp::kMount, "/sys").kernel_tree, KernelTree::kSys);
+    EXPECT_EQ(planned.Step(TreeOp::kMask, "/proc/kcore").kernel_tree, KernelTree::kProc);
+    EXPECT_EQ(planned.Step(TreeOp::kMask, "/sys/firmware").kernel_tree, KernelTree::kSys);
+    EXPECT_EQ(planned.Step(TreeOp::kMask, "/sys/fs/cgroup/x").kernel_tree, KernelTree::kNone);
+    EXPECT_EQ(planned.Step(TreeOp::kMask, "/etc/x").kernel_tree, KernelTree::kNone);
+    const TreeStep& write = planned.Step(TreeOp::kWriteFile, "/proc/sys/net/ipv4/ip_forward");
+    EXPECT_EQ(write.kernel_tree, KernelTree::kProc);
+    EXPECT_EQ(write.data, "1");
+    EXPECT_LT(planned.Find(TreeOp::kWriteFile, "/proc/sys/net/ipv4/ip_forward"),
+              planned.Find(TreeOp::kProtect, "/proc/sys"))
+        << "or it could not be written any more";
+}
+
 TEST(RootPlan, KernelFileSystemsAreReadOnlyWhereTheyShowTheDevice) {
     const Planned planned(OfTree(), Whole());
-    EXPECT_TRUE(planned.Step(TreeOp::kMount, "/sys").flags & MS_RDONLY);
-    EXPECT_TRUE(planned.Step(TreeOp::kMount, "/sys/fs/cgroup").flags & MS_RDONLY);
+    EXPECT_TRUE(planned.Step(TreeOp::kMount, "/sys").attributes & sys::kMountReadOnly);
+    EXPECT_TRUE(planned.Step(TreeOp::kMount, "/sys/fs/cgroup").attributes & sys::kMountReadOnly);
     EXPECT_TRUE(planned.Attached("/dev").read_only);
     for (const char* path : {"/proc", "/sys", "/sys/fs/cgroup", "/dev/shm", "/dev/mqueue"})
-        EXPECT_EQ(planned.Step(TreeOp::kMount, path).flags & (MS_NOSUID | MS_NODEV | MS_NOEXEC),
-                  unsigned{MS_NOSUID | MS_NODEV | MS_NOEXEC})
-            << path;
+        EXPECT_EQ(planned.Step(TreeOp::kMount, path).attributes & kQuiet, kQuiet) << path;
 }
 
 TEST(TreeSteps, AreDescribedForPeople) {
     EXPECT_EQ(Describe({.op = TreeOp::kMount, .target = "/tmp", .type = "tmpfs"}),
               "mount 'tmpfs' on '/tmp'");
-    for (int op = 0; op <= static_cast<int>(TreeOp::kMask); ++op)
+    for (int op = 0; op <= static_cast<int>(TreeOp::kWriteFile); ++op)
         EXPECT_NE(Describe({.op = static_cast<TreeOp>(op), .target = "/x"}), "unknown step") << op;
 }
 
