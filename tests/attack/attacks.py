@@ -1,7 +1,7 @@
 """What the tests of the ring 'attack' share: programs of tests/attack in containers of a guest, and outside of any.
 
-A module has UNITS, name -> text, and a guest in which they run; BOOT = {...}, options of huskvm.boot, where that is to
-be a special one."""
+A module has UNITS, name -> text, and a guest in which they run; BOOT, a dictionary of options of
+huskvm.boot or a function that makes one, where that is to be a special one."""
 
 import importlib.util
 import re

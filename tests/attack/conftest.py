@@ -23,7 +23,8 @@ def booted(units_folder, units, kernel, options):
 def guest(request, kernel, tmp_path_factory):
     """A guest with the module's UNITS, made as its BOOT says where it has that."""
     units = tmp_path_factory.mktemp("units")
-    with booted(units, request.module.UNITS, kernel, getattr(request.module, "BOOT", {})) as machine:
+    options = getattr(request.module, "BOOT", {})
+    with booted(units, request.module.UNITS, kernel, options() if callable(options) else options) as machine:
         yield machine
 
 
