@@ -64,6 +64,15 @@ ssize_t SendSome(int socket, const std::string& data, const std::vector<OwnedFd>
     return ::sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+// Whether who connected may: the socket's mode says so too, but on a volume with mapped owners the
+// device's root, whose the socket is, is the container's root.
+bool IsOurs(int socket) {
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return false;
+    return peer.uid == 0 || peer.uid == ::geteuid();
+}
+
 }  // namespace
 
 Result<std::unique_ptr<ControlServer>> ControlServer::Create(EventLoop& loop,
@@ -109,6 +118,14 @@ void ControlServer::Accept() {
             R"({"version":1,"ok":false,"code":"busy","error":"too many clients; try again"})"
             "\n",
             {});
+        return;
+    }
+    if (!IsOurs(socket.get())) {
+        (void)SendSome(socket.get(),
+                       R"({"version":1,"ok":false,"code":"not-allowed",)"
+                       R"("error":"only the device's root may ask"})"
+                       "\n",
+                       {});
         return;
     }
     const ConnectionId id = next_id_++;

@@ -154,6 +154,19 @@ TEST_F(ControlSocket, ServesManyClientsAtOnceInAnyOrder) {
         EXPECT_EQ(Receive(clients[i].get()), std::to_string(i) + "\n");
 }
 
+TEST_F(ControlSocket, AnswersTheDevicesRootOnlyWhoeverCanConnect) {
+    if (::geteuid() != 0) GTEST_SKIP() << "needs root to be somebody else";
+    ASSERT_EQ(::chmod((folder_ / "").c_str(), 0755), 0);
+    ASSERT_EQ(::chmod((folder_ / "control").c_str(), 0666), 0);
+    ASSERT_EQ(::seteuid(65534), 0);
+    OwnedFd client = Connect();
+    ASSERT_EQ(::seteuid(0), 0);
+    Turn(2);
+    (void)::send(client.get(), "{}\n", 3, MSG_NOSIGNAL);  // it may be closed by now
+    EXPECT_NE(Receive(client.get()).find("\"not-allowed\""), std::string::npos);
+    EXPECT_TRUE(requests_.empty());
+}
+
 TEST_F(ControlSocket, TellsClientsThatAreTooManyToTryAgain) {
     rlimit limit{};
     ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
