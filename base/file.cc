@@ -22,6 +22,16 @@ Result<OwnedFd> OpenFileAt(int directory, const std::string& path, int flags, un
     return fd;
 }
 
+Result<OwnedFd> OpenRegularFile(const OwnedFd& at, std::string_view name) {
+    struct stat info {};
+    if (::fstat(at.get(), &info) != 0) return FailErrno(Cat("stat ", Quote(name)));
+    if (!S_ISREG(info.st_mode)) return Fail(Cat(Quote(name), " is not a regular file"));
+    OwnedFd fd(
+        ::open(Cat("/proc/self/fd/", std::to_string(at.get())).c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd) return FailErrno(Cat("open ", Quote(name)));
+    return fd;
+}
+
 Result<std::string> ReadAll(int fd, size_t limit, std::string_view name) {
     // A plain file is read into one piece of memory of its size, and the byte more is room for the
     // read that finds its end. Others, and files of /proc, say nothing of their size.

@@ -15,6 +15,10 @@ namespace husk {
 // open(2) with O_CLOEXEC; the error names the path.
 Result<OwnedFd> OpenFile(const std::string& path, int flags, unsigned mode = 0);
 Result<OwnedFd> OpenFileAt(int directory, const std::string& path, int flags, unsigned mode = 0);
+// For reading what somebody else may have put there, from a descriptor of O_PATH: nothing but a
+// regular file is opened, since opening a pipe waits for its other end, and opening a device does
+// something (a watchdog is armed by it). `name` is for the error.
+Result<OwnedFd> OpenRegularFile(const OwnedFd& at, std::string_view name);
 
 // Reads the file to its end; over `limit` bytes is an error that says so (code EFBIG).
 Result<std::string> ReadFile(const std::string& path, size_t limit);

@@ -173,11 +173,12 @@ Result<std::string> FindImage(const std::string& image, const std::vector<std::s
 
 Result<ImageStore::Mounted> ImageStore::Mount(const std::string& image_file) {
     const std::string what = Cat("image ", Quote(image_file));
-    auto image = OpenFile(image_file, O_RDONLY);
-    if (!image) return Fail(std::move(image).error().Wrap(what));
+    auto at = OpenFile(image_file, O_PATH);
+    if (!at) return Fail(std::move(at).error().Wrap(what));
+    auto image = OpenRegularFile(*at, image_file);
+    if (!image) return Fail(std::move(image).error().Wrap("image"));
     struct stat file {};
     if (::fstat(image->get(), &file) != 0) return FailErrno(Cat("stat ", Quote(image_file)));
-    if (!S_ISREG(file.st_mode)) return Fail(Cat(what, ": it is not a regular file"));
     char head[kImageHeadSize];
     const ssize_t got = ::pread(image->get(), head, sizeof head, 0);
     if (got < 0) return FailErrno(Cat("read ", Quote(image_file)));
@@ -192,10 +193,12 @@ Result<ImageStore::Mounted> ImageStore::Mount(const std::string& image_file) {
     if (!loop) return Fail(std::move(loop).error().Wrap(what));
     if (::mount(device.c_str(), mounted.path.c_str(), FileSystemName(*type), MS_RDONLY | MS_NODEV,
                 nullptr) != 0) {
-        const char* hint = errno == ENODEV
+        const int error = errno;
+        (void)::rmdir(mounted.path.c_str());  // it is empty, and would stay for ever
+        const char* hint = error == ENODEV
                                ? " (the kernel has no such file system: load its module)"
                                : " (is the file damaged?)";
-        return FailErrno(Cat(what, ": mount as ", FileSystemName(*type), hint));
+        return Fail(Error::FromErrno(error, Cat(what, ": mount as ", FileSystemName(*type), hint)));
     }
     return mounted;
 }

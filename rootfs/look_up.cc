@@ -12,11 +12,9 @@
 namespace husk::rootfs {
 namespace {
 
-OwnedFd OpenIn(int root, const std::string& path, uint64_t flags) {
-    // O_PATH takes no O_NONBLOCK and needs none; a pipe in an image must not block the reader.
-    const uint64_t nonblock = (flags & O_PATH) ? 0 : O_NONBLOCK;
+OwnedFd OpenIn(int root, const std::string& path, uint64_t flags = 0) {
     return OwnedFd(sys::openat2(root, path.c_str(),
-                                {.flags = flags | nonblock | O_CLOEXEC,
+                                {.flags = flags | O_PATH | O_CLOEXEC,
                                  .resolve = sys::kResolveInRoot | sys::kResolveNoMagicLinks}));
 }
 
@@ -42,7 +40,7 @@ PathFact Tree::LookUp(const std::string& path) const {
     PathFact fact{.path = path};
     std::string existing = path, rest;
     for (;;) {
-        if (OwnedFd fd = OpenIn(root_.get(), existing, O_PATH)) {
+        if (OwnedFd fd = OpenIn(root_.get(), existing)) {
             struct stat file {};
             (void)::fstat(fd.get(), &file);  // cannot fail on an open descriptor
             std::string real = PathOf(fd.get());
@@ -61,7 +59,7 @@ PathFact Tree::LookUp(const std::string& path) const {
             fact.gid = file.st_gid;
             return fact;
         }
-        if (rest.empty()) fact.broken_link = bool(OpenIn(root_.get(), path, O_PATH | O_NOFOLLOW));
+        if (rest.empty()) fact.broken_link = bool(OpenIn(root_.get(), path, O_NOFOLLOW));
         const auto slash = existing.rfind('/');
         if (existing == "/" || slash == std::string::npos) return fact;
         rest = existing.substr(slash) + rest;
@@ -70,10 +68,10 @@ PathFact Tree::LookUp(const std::string& path) const {
 }
 
 std::string Tree::ReadText(const std::string& path, size_t limit) const {
-    OwnedFd fd = OpenIn(root_.get(), path, O_RDONLY);
-    struct stat file {};
-    if (!fd || ::fstat(fd.get(), &file) != 0 || !S_ISREG(file.st_mode)) return {};
-    return ReadAll(fd.get(), limit, path).value_or(std::string());
+    OwnedFd at = OpenIn(root_.get(), path);
+    if (!at) return {};
+    auto file = OpenRegularFile(at, path);
+    return file ? ReadAll(file->get(), limit, path).value_or(std::string()) : std::string();
 }
 
 }  // namespace husk::rootfs

@@ -31,6 +31,25 @@ TEST(Errors, AreReturnedEarlyWithContext) {
     EXPECT_EQ(outer().error().text(), "outer: inner");
 }
 
+TEST(Files, ThatAreNotRegularAreNotEvenOpened) {
+    TemporaryFolder folder;
+    folder.Write("file", "text");
+    ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
+    auto open = [&](const std::string& path) -> Result<OwnedFd> {
+        auto at = OpenFile(path, O_PATH);
+        if (!at) return Fail(std::move(at).error());
+        return OpenRegularFile(*at, path);
+    };
+    auto file = open(folder / "file");
+    ASSERT_TRUE(file);
+    EXPECT_EQ(ReadAll(file->get(), 100, "file").value_or(""), "text");
+    for (const std::string& path : {folder / "pipe", folder.path(), std::string("/dev/null")}) {
+        auto other = open(path);  // would wait for ever for a writer to the pipe
+        ASSERT_FALSE(other) << path;
+        EXPECT_EQ(other.error().text(), "'" + path + "' is not a regular file");
+    }
+}
+
 TEST(Files, AreReadUpToTheLimitAndNoFurther) {
     TemporaryFolder folder;
     for (size_t size : {0, 1, 4095, 4096, 4097, 20000}) {
