@@ -12,12 +12,40 @@
 
 namespace husk::rootfs {
 
-Result<Attached> OpenAttachment(const Attachment& attachment, int user_namespace) {
+namespace {
+
+Result<OwnedFd> Clone(const Attachment& attachment, const std::string& shared) {
+    const std::string& source = attachment.source;
+    OwnedFd at;
+    if (!shared.empty()) {
+        const OwnedFd folder(::open(shared.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+        if (folder)
+            at.reset(sys::openat2(folder.get(), source.c_str() + shared.size() + 1,
+                                  {.flags = O_PATH | O_CLOEXEC,
+                                   .resolve = sys::kResolveBeneath | sys::kResolveNoMagicLinks}));
+        if (!at && (errno == EXDEV || errno == ELOOP))
+            return Fail(Cat("mount ", Quote(source), ": a link in ", Quote(shared),
+                            ", which units can write to, leads out of it; remove the link, or "
+                            "name what it leads to"));
+        if (!at) return FailErrno(Cat("mount ", Quote(source)));
+    }
+    const unsigned flags = sys::kOpenTreeClone | sys::kOpenTreeCloexec |
+                           (attachment.recursive ? sys::kAtRecursive : 0);
+    OwnedFd mount(at ? sys::open_tree(at.get(), "", flags | sys::kAtEmptyPath)
+                     : sys::open_tree(AT_FDCWD, source.c_str(), flags));
+    if (!mount) return FailErrno(Cat("mount ", Quote(source)));
+    return mount;
+}
+
+}  // namespace
+
+Result<Attached> OpenAttachment(const Attachment& attachment, int user_namespace,
+                                const std::string& shared) {
     const unsigned recursive = attachment.recursive ? sys::kAtRecursive : 0;
     Attached attached;
-    attached.mount.reset(sys::open_tree(AT_FDCWD, attachment.source.c_str(),
-                                        sys::kOpenTreeClone | sys::kOpenTreeCloexec | recursive));
-    if (!attached.mount) return FailErrno(Cat("mount ", Quote(attachment.source)));
+    auto mount = Clone(attachment, shared);
+    if (!mount) return Fail(std::move(mount).error());
+    attached.mount = std::move(*mount);
 
     sys::MountAttributes wanted{.propagation = MS_PRIVATE};
     if (attachment.read_only) wanted.set |= sys::kMountReadOnly;

@@ -18,8 +18,10 @@ struct Attached {
 };
 
 // open_tree(2) with OPEN_TREE_CLONE, then mount_setattr(2). `user_namespace` holds the id map and
-// may be -1 where no attachment wants one.
-Result<Attached> OpenAttachment(const Attachment& attachment, int user_namespace);
+// may be -1 where no attachment wants one. Where the source lies in the folder `shared`, which
+// containers can write to, no link in there leads out of it (CVE-2021-30465).
+Result<Attached> OpenAttachment(const Attachment& attachment, int user_namespace,
+                                const std::string& shared = {});
 
 // Makes a tmpfs at `path` with null, zero, full, random, urandom, tty and the usual links and
 // directories, for containers to see read-only. What is there already is kept. It is one for all

@@ -97,10 +97,21 @@ void Manager::IndexEntries() {
         standings_.push_back(standing);
     }
     order_ = std::make_unique<Order>(units);
+    NoteSharedFolders();
     review_units_.clear();
     for (Index i = 0; i < entries_.size(); ++i)
         if (standings_[i].state == State::kWaiting) review_units_.insert(i);
     ScheduleReview();
+}
+
+void Manager::NoteSharedFolders() {
+    auto& folders = device_.facts.shared_folders;
+    folders.clear();
+    for (const auto& entry : entries_) {
+        if (!entry.runner) continue;
+        for (const auto& volume : entry.runner->unit().container.volumes)
+            if (!volume.named && !volume.read_only) folders.push_back(volume.source);
+    }
 }
 
 void Manager::AdoptRecords() {

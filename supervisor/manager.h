@@ -65,6 +65,7 @@ class Manager final : public RunnerHost {
 
     // Units.
     void IndexEntries();
+    void NoteSharedFolders();
     void AdoptRecords();
     void StartEnabled();
     void Start(const std::vector<Index>& roots, const std::string& by);

@@ -122,6 +122,18 @@ std::string VolumeSource(const config::Volume& volume, const DeviceFacts& device
     return volume.named ? Cat(device.state_directory, "/volumes/", volume.source) : volume.source;
 }
 
+std::string SharedFolderAround(std::string_view path, const DeviceFacts& device) {
+    std::string_view around;
+    const std::string volumes = device.state_directory + "/volumes/";
+    if (path.starts_with(volumes)) around = path.substr(0, path.find('/', volumes.size()));
+    if (around.size() == path.size()) around = {};
+    for (const std::string& folder : device.shared_folders)
+        if (path.size() > folder.size() && path.starts_with(folder) && path[folder.size()] == '/' &&
+            (around.empty() || folder.size() < around.size()))
+            around = folder;
+    return std::string(around);
+}
+
 std::optional<uint64_t> ResolveMemory(const config::MemoryLimit& limit, uint64_t memory_total) {
     switch (limit.kind) {
         case config::MemoryLimit::Kind::kUnset: return std::nullopt;

@@ -16,6 +16,8 @@ struct DeviceFacts {
     std::string run_directory;               // /run/husk
     std::string state_directory;             // /var/lib/husk
     std::string resolv_conf;                 // text of the device's
+    // Folders, besides those of named volumes, that a unit has as a volume to write to.
+    std::vector<std::string> shared_folders;
 };
 
 struct UnitFacts {
@@ -36,6 +38,10 @@ container::CgroupLimits BuildLimits(const config::Unit& unit, const config::Syst
 
 // Where a volume's source lies on the device.
 std::string VolumeSource(const config::Volume& volume, const DeviceFacts& device);
+
+// The outermost folder around a path of the device that units can write to, and bend by links;
+// empty where there is none. What they write to itself is none: it cannot be replaced by them.
+std::string SharedFolderAround(std::string_view path, const DeviceFacts& device);
 
 // What the folder of a new named volume is like: as its NAME.volume says, else the unit's own.
 struct VolumeFolder {

@@ -170,7 +170,8 @@ Result<std::vector<OwnedFd>> UnitRunner::OpenAttachments() {
     std::vector<OwnedFd> mounts;
     notes_.clear();
     for (const auto& attachment : plan_->root.attachments) {
-        auto opened = rootfs::OpenAttachment(attachment, user_namespace_.get());
+        auto opened = rootfs::OpenAttachment(attachment, user_namespace_.get(),
+                                             SharedFolderAround(attachment.source, device_.facts));
         if (!opened) return Fail(std::move(opened).error());
         if (opened->owners_unmapped)
             notes_.push_back(Cat(

@@ -110,5 +110,17 @@ TEST(Attachments, ThatCannotBeMadeNameTheirSource) {
     EXPECT_NE(gone.error().text().find("mount '/nonexistent/volume'"), std::string::npos);
 }
 
+TEST_F(LookUpInTree, ALinkInASharedFolderLeadsNoMountOut) {
+    folder_.Link("bent", "/etc");
+    folder_.Link("up", "../..");
+    folder_.Link("magic", "/proc/self/cwd");
+    for (const char* name : {"bent", "bent/ssl", "up", "magic"}) {
+        auto out = OpenAttachment({.source = folder_ / name}, -1, folder_.path());
+        ASSERT_FALSE(out) << name;
+        EXPECT_NE(out.error().text().find("leads out of it"), std::string::npos)
+            << out.error().text();
+    }
+}
+
 }  // namespace
 }  // namespace husk::rootfs

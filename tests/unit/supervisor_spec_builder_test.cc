@@ -43,6 +43,20 @@ bool Has(const std::vector<std::string>& list, const std::string& item) {
     return std::ranges::find(list, item) != list.end();
 }
 
+TEST(SharedFolderAround, IsTheOutermostThatUnitsCanWriteTo) {
+    DeviceFacts device{.state_directory = "/state"};
+    device.shared_folders = {"/data/app/logs", "/data/app", "/srv"};
+    EXPECT_EQ(SharedFolderAround("/state/volumes/web/htdocs/en", device), "/state/volumes/web");
+    EXPECT_EQ(SharedFolderAround("/state/volumes/web", device), "") << "nobody can bend that";
+    EXPECT_EQ(SharedFolderAround("/state/images/web.erofs", device), "");
+    EXPECT_EQ(SharedFolderAround("/data/app/logs/old", device), "/data/app");
+    EXPECT_EQ(SharedFolderAround("/data/app", device), "");
+    EXPECT_EQ(SharedFolderAround("/data/application", device), "");
+    EXPECT_EQ(SharedFolderAround("/etc/localtime", device), "");
+    device.shared_folders.push_back("/state");
+    EXPECT_EQ(SharedFolderAround("/state/volumes/web/htdocs", device), "/state");
+}
+
 TEST(NewVolumeFolder, IsTheUnitsUnlessItsFileSaysOtherwise) {
     config::Volume volume{.source = "data", .named = true};
     const rootfs::UserIds user{.uid = 33, .gid = 34};
