@@ -432,6 +432,10 @@ class Child {
     }
 
     void GiveUpRights(const ContainerSpec& spec) {
+        // From here on a container with the device's processes and users might have as many rights
+        // as this process, and trace it: its memory and descriptors are the supervisor's still
+        // (CVE-2016-9962). execve takes it back.
+        Do(Stage::kBoundingSet, Check(::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)));
         Do(Stage::kBoundingSet, DropBoundingSet(spec.capabilities));
         // Without no_new_privs only a process with CAP_SYS_ADMIN may install a filter (seccomp(2)).
         if (!spec.no_new_privileges && spec.filter) Do(Stage::kFilter, InstallFilter(*spec.filter));

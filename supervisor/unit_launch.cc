@@ -189,7 +189,15 @@ Status UnitRunner::OpenStreams(container::LaunchInput& input, std::vector<OwnedF
     auto open = [&](config::OutputTarget target, int& stream) -> Status {
         switch (target) {
             case config::OutputTarget::kNull: stream = null->get(); return {};
-            case config::OutputTarget::kConsole: stream = STDERR_FILENO; return {};
+            case config::OutputTarget::kConsole: {
+                // Opened anew, to be written to only: ours can be read, as what a person types, and
+                // its state is that of PID 1's.
+                auto console = OpenFile("/proc/self/fd/2", O_WRONLY | O_APPEND | O_NOCTTY);
+                if (!console) return Fail(std::move(console).error().Wrap("the console"));
+                stream = console->get();
+                keep.push_back(std::move(*console));
+                return {};
+            }
             case config::OutputTarget::kLog: {
                 auto writer = log_->OpenWriter();
                 if (!writer) return Fail(std::move(writer).error());

@@ -30,6 +30,14 @@ int main(int argc, char**) {
         Attempt("TIOCSTI on a terminal of its own", Type(terminal, TIOCSTI));
         Done();
     }
+    // What a person types, and the state that husk's own descriptors of the console would share.
+    char typed[8];
+    for (int stream : {1, 2}) {
+        Attempt("read what is written to", read(stream, typed, 0));
+        const int mode = fcntl(stream, F_GETFL);
+        errno = EBADF;
+        Attempt("a stream to read", (mode & O_ACCMODE) == O_WRONLY ? -1 : 0);
+    }
     for (int stream : {0, 1, 2}) {
         // The lower half of the number is all that the kernel looks at.
         Attempt("TIOCSTI", Type(stream, TIOCSTI));

@@ -20,6 +20,8 @@ UNITS = {
     "exe-host": program("/links/program version", "UserNS=host"),
     "exe-script": program("/links/caught", "UserNS=host\nPrivatePIDs=no"),
     "hunter": unit("runtime", "hunt caught", container="UserNS=host\nPrivatePIDs=no", install="Enabled=no", stays=True),
+    "tracer": unit("runtime", "trace husk", container="UserNS=host\nPrivatePIDs=no", install="Enabled=no", stays=True),
+    "traced": unit("descriptors", container="UserNS=host", install="Enabled=no"),
     "directory": unit("descriptors", container="WorkingDir=/links/directory\nVolume=links.volume:/links:ro", **ON_DEMAND),
     "directory-host": unit("descriptors", container="WorkingDir=/links/directory\nVolume=links.volume:/links:ro\nUserNS=host",
                            **ON_DEMAND),
@@ -73,6 +75,13 @@ def test_the_devices_root_can_change_a_binary_that_is_not(attacker, guest):
     # PID 1's own is the device's, and held by its running only.
     tried = attacker.outside("runtime", "/proc/1/exe")
     assert tried["write to it"] == "ETXTBSY"
+
+
+def test_a_container_to_be_cannot_be_traced_by_its_like(attacker, guest, husk):
+    husk("start tracer")
+    guest.run("for i in $(seq 60); do husk restart traced; done", 200)
+    tried = attacker.inside("tracer", 100)
+    assert int(tried["caught"]) > 20 and tried["opened"] == "0"
 
 
 def test_nothing_of_husk_is_open_in_a_container(attacker):
