@@ -1,4 +1,5 @@
 // The disk of the device, past every file: a node for it, made by hand, and read.
+//   disk [FOLDER [NODE]]   where to make nodes; one that is there
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -22,5 +23,6 @@ int main(int argc, char** argv) {
     Attempt("make a node of memory", mknod("attack-memory", S_IFCHR | 0600, makedev(1, 1)));
     unlink("attack-memory");
     Attempt("read the device's node", ReadSome("/dev/vda"));
+    if (argc > 2) Attempt("read a node that is there", ReadSome(argv[2]));
     Done();
 }

@@ -5,11 +5,21 @@ Where two locks bar a way, a unit opens one and shows that the other holds."""
 import pytest
 from attacks import NO_SUCH_CALL, refused, succeeded, unit
 
+DEMAND = {"install": "Enabled=no"}
 ADMIN = "AddCapability=CAP_SYS_ADMIN"
 UNITS = {
     "disk": unit("disk"),
     "disk-mknod": unit("disk", container="AddCapability=CAP_MKNOD"),
     "disk-mknod-host": unit("disk", container="AddCapability=CAP_MKNOD\nUserNS=host"),
+    "disk-volume": unit("disk", "/tmp /nodes/sectors", container="Volume=/dev/attack:/nodes:noidmap", **DEMAND),
+    "disk-volume-host": unit("disk", "/tmp /nodes/sectors", container="Volume=/dev/attack:/nodes:noidmap\nUserNS=host", **DEMAND),
+    "disk-volume-dev": unit("disk", "/tmp /nodes/sectors", container="Volume=/dev/attack:/nodes:noidmap,dev", **DEMAND),
+    "disk-volume-dev-host": unit("disk", "/tmp /nodes/sectors", container="Volume=/dev/attack:/nodes:noidmap,dev\nUserNS=host", **DEMAND),
+    "disk-root": unit("disk", "/tmp /sectors", container="Rootfs=/dev/attack\nUserNS=host", **DEMAND),
+    "handles": unit("handles", "/data", container="Volume=handles.volume:/data", **DEMAND),
+    "handles-capable": unit("handles", "/data", container="Volume=handles.volume:/data\nAddCapability=CAP_DAC_READ_SEARCH",
+                            **DEMAND),
+    "handles-host": unit("handles", "/data", container="Volume=handles.volume:/data\nUserNS=host", **DEMAND),
     "writes": unit("writes"),
     "writes-unmasked": unit("writes", container="Unmask=ALL"),
     "writes-host": unit("writes", container="UserNS=host"),
@@ -47,6 +57,36 @@ def test_without_both_a_node_can_be_made_but_not_opened(attacker):
     tried = attacker.inside("disk-mknod-host")
     succeeded(tried, "make a node of the disk")
     refused(tried, "EACCES", "EPERM", "ENOENT", but=("make a node of the disk", "make a node of memory"))
+
+
+@pytest.fixture(scope="module")
+def nodes(guest):
+    """A volume, or a root, with nodes that the device's root made; on the one file system of the device where they work."""
+    done = guest.run("mkdir -p /dev/attack && cd /dev/attack &&"
+                     "mkdir -p proc sys dev tmp run etc var/tmp &&"
+                     "mknod -m 666 sectors b $(tr : ' ' </sys/class/block/vda/dev)", 20)
+    assert done.status == 0, done
+
+
+@pytest.mark.parametrize("name", ["disk-volume", "disk-volume-host", "disk-root"])
+def test_a_node_on_a_volume_or_in_a_root_is_none(attacker, nodes, name):
+    assert attacker.outside("disk", "/dev /dev/attack/sectors")["read a node that is there"] == "ok"
+    assert attacker.start(name)["read a node that is there"] == "EACCES"
+
+
+@pytest.mark.xfail(strict=True, reason="no device program yet: nodev is the only lock on nodes that the device's root made")
+@pytest.mark.parametrize("name", ["disk-volume-dev", "disk-volume-dev-host"])
+def test_where_nodes_work_the_groups_devices_are_few(attacker, nodes, name):
+    assert attacker.start(name)["read a node that is there"] == "EPERM"
+
+
+def test_no_file_is_opened_by_its_handle(attacker, guest):
+    guest.run("mkdir -p /var/lib/husk/volumes/neighbour /var/lib/husk/volumes/handles", 20)
+    succeeded(attacker.outside("handles", "/var/lib/husk/volumes/handles"))
+    for name in ("handles", "handles-capable", "handles-host"):
+        tried = attacker.start(name)
+        assert tried["the root by its handle"] == "EPERM" and tried["the folder"] == "ok"
+        assert tried["a neighbour's files"] != "ok"
 
 
 # /proc and /sys
