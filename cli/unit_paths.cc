@@ -2,6 +2,8 @@
 
 #include <sys/stat.h>
 
+#include "supervisor/spec_check.h"
+
 namespace husk::cli {
 namespace {
 
@@ -10,7 +12,8 @@ using config::LoadedUnit;
 using config::Problem;
 using config::Severity;
 
-void Add(LoadedPaths& out, LoadedFolder loaded) {
+void Add(LoadedPaths& out, LoadedFolder loaded, bool on_device) {
+    supervisor::CheckSpecs(loaded, on_device);
     // As a rule there is one folder, and its units need no second room.
     if (out.units.empty()) out.units.swap(loaded.units);
     for (LoadedUnit& unit : loaded.units) out.units.push_back(std::move(unit));
@@ -27,7 +30,7 @@ void AddSystemConfig(LoadedPaths& out, const std::string& path) {
 LoadedPaths LoadPaths(const std::vector<std::string>& paths) {
     LoadedPaths out;
     if (paths.empty()) {
-        Add(out, config::LoadUnits(config::DefaultUnitPath()));
+        Add(out, config::LoadUnits(config::DefaultUnitPath()), true);
         AddSystemConfig(out, config::kDefaultSystemConfig);
         return out;
     }
@@ -56,9 +59,9 @@ LoadedPaths LoadPaths(const std::vector<std::string>& paths) {
                                        {},
                                        "holds no units",
                                        "units are NAME.container"});
-        Add(out, std::move(loaded));
+        Add(out, std::move(loaded), false);
     }
-    if (!files.empty()) Add(out, config::LoadUnitFiles(files));
+    if (!files.empty()) Add(out, config::LoadUnitFiles(files), false);
     return out;
 }
 

@@ -193,19 +193,11 @@ std::string Verb(const KernelNeed& need) {
     return need.severity == Severity::kError ? " needs " : " may need ";
 }
 
-// Where a person who reads the file from top to bottom expects it.
-void Insert(Problems& problems, Problem problem) {
-    auto behind = std::ranges::find_if(problems, [&](const Problem& other) {
-        return other.at.file == problem.at.file && other.at.line > problem.at.line;
-    });
-    problems.insert(behind, std::move(problem));
-}
-
 void CheckUnit(const KernelNeed& need, LoadedUnit& loaded) {
     const Need key = need.asked_by(loaded.unit);
     if (key.empty()) return;
     const std::string_view name = key.substr(key.find('.') + 1);
-    Insert(loaded.problems,
+    InsertProblem(loaded.problems,
            {need.severity, PlaceOf(loaded.unit, key), std::string(name),
             Cat("key ", Quote(name), Verb(need), Lacked(need), ", which this kernel lacks"),
             need.what_for});
@@ -255,7 +247,7 @@ void CheckKernel(const KernelConfig& kernel, std::vector<LoadedUnit>& units, Pro
     for (const KernelNeed& need : kNeeds) {
         if (IsMet(kernel, need)) continue;
         if (need.asked_by == nullptr)
-            Insert(problems, {need.severity,
+            InsertProblem(problems, {need.severity,
                               kernel.PlaceOf(need.option),
                               {},
                               Cat("husk", Verb(need), Lacked(need), ", which this kernel lacks"),

@@ -245,14 +245,27 @@ constexpr KeyRow kKeys[] = {
      kAppend<&C::drop_capability, EachWord<ParseDroppedCapability>>},
     {"NoNewPrivileges", T::kBoolean, "yes", "Nothing that is executed gains rights.",
      kSet<&C::no_new_privileges, ParseBoolean>},
-    {"SeccompProfile", T::kPath, "", "A seccomp profile in Docker's format.",
-     Later(kCheck<Expanded<ParseSeccompProfile>>)},
-    {"SystemCallFilter", T::kWords, "@system-service", "System calls that are allowed.",
-     Later(kCheck<ParseSystemCallList>)},
-    {"SystemCallErrorNumber", T::kText, "EPERM", "What a refused system call returns.",
-     Later(kCheck<ParseSystemCallError>)},
-    {"SystemCallArchitectures", T::kWords, "native", "System call tables that are allowed.",
-     Later(kCheck<EachWord<ParseArchitecture>>)},
+    {"SeccompProfile", T::kPath, "",
+     "A file of system call rules in Docker's and OCI's JSON, in place of SystemCallFilter=. It is "
+     "read when the unit is loaded and when it is first started. Rules for an agent that answers "
+     "(SCMP_ACT_NOTIFY, SCMP_ACT_TRACE) are refused.",
+     kSet<&C::seccomp_profile, Expanded<ParseSeccompProfile>>},
+    {"SystemCallFilter", T::kWords, "the default profile",
+     "System calls, and groups such as @mount, as systemd has them: the first assignment begins a "
+     "list of what is allowed besides @default, further ones add to it or, with a leading ~, take "
+     "away. A first assignment with ~ takes away from the default profile: @system-service without "
+     "what Docker refuses; more is open with the capability that a call needs. NAME:ERROR says "
+     "what that refused call returns, NAME:kill that it ends the process. Whatever is listed, "
+     "calls of other architectures end the process, namespaces need CAP_SYS_ADMIN, ioctl refuses "
+     "TIOCSTI and TIOCLINUX, and personality changes nothing.",
+     kAppend<&C::system_calls, ParseSystemCallList>},
+    {"SystemCallErrorNumber", T::kText, "EPERM",
+     "What a refused system call returns: a name or a number; 'kill' ends the process. One that is "
+     "newer than husk is ENOSYS.",
+     kSet<&C::system_call_error, ParseSystemCallError>},
+    {"SystemCallArchitectures", T::kWords, "native",
+     "native, or the native architecture's name: no other is ever allowed.",
+     kCheck<EachWord<ParseArchitecture>>},
     {"LandlockReadPaths", T::kPathList, "", "(own) Paths that may be read.",
      Later(kCheck<ParseMask>)},
     {"LandlockWritePaths", T::kPathList, "", "(own) Paths that may be written.",

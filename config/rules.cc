@@ -151,6 +151,12 @@ void Checks::Rights() {
             Error("Container.DropCapability",
                   Cat("capability ", Quote(capability), " is added and dropped"),
                   "drop one of the two");
+    for (const char* key : {"Container.SystemCallFilter", "Container.SystemCallErrorNumber"})
+        if (!c.seccomp_profile.empty() && Given(key))
+            Error(key,
+                  Cat("keys 'SeccompProfile' and ",
+                      Quote(std::string_view(key).substr(sizeof "Container")), " are both given"),
+                  "the profile says it all: give one of them");
     // Podman adds to what DropCapability=all leaves, in whatever order the two stand.
     auto one_each = [](std::vector<std::string>& list) {
         std::sort(list.begin(), list.end());
@@ -269,6 +275,13 @@ void AddProblem(Problems& problems, Severity severity, Location at, std::string_
                 std::string text, std::string hint) {
     problems.push_back(
         {severity, std::move(at), std::string(key), std::move(text), std::move(hint)});
+}
+
+void InsertProblem(Problems& problems, Problem problem) {
+    auto behind = std::ranges::find_if(problems, [&](const Problem& other) {
+        return other.at.file == problem.at.file && other.at.line > problem.at.line;
+    });
+    problems.insert(behind, std::move(problem));
 }
 
 void FinishUnit(Unit& unit, Problems& problems) {

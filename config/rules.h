@@ -30,5 +30,7 @@ const GivenKey* FindGiven(const Unit& unit, std::string_view key);
 Location PlaceOf(const Unit& unit, std::string_view key);
 void AddProblem(Problems& problems, Severity severity, Location at, std::string_view key,
                 std::string text, std::string hint = {});
+// Where a person who reads the file from top to bottom expects it.
+void InsertProblem(Problems& problems, Problem problem);
 
 }  // namespace husk::config

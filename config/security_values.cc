@@ -2,24 +2,27 @@
 
 #include <algorithm>
 
+#include "base/syscalls.h"
 #include "base/text.h"
 
 namespace husk::config {
 namespace {
 
-bool IsLower(char c) { return c >= 'a' && c <= 'z'; }
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 bool IsHexDigit(char c) { return IsDigit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
-
-// Groups of systemd.exec(5).
-constexpr std::string_view kGroups =
-    "aio basic-io chown clock cpu-emulation debug default file-system io-event ipc keyring "
-    "known memlock module mount network-io obsolete pkey privileged process raw-io reboot "
-    "resources sandbox setuid signal swap sync system-service timer";
 
 constexpr std::string_view kArchitectures =
     "native x86 x86-64 x32 arm arm64 loongarch64 m68k mips mips64 mips64-n32 mips-le mips64-le "
     "mips64-le-n32 parisc parisc64 ppc ppc64 ppc64-le riscv32 riscv64 s390 s390x";
+#if defined(__x86_64__)
+constexpr std::string_view kNativeArchitecture = "x86-64";
+#elif defined(__aarch64__)
+constexpr std::string_view kNativeArchitecture = "arm64";
+#elif defined(__arm__)
+constexpr std::string_view kNativeArchitecture = "arm";
+#elif defined(__riscv) && __riscv_xlen == 64
+constexpr std::string_view kNativeArchitecture = "riscv64";
+#endif
 
 // From 1 on, with the numbers that all our architectures have.
 constexpr std::string_view kErrors =
@@ -44,10 +47,29 @@ Outcome OneOf(std::string_view word, std::string_view words, std::string_view wh
                near ? Cat("did you mean ", Quote(*near), "?") : Cat("one of ", words));
 }
 
-bool IsCallName(std::string_view name) {
-    return !name.empty() && (IsLower(name[0]) || name[0] == '_') &&
-           std::all_of(name.begin(), name.end(),
-                       [](char c) { return IsLower(c) || IsDigit(c) || c == '_'; });
+std::unexpected<BadValue> NoSuch(std::string_view name, std::string_view what,
+                                 const std::vector<std::string_view>& known,
+                                 std::string_view otherwise) {
+    auto near = Nearest(name, known);
+    return Bad(Cat(Quote(name), " is not ", what),
+               near ? Cat("did you mean ", Quote(*near), "?") : std::string(otherwise));
+}
+
+// The name of a call, or of a group with its '@'.
+Outcome CheckCallName(std::string_view name) {
+    if (name.starts_with('~'))
+        return Bad(Cat(Quote(name), " is not a system call"),
+                   "'~' stands once, before the first name");
+    if (name.starts_with('@')) {
+        const auto groups = SyscallGroupNames();
+        if (std::find(groups.begin(), groups.end(), name.substr(1)) != groups.end()) return {};
+        return NoSuch(name.substr(1), "a group of system calls", groups,
+                      "husk.units(5) lists the groups");
+    }
+    if (FindSyscall(name)) return {};
+    std::vector<std::string_view> calls;
+    for (size_t i = 0; i < SyscallCount(); ++i) calls.push_back(SyscallAt(i).name);
+    return NoSuch(name, "a system call", calls, "names such as openat, or groups such as @mount");
 }
 
 }  // namespace
@@ -79,14 +101,8 @@ Value<SystemCallList> ParseSystemCallList(std::string_view text) {
             if (!error) return std::unexpected(std::move(error).error());
             entry.error = *error;
         }
-        if (name.starts_with('@')) {
-            if (auto group = OneOf(name.substr(1), kGroups, "a group of system calls"); !group)
-                return std::unexpected(std::move(group).error());
-        } else if (!IsCallName(name)) {
-            return Bad(Cat(Quote(name), " is not a system call"),
-                       name.starts_with('~') ? "'~' stands once, before the first name"
-                                             : "names such as openat, or groups such as @mount");
-        }
+        if (auto known = CheckCallName(name); !known)
+            return std::unexpected(std::move(known).error());
         entry.name = name;
         list.entries.push_back(std::move(entry));
     }
@@ -96,6 +112,9 @@ Value<SystemCallList> ParseSystemCallList(std::string_view text) {
 
 Value<std::string> ParseArchitecture(std::string_view text) {
     HUSK_TRY_VALUE(OneOf(text, kArchitectures, "an architecture"));
+    if (text != "native" && text != kNativeArchitecture)
+        return Bad(Cat("calls of architecture ", Quote(text), " always kill the process"),
+                   Cat("'native', here ", kNativeArchitecture, ", is what programs may use"));
     return std::string(text);
 }
 

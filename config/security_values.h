@@ -8,24 +8,16 @@
 #include <string_view>
 #include <vector>
 
+#include "config/unit.h"
 #include "config/values.h"
 
 namespace husk::config {
 
-// One assignment of SystemCallFilter=. Groups keep their '@'.
-struct SystemCallList {
-    bool deny = false;  // a leading '~': these are taken away
-    struct Entry {
-        std::string name;
-        std::optional<int> error;  // NAME:ERROR: what the refused call returns
-    };
-    std::vector<Entry> entries;
-};
-// Names are checked by their form, groups against systemd's.
+// Names and groups that husk knows, those of other architectures too; without `at`.
 Value<SystemCallList> ParseSystemCallList(std::string_view text);
 // A name of errno(3), a number of 1 to 4095, or "kill" (0).
 Value<int> ParseSystemCallError(std::string_view text);
-// "native", or systemd's name of an architecture.
+// "native", or systemd's name of this architecture: calls of others always kill the process.
 Value<std::string> ParseArchitecture(std::string_view text);
 // An absolute path.
 Value<std::string> ParseSeccompProfile(std::string_view text);

@@ -115,6 +115,19 @@ struct PublishedPort {
     friend bool operator==(const PublishedPort&, const PublishedPort&) = default;
 };
 
+// One assignment of SystemCallFilter=.
+struct SystemCallList {
+    bool deny = false;  // a leading '~': these are taken away
+    struct Entry {
+        std::string name;          // of a call, or of a group with its '@'
+        std::optional<int> error;  // NAME:ERROR: what the refused call returns; 0: it kills
+        friend bool operator==(const Entry&, const Entry&) = default;
+    };
+    std::vector<Entry> entries;
+    Place at;
+    friend bool operator==(const SystemCallList&, const SystemCallList&) = default;
+};
+
 struct ContainerSection {
     std::string image;            // name or absolute path
     std::string rootfs;           // absolute path of a directory
@@ -134,6 +147,9 @@ struct ContainerSection {
     std::vector<std::string> mask, unmask;  // paths; unmask "ALL" drops every default
     std::vector<std::string> add_capability, drop_capability;  // "CAP_…"; drop may be "all"
     bool no_new_privileges = true;
+    std::vector<SystemCallList> system_calls;  // none: the default profile
+    int system_call_error = 1;                 // errno, EPERM; 0: a refused call kills
+    std::string seccomp_profile;               // absolute path of a file
     UserNamespace user_ns = UserNamespace::kAuto;
     bool private_pids = true, private_ipc = true;
     NetworkMode network;

@@ -80,7 +80,9 @@ class Filter {
 };
 
 // The default profile: husk's group of base/syscall_groups.txt. `capabilities` opens what a unit
-// that was given them needs (CAP_SYS_ADMIN: mount(2), …). Guarded.
+// that was given them needs (CAP_SYS_ADMIN: mount(2), …). Not guarded yet.
+Filter DefaultRules(uint64_t capabilities, uint32_t default_action);
+// Guarded, and what it refuses is EPERM.
 Filter DefaultFilter(uint64_t capabilities);
 
 // What holds whatever a unit's list or profile says: no namespaces without CAP_SYS_ADMIN, no words

@@ -65,14 +65,19 @@ void Guard(Filter& filter, uint64_t capabilities) {
                  {Low(0, Compare::kNotEqual, 0), Low(0, Compare::kNotEqual, kAskPersonality)})});
 }
 
-Filter DefaultFilter(uint64_t capabilities) {
-    Filter filter(Refuse(EPERM), Refuse(ENOSYS), FirstNewSyscall());
+Filter DefaultRules(uint64_t capabilities, uint32_t default_action) {
+    Filter filter(default_action, Refuse(ENOSYS), FirstNewSyscall());
     const SyscallGroups groups = DefaultSyscallGroups(capabilities);
     for (size_t i = 0; i < SyscallCount(); ++i)
         if (const Syscall call = SyscallAt(i); call.number && (call.groups & groups) != 0)
             filter.Set(*call.number, Always(SECCOMP_RET_ALLOW));
     // Sockets to the machine that this one runs on know no namespaces.
     PutFirst(filter, "socket", {RefuseWhere({Low(0, Compare::kEqual, AF_VSOCK)})});
+    return filter;
+}
+
+Filter DefaultFilter(uint64_t capabilities) {
+    Filter filter = DefaultRules(capabilities, Refuse(EPERM));
     Guard(filter, capabilities);
     return filter;
 }

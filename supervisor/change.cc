@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "container/id_map.h"
 #include "supervisor/manager.h"
+#include "supervisor/spec_check.h"
 
 namespace husk::supervisor {
 namespace {
@@ -29,7 +30,9 @@ config::LoadedFolder Manager::LoadFolders(const std::string& in_place_of_active)
     std::vector<std::string> folders = options_.unit_folders;
     if (!in_place_of_active.empty())
         std::ranges::replace(folders, options_.active_folder, in_place_of_active);
-    return config::LoadUnits(folders, {.instances = Instances()});
+    config::LoadedFolder loaded = config::LoadUnits(folders, {.instances = Instances()});
+    CheckSpecs(loaded);
+    return loaded;
 }
 
 // Those that somebody started: a change of their template is one of theirs.
@@ -100,7 +103,9 @@ void Manager::Instantiate(const std::vector<std::string>& names) {
             wanted.push_back(name);
     if (wanted.empty()) return;
     std::vector<config::LoadedUnit> fresh;
-    for (auto& unit : config::LoadUnits(options_.unit_folders, {.instances = wanted}).units)
+    config::LoadedFolder loaded = config::LoadUnits(options_.unit_folders, {.instances = wanted});
+    CheckSpecs(loaded);
+    for (auto& unit : loaded.units)
         if (unit.unit.name.find('@') != std::string::npos && FindEntry(unit.unit.name) == nullptr)
             fresh.push_back(std::move(unit));
     std::vector<std::string> all;

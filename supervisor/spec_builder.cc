@@ -13,28 +13,6 @@ namespace {
 using config::Unit;
 using container::ContainerSpec;
 
-Result<uint64_t> CapabilitySet(const Unit& unit) {
-    uint64_t set = 0;
-    auto apply = [&](const std::vector<std::string>& names, bool add) -> Status {
-        for (const auto& name : names) {
-            uint64_t bits = AllCapabilities();
-            const bool all = name == "all" || name == "ALL";
-            // What is added is added to what DropCapability=all leaves, as Podman has it.
-            if (all && !add) continue;
-            if (!all) {
-                auto number = CapabilityNumber(name);
-                if (!number) return Fail(std::move(number).error());
-                bits = uint64_t{1} << *number;
-            }
-            set = add ? set | bits : set & ~bits;
-        }
-        return {};
-    };
-    HUSK_TRY(apply(unit.container.add_capability, true));
-    HUSK_TRY(apply(unit.container.drop_capability, false));
-    return set;
-}
-
 std::vector<container::ResourceLimit> ResourceLimits(const Unit& unit, const DeviceFacts& device) {
     std::vector<container::ResourceLimit> limits;
     for (const auto& [resource, limit] : unit.service.limits)
@@ -111,6 +89,28 @@ std::vector<std::string> MaskedPaths(const Unit& unit, const std::vector<std::st
 }
 
 }  // namespace
+
+Result<uint64_t> CapabilitySet(const Unit& unit) {
+    uint64_t set = 0;
+    auto apply = [&](const std::vector<std::string>& names, bool add) -> Status {
+        for (const auto& name : names) {
+            uint64_t bits = AllCapabilities();
+            const bool all = name == "all" || name == "ALL";
+            // What is added is added to what DropCapability=all leaves, as Podman has it.
+            if (all && !add) continue;
+            if (!all) {
+                auto number = CapabilityNumber(name);
+                if (!number) return Fail(std::move(number).error());
+                bits = uint64_t{1} << *number;
+            }
+            set = add ? set | bits : set & ~bits;
+        }
+        return {};
+    };
+    HUSK_TRY(apply(unit.container.add_capability, true));
+    HUSK_TRY(apply(unit.container.drop_capability, false));
+    return set;
+}
 
 VolumeFolder NewVolumeFolder(const config::Volume& volume, const rootfs::UserIds& user) {
     return {.uid = volume.user == config::kUnitsOwn ? user.uid : volume.user,

@@ -32,6 +32,9 @@ Result<container::ContainerSpec> BuildSpec(const config::Unit& unit,
                                            const config::SystemConfig& system,
                                            const DeviceFacts& device, const UnitFacts& facts);
 
+// Bit n for capability n: AddCapability= without DropCapability=.
+Result<uint64_t> CapabilitySet(const config::Unit& unit);
+
 // Its part that is written to a leaf at any time.
 container::CgroupLimits BuildLimits(const config::Unit& unit, const config::SystemConfig& system,
                                     const DeviceFacts& device);

@@ -10,7 +10,6 @@
 #include "base/text.h"
 #include "config/image_name.h"
 #include "container/id_map.h"
-#include "container/seccomp.h"
 #include "rootfs/attach.h"
 #include "supervisor/unit_runner.h"
 
@@ -85,13 +84,13 @@ Status UnitRunner::Prepare() {
     if (!facts) return Fail(std::move(facts).error());
     auto spec = BuildSpec(unit_, device_.system, device_.facts, *facts);
     if (!spec) return Fail(std::move(spec).error());
-    auto& filter = device_.filters[spec->capabilities];
+    auto filter = device_.filters.Get(unit_.container, spec->capabilities);
     if (!filter) {
-        auto program = container::Assemble(container::DefaultFilter(spec->capabilities));
-        if (!program) return Fail(std::move(program).error());
-        filter = std::make_shared<container::FilterProgram>(std::move(*program));
+        const KeyError& error = filter.error();
+        return Fail(Cat("key ", Quote(error.key), ": ", error.text,
+                        error.hint.empty() ? "" : Cat(" (", error.hint, ")")));
     }
-    spec->filter = filter;
+    spec->filter = std::move(*filter);
     if (spec->user_namespace && !user_namespace_) {
         auto space = container::CreateIdMapNamespace(*spec->user_namespace);
         if (!space) return Fail(std::move(space).error());

@@ -19,6 +19,7 @@
 #include "container/cgroup.h"
 #include "container/launch.h"
 #include "rootfs/image.h"
+#include "supervisor/filters.h"
 #include "supervisor/init_link.h"
 #include "supervisor/lifecycle.h"
 #include "supervisor/log_store.h"
@@ -35,8 +36,7 @@ struct Device {
     const config::SystemConfig& system;
     DeviceFacts facts;
     std::string cgroup_parent;  // /sys/fs/cgroup/units
-    // By capability set: most units share one filter.
-    std::map<uint64_t, std::shared_ptr<const container::FilterProgram>> filters;
+    Filters filters;  // most units share one
 };
 
 class UnitRunner;

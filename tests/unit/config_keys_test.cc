@@ -127,6 +127,21 @@ const std::vector<KeyLine>& Lines() {
              return Is(u.container.add_capability, {"CAP_KILL", "CAP_NET_RAW"});
          },
          "NET_ROW"},
+        {"Container", "SeccompProfile", "/etc/%N.json",
+         [](const Unit& u) { return u.container.seccomp_profile == "/etc/web.json"; },
+         "unconfined"},
+        {"Container", "SystemCallFilter", "~@mount ptrace:EPERM",
+         [](const Unit& u) {
+             if (u.container.system_calls.size() != 1) return false;
+             const SystemCallList& list = u.container.system_calls[0];
+             return list.deny && list.entries.size() == 2 && list.entries[0].name == "@mount" &&
+                    list.entries[1].error == 1 && list.at.line > 0;
+         },
+         "@moun"},
+        {"Container", "SystemCallErrorNumber", "EACCES",
+         [](const Unit& u) { return u.container.system_call_error == 13; }, "EACESS"},
+        {"Container", "SystemCallArchitectures", "native", [](const Unit&) { return true; },
+         "native x86"},
         {"Container", "DropCapability", "ALL",
          [](const Unit& u) { return Is(u.container.drop_capability, {"all"}); }, "CAP_"},
         {"Container", "NoNewPrivileges", "off",
@@ -309,9 +324,10 @@ TEST(ConfigKeys, AnEmptyAssignmentBringsTheDefaultBack) {
         LoadedUnit unit = ParseLine(line, twice.c_str());
         SCOPED_TRACE(Cat(line.section, ".", line.key));
         EXPECT_FALSE(FindGiven(unit.unit, Cat(line.section, ".", line.key)));
-        // WantedBy= and ReadOnly=yes say what holds anyway.
+        // WantedBy=, ReadOnly=yes and the native architecture say what holds anyway.
         const std::string_view key = line.key;
-        if (key == "WantedBy" || key == "ReadOnly" || key.starts_with("Volume") || key == "Tmpfs")
+        if (key == "WantedBy" || key == "SystemCallArchitectures" || key == "ReadOnly" ||
+            key.starts_with("Volume") || key == "Tmpfs")
             continue;
         EXPECT_FALSE(line.arrived(unit.unit));
     }
@@ -368,10 +384,6 @@ constexpr LaterLine kLater[] = {
     {"Container.Sysctl", "net.ipv4.ip_forward=1", "vm.swappiness=1"},
     {"Container.AddDevice", "/dev/ttyUSB0:/dev/modem:rw", "/etc/passwd"},
     {"Container.Secret", "key,type=env,target=KEY", "key,type=file"},
-    {"Container.SeccompProfile", "/etc/seccomp.json", "unconfined"},
-    {"Container.SystemCallFilter", "~@mount ptrace:EPERM", "@moun"},
-    {"Container.SystemCallErrorNumber", "EACCES", "EACESS"},
-    {"Container.SystemCallArchitectures", "native x86", "i386"},
     {"Container.LandlockReadPaths", "/usr:/etc", "/usr:etc"},
     {"Container.LandlockWritePaths", "/data", "/data/*"},
     {"Container.LandlockBindPorts", "80 443", "http"},
@@ -525,6 +537,7 @@ TEST(ConfigKeys, AKeyOfAnotherSectionNamesItsHomeAndMovesThere) {
 
 // Defaults that stand in the table in words, or are decided after the file is read.
 constexpr std::string_view kSpecialDefaults[] = {
+    "Container.SystemCallFilter",  // a profile, in words
     "Container.Group",             // the user's
     "Container.HostName",          // the unit's name
     "Container.User",              // nothing is 0, so that Group= knows

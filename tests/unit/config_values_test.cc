@@ -317,9 +317,26 @@ TEST(Values, SystemCallListsHaveGroupsAndErrors) {
     EXPECT_EQ(ParseSystemCallError("4095").value(), 4095);
     EXPECT_EQ(Says(ParseSystemCallList("@system-services")),
               "'system-services' is not a group of system calls (did you mean 'system-service'?)");
+    EXPECT_EQ(Says(ParseSystemCallList("read opnat")),
+              "'opnat' is not a system call (did you mean 'openat'?)");
+    EXPECT_TRUE(ParseSystemCallList("open _llseek waitpid @known")) << "of any architecture";
+    EXPECT_FALSE(ParseSystemCallList("@husk")) << "not one of systemd's";
     for (const char* bad : {"~", "Open", "read:x", "read ~write", "@", "0", "4096"})
         EXPECT_FALSE(ParseSystemCallList(bad)) << bad;
     EXPECT_FALSE(ParseSystemCallError("4096") || ParseSystemCallError("0"));
+}
+
+TEST(Values, TheNativeArchitectureIsTheOnlyOne) {
+    EXPECT_EQ(ParseArchitecture("native").value(), "native");
+    EXPECT_FALSE(ParseArchitecture("x32"));
+#if defined(__x86_64__)
+    EXPECT_TRUE(ParseArchitecture("x86-64"));
+    EXPECT_EQ(Says(ParseArchitecture("x86")),
+              "calls of architecture 'x86' always kill the process ('native', here x86-64, is what "
+              "programs may use)");
+    EXPECT_EQ(Says(ParseArchitecture("x86_64")),
+              "'x86_64' is not an architecture (did you mean 'x86-64'?)");
+#endif
 }
 
 TEST(Values, CommandsHaveSystemdsPrefixes) {
