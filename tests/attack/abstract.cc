@@ -53,5 +53,7 @@ int main(int argc, char**) {
     Attempt("loopback", OnLoopback(connect));
     Attempt("raw", socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP));
     Attempt("packet", socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0));
+    // To the machine below: no namespace holds its numbers apart.
+    Attempt("vsock", socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0));
     Done();
 }

@@ -1,5 +1,6 @@
 """Guests for the ring 'attack', see attacks.py."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -9,7 +10,16 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import attacks  # noqa: E402
 import huskvm  # noqa: E402
-from boot_conftest import kernel, pytest_runtest_makereport  # noqa: E402,F401
+from boot_conftest import pytest_runtest_makereport  # noqa: E402,F401
+
+# Both in `tests/run --long`: a second kernel takes minutes, and what refuses is the same at nearly all places.
+KERNELS = os.environ.get("HUSK_KERNELS", huskvm.kernel.DEFAULT).split()
+
+
+@pytest.fixture(scope="session", params=KERNELS)
+def kernel(request):
+    """Tests that name it run once on each kernel."""
+    return request.param
 
 
 def booted(units_folder, units, kernel, options):
