@@ -23,8 +23,8 @@ inline constexpr uint32_t kReportHeadSize = 1024;
 // What the child sends when a stage fails: one write, smaller than PIPE_BUF, so never torn.
 struct ChildReport {
     Stage stage{};
-    uint32_t step = 0;       // kTree: index of the step; kExecute: index of the program
-    int32_t error = 0;       // errno
+    uint32_t step = 0;  // kTree: index of the step; kExecute: index of the program
+    int32_t error = 0;  // errno
     // kExecute: how much of the program's file follows; kTree: of the file system's own words
     uint32_t head_size = 0;
     char head[kReportHeadSize] = {};
@@ -34,6 +34,13 @@ static_assert(sizeof(ChildReport) <= 4096);
 // Exit code of a child that failed before execve: the stage can be told from it even when nobody is
 // there to read the report.
 inline constexpr int kChildFailedBase = 200;
+
+// The system calls that the child makes under the container's filter. Without no_new_privs the
+// filter comes while there still is CAP_SYS_ADMIN (seccomp(2)), so before all of these; with it,
+// before execve alone.
+inline constexpr const char* kCallsUnderFilter[] = {
+    "execve",  "capset", "close",          "close_range", "dup2",      "dup3",      "fchdir",
+    "openat2", "prctl",  "rt_sigprocmask", "setgroups",   "setresgid", "setresuid", "umask"};
 
 [[noreturn]] void RunChild(const Plan& plan, const ChildDescriptors& descriptors);
 

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/syscalls.h"
 #include "base/text.h"
+#include "container/child.h"
 #include "container/seccomp.h"
 #include "container/seccomp_json.h"
 
@@ -71,12 +72,10 @@ Filter ListFilter(const FilterInput& input) {
     return filter;
 }
 
-// What the child asks for between the filter and the program: only execve, but where without
-// no_new_privs the filter comes while there still is CAP_SYS_ADMIN (seccomp(2)).
+// Calls without which the container could not be started.
 std::string MissingCalls(const container::FilterProgram& program, bool no_new_privileges) {
     std::string missing;
-    for (const char* name : {"execve", "capset", "chdir", "close_range", "dup2", "prctl",
-                             "rt_sigprocmask", "setgroups", "setresgid", "setresuid", "umask"}) {
+    for (const char* name : container::kCallsUnderFilter) {
         if (SyscallNumber(name) && !container::Allows(program, name))
             missing += Cat(missing.empty() ? "" : " ", name);
         if (no_new_privileges) break;

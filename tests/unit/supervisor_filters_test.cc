@@ -160,7 +160,7 @@ TEST(CompileFilter, RefusesOneThatNoProgramCouldStartWith) {
     EXPECT_EQ(CompileFilter({keys}).error().text, "no program could be started without execve");
     keys = Keys("SystemCallFilter=@basic-io\nNoNewPrivileges=no");
     EXPECT_TRUE(CompileFilter({keys}).error().text.starts_with(
-        "no program could be started without capset chdir "));
+        "no program could be started without capset fchdir "));
     keys = Keys("SystemCallFilter=@system-service\nNoNewPrivileges=no");
     EXPECT_TRUE(CompileFilter({keys}));
 }
