@@ -282,12 +282,12 @@ Value<std::string> ParseCpuList(std::string_view text) {
 }
 
 Value<uint32_t> ParseCpuQuota(std::string_view text) {
-    constexpr char kHint[] = "whole percents of one CPU, as in '50%' or '200%'";
+    constexpr char kHint[] = "percents of one CPU, as in '50%' or '200%'";
     if (!text.ends_with('%')) return Bad(Cat(Quote(text), " has no '%'"), kHint);
-    auto percent = ParseUnsigned(text.substr(0, text.size() - 1));
-    if (!percent || *percent == 0 || *percent > 1'000'000)
+    const auto hundredths = ParseShare(text);
+    if (!hundredths || *hundredths == 0 || *hundredths > 100'000'000)
         return Bad(Cat(Quote(text), " is not a share of CPU time"), kHint);
-    return static_cast<uint32_t>(*percent);
+    return static_cast<uint32_t>(*hundredths);
 }
 
 Value<uint32_t> ParseCpuWeight(std::string_view text) {

@@ -81,13 +81,35 @@ Need BySwap(const Unit& unit) {
                                                                           : kNone;
 }
 
-Need ByCpuQuota(const Unit& unit) {
-    return unit.service.cpu_quota_percent ? "Service.CPUQuota" : kNone;
-}
+Need ByCpuQuota(const Unit& unit) { return unit.service.cpu_quota ? "Service.CPUQuota" : kNone; }
 
 Need ByCpuWeight(const Unit& unit) { return unit.service.cpu_weight ? "Service.CPUWeight" : kNone; }
 
-Need ByCpus(const Unit& unit) { return unit.service.allowed_cpus ? "Service.AllowedCPUs" : kNone; }
+Need ByCpus(const Unit& unit) {
+    if (unit.service.allowed_cpus) return "Service.AllowedCPUs";
+    return unit.service.allowed_memory_nodes ? "Service.AllowedMemoryNodes" : kNone;
+}
+
+Need ByZswap(const Unit& unit) {
+    return unit.service.memory_zswap_max.kind != MemoryLimit::Kind::kUnset
+               ? "Service.MemoryZSwapMax"
+               : kNone;
+}
+
+Need ByIoLimits(const Unit& unit) {
+    const ServiceSection& service = unit.service;
+    if (!service.io_read_bandwidth.empty()) return "Service.IOReadBandwidthMax";
+    if (!service.io_write_bandwidth.empty()) return "Service.IOWriteBandwidthMax";
+    if (!service.io_read_iops.empty()) return "Service.IOReadIOPSMax";
+    return !service.io_write_iops.empty() ? "Service.IOWriteIOPSMax" : kNone;
+}
+
+Need ByIoWeight(const Unit& unit) { return unit.service.io_weight ? "Service.IOWeight" : kNone; }
+
+Need ByIo(const Unit& unit) {
+    const Need limits = ByIoLimits(unit);
+    return limits.empty() ? ByIoWeight(unit) : limits;
+}
 
 // In the order of the reference. Options that one of these depends on (NET, SHMEM, BLOCK,
 // CGROUP_SCHED) have no row of their own.
@@ -108,6 +130,10 @@ constexpr KernelNeed kNeeds[] = {
     {"NAMESPACES", "", "each container has namespaces of its own", nullptr, nullptr},
     {"UTS_NS", "", "each container has a host name of its own", nullptr, nullptr},
     {"SECCOMP_FILTER", "", "each container has a filter of system calls", nullptr, nullptr},
+    {"CGROUP_BPF", "", "each container has a filter of devices", nullptr, nullptr},
+    {"BPF_SYSCALL", "", "the filter of devices is loaded by it", nullptr, nullptr},
+    {"PSI", "", "'husk why' tells of units that ran short of memory", nullptr, nullptr,
+     Severity::kWarning},
     {"INOTIFY_USER", "", "'husk logs --follow' waits by it", nullptr, nullptr, Severity::kWarning},
     {"USER_NS", "", "a user namespace", "UserNS=auto, the default", ByUserNs},
     {"PID_NS", "", "a PID namespace", "PrivatePIDs=yes, the default", ByPids},
@@ -132,7 +158,13 @@ constexpr KernelNeed kNeeds[] = {
     {"SWAP", "", "limits swap", "MemorySwapMax=", BySwap},
     {"CFS_BANDWIDTH", "", "limits CPU time", "CPUQuota=", ByCpuQuota},
     {"FAIR_GROUP_SCHED", "", "weighs CPU time", "CPUWeight=", ByCpuWeight},
-    {"CPUSETS", "", "binds to CPUs", "AllowedCPUs=", ByCpus},
+    {"CPUSETS", "", "binds to CPUs and memory nodes", "AllowedCPUs=, AllowedMemoryNodes=", ByCpus},
+    {"ZSWAP", "", "limits compressed swap", "MemoryZSwapMax=", ByZswap},
+    {"BLK_CGROUP", "", "counts what is read from disks and written to them",
+     "IOWeight=, IOReadBandwidthMax= and its kin", ByIo},
+    {"BLK_DEV_THROTTLING", "", "limits what is read from disks and written to them",
+     "IOReadBandwidthMax=, IOWriteBandwidthMax=, IOReadIOPSMax=, IOWriteIOPSMax=", ByIoLimits},
+    {"BLK_CGROUP_IOCOST", "BFQ_GROUP_IOSCHED", "weighs the use of disks", "IOWeight=", ByIoWeight},
 };
 
 bool IsOptionName(std::string_view name) {

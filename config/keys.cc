@@ -232,6 +232,9 @@ const char* TypeText(ValueType type) {
         case ValueType::kUris: return "list of URIs";
         case ValueType::kNames: return "list of names";
         case ValueType::kPorts: return "list of [[ADDRESS:]PORT:]PORT[/PROTOCOL]";
+        case ValueType::kIoLimits: return "list of PATH NUMBER";
+        case ValueType::kDevices: return "list of HOST[:CONTAINER[:ACCESS]]";
+        case ValueType::kDeviceRules: return "list of DEVICE [ACCESS]";
         case ValueType::kOther: return "";
     }
     return "";

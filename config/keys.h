@@ -62,6 +62,9 @@ enum class ValueType : uint8_t {
     kUris,
     kNames,
     kPorts,
+    kIoLimits,
+    kDevices,
+    kDeviceRules,
     kOther,
 };
 const char* TypeText(ValueType type);

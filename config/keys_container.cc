@@ -234,7 +234,11 @@ constexpr KeyRow kKeys[] = {
      kAppend<&C::unmask, ParseUnmask>},
     {"Sysctl", T::kAssignments, "", "Kernel parameters of the container's namespaces.",
      Later(kCheck<EachWord<ParseNamespacedSysctl>>)},
-    {"AddDevice", T::kText, "", "A device node.", Later(kCheck<Expanded<ParseDeviceMapping>>)},
+    {"AddDevice", T::kDevices, "",
+     "A device of the device in the container, as a node that belongs to its User=, and leave to "
+     "open it; a folder such as /dev/snd: all nodes in it. ACCESS is rwm where it is not given. A "
+     "leading - leaves out what is missing.",
+     kAppend<&C::devices, Expanded<ParseDeviceMapping>>},
     {"Secret", T::kText, "", "A secret as a file.", Later(kCheck<Expanded<ParseSecret>>)},
     // rights
     {"AddCapability", T::kCapabilities, "",

@@ -41,7 +41,7 @@ constexpr Choice kKillModes[] = {
 constexpr Choice kOomPolicies[] = {
     {"continue", static_cast<int>(OomPolicy::kContinue)},
     {"kill", static_cast<int>(OomPolicy::kKill)},
-    {"stop", 0, "not supported yet; 'kill' ends the whole container"},
+    {"stop", static_cast<int>(OomPolicy::kStop)},
 };
 
 constexpr char kInLog[] = "output is kept in husk's own log; write 'log'";
@@ -60,8 +60,16 @@ constexpr Choice kOutputs[] = {
 
 constexpr Choice kRestartModes[] = {{"normal"}, {"direct"}, {"debug"}};
 constexpr Choice kNotifiers[] = {{"none"}, {"main"}, {"exec"}, {"all"}};
-constexpr Choice kDevicePolicies[] = {{"auto"}, {"closed"}, {"strict"}};
-constexpr Choice kSchedulers[] = {{"other"}, {"batch"}, {"idle"}, {"fifo"}, {"rr"}};
+constexpr Choice kDevicePolicies[] = {
+    {"closed", static_cast<int>(DevicePolicy::kClosed)},
+    {"strict", static_cast<int>(DevicePolicy::kStrict)},
+    {"auto", 0, "every device would be open; write 'closed', and AddDevice= for what it needs"},
+};
+constexpr Choice kSchedulers[] = {{"other", static_cast<int>(SchedulingPolicy::kOther)},
+                                  {"batch", static_cast<int>(SchedulingPolicy::kBatch)},
+                                  {"idle", static_cast<int>(SchedulingPolicy::kIdle)},
+                                  {"fifo", static_cast<int>(SchedulingPolicy::kFifo)},
+                                  {"rr", static_cast<int>(SchedulingPolicy::kRoundRobin)}};
 // By name or by the kernel's number.
 constexpr Choice kIoClasses[] = {{"none", 0},        {"0", 0}, {"realtime", 1}, {"1", 1},
                                  {"best-effort", 2}, {"2", 2}, {"idle", 3},     {"3", 3}};
@@ -100,13 +108,52 @@ Value<Duration> ParseQuotaPeriod(std::string_view text) {
     return period;
 }
 
-Value<uint64_t> ParseTasks(std::string_view text) {
-    if (text == "infinity") return kUnlimited;
-    if (text.ends_with('%'))
-        return Bad("a share of tasks is not supported yet", "a number or 'infinity'");
+Outcome ApplyTasks(Unit& unit, const KeyInput& input) {
+    auto set = [&](std::optional<uint64_t> most, bool is_share) {
+        unit.service.tasks_max = most;
+        unit.service.tasks_max_is_share = is_share;
+        return Outcome();
+    };
+    const std::string_view text = input.text;
+    if (input.resets) return set(std::nullopt, false);
+    if (text == "infinity") return set(kUnlimited, false);
+    if (text.ends_with('%')) {
+        const auto share = ParseShare(text);
+        if (!share || *share == 0 || *share > 10'000)
+            return Bad(Cat(Quote(text), " is not a share of the tasks that the device takes"),
+                       "over 0% to 100% with at most two decimals");
+        return set(share, true);
+    }
     auto number = ParseRange(text, 1, INT32_MAX);
-    if (!number) return Bad(std::move(number.error().text), "at least 1, or 'infinity'");
-    return static_cast<uint64_t>(*number);
+    if (!number)
+        return Bad(std::move(number.error().text),
+                   "at least 1, a share such as 10%, or 'infinity'");
+    return set(static_cast<uint64_t>(*number), false);
+}
+
+// As systemd has them, further lists add to the first.
+using Cpus = std::optional<std::string>;
+Outcome AddCpus(Cpus& cpus, const KeyInput& input) {
+    if (input.resets) {
+        cpus.reset();
+        return {};
+    }
+    auto list = ParseCpuList(input.text);
+    if (!list) return std::unexpected(std::move(list).error());
+    cpus = cpus ? Cat(*cpus, ",", *list) : std::move(*list);
+    return {};
+}
+Outcome ApplyCpus(Unit& unit, const KeyInput& input) {
+    return AddCpus(unit.service.allowed_cpus, input);
+}
+Outcome ApplyMemoryNodes(Unit& unit, const KeyInput& input) {
+    return AddCpus(unit.service.allowed_memory_nodes, input);
+}
+
+Value<uint32_t> ParseIoWeight(std::string_view text) {
+    auto weight = ParseRange(text, 1, 10'000);
+    if (!weight) return std::unexpected(std::move(weight).error());
+    return static_cast<uint32_t>(*weight);
 }
 
 Value<unsigned> ParseUmask(std::string_view text) {
@@ -143,6 +190,8 @@ using L = LimitUnit;
 
 template <auto Member, auto Parse>
 constexpr KeyCode kSet = kSetPath<Parse, &Unit::service, Member>;
+template <auto Member, auto Parse>
+constexpr KeyCode kAppend = kAppendPath<Parse, &Unit::service, Member>;
 template <auto Member, const auto& Choices>
 constexpr KeyCode kSetChoice = kSetChoicePath<&Unit::service, Member, Choices>;
 
@@ -225,37 +274,52 @@ constexpr KeyRow kKeys[] = {
     {"MemorySwapMax", T::kMemory, "infinity", "Swap that it cannot exceed.",
      Live(kSet<&S::memory_swap_max, ParseMemoryLimit>)},
     {"MemoryZSwapMax", T::kMemory, "infinity", "Compressed swap that it cannot exceed.",
-     Later(kCheck<ParseMemoryLimit>)},
+     Live(kSet<&S::memory_zswap_max, ParseMemoryLimit>)},
     {"OOMPolicy", T::kChoice, "kill",
-     "kill: out of memory ends the whole container; continue: one process.",
+     "What follows when memory ran out and a process was killed for it. kill: the kernel ends the "
+     "whole container; stop: the unit is stopped as by its stop signal; continue: nothing.",
      Live(kSetChoice<&S::oom_policy, kOomPolicies>)},
     {"CPUQuota", T::kPercent, "", "CPU time that it cannot exceed; 100% is one CPU.",
-     Live(kSet<&S::cpu_quota_percent, ParseCpuQuota>)},
+     Live(kSet<&S::cpu_quota, ParseCpuQuota>)},
     {"CPUQuotaPeriodSec", T::kSpan, "100ms", "The time over which CPUQuota= counts.",
      Live(kSet<&S::cpu_quota_period, ParseQuotaPeriod>)},
     {"CPUWeight", T::kNumber, "100", "Its share when CPUs are short: 1 to 10000, or idle.",
      Live(kSet<&S::cpu_weight, ParseCpuWeight>)},
-    {"AllowedCPUs", T::kCpus, "", "CPUs that it may use.",
-     Live(kSet<&S::allowed_cpus, ParseCpuList>)},
+    {"AllowedCPUs", T::kCpus, "", "CPUs that it may use.", Live(kOwn<ApplyCpus>)},
     {"AllowedMemoryNodes", T::kCpus, "", "Memory nodes that it may use.",
-     Later(kCheck<ParseCpuList>)},
-    {"IOWeight", T::kNumber, "100", "Its share when block devices are busy.",
-     Later(kCheck<Between<1, 10'000>>)},
-    {"IOReadBandwidthMax", T::kText, "", "Bytes a second that it may read of a device.",
-     Later(kCheck<Expanded<ParseIoLimit>>)},
-    {"IOWriteBandwidthMax", T::kText, "", "Bytes a second that it may write to a device.",
-     Later(kCheck<Expanded<ParseIoLimit>>)},
-    {"IOReadIOPSMax", T::kText, "", "Reads a second of a device.",
-     Later(kCheck<Expanded<ParseIoLimit>>)},
-    {"IOWriteIOPSMax", T::kText, "", "Writes a second to a device.",
-     Later(kCheck<Expanded<ParseIoLimit>>)},
-    {"TasksMax", T::kNumber, "512", "Processes and threads that it cannot exceed, or infinity.",
-     Live(kSet<&S::tasks_max, ParseTasks>)},
-    {"Delegate", T::kBoolean, "no", "May make cgroups of its own.", Later(kCheck<ParseDelegate>)},
-    {"DevicePolicy", T::kChoice, "closed", "Which devices may be used.",
-     Later(kCheck<Word<kDevicePolicies>>)},
-    {"DeviceAllow", T::kText, "", "A device that may be used.",
-     Later(kCheck<Expanded<ParseDeviceRule>>)},
+     Live(kOwn<ApplyMemoryNodes>)},
+    {"IOWeight", T::kNumber, "100",
+     "Its share when block devices are busy, 1 to 10000. In force on disks with the scheduler bfq, "
+     "or with io.cost.qos set.",
+     Live(kSet<&S::io_weight, ParseIoWeight>)},
+    {"IOReadBandwidthMax", T::kIoLimits, "",
+     "Bytes a second that it may read of a disk: its node in /dev, or a path on it; K, M, G and T "
+     "are of base 1000.",
+     Live(kAppend<&S::io_read_bandwidth, Expanded<ParseIoLimit>>)},
+    {"IOWriteBandwidthMax", T::kIoLimits, "", "Bytes a second that it may write to a disk.",
+     Live(kAppend<&S::io_write_bandwidth, Expanded<ParseIoLimit>>)},
+    {"IOReadIOPSMax", T::kIoLimits, "", "Reads a second of a disk.",
+     Live(kAppend<&S::io_read_iops, Expanded<ParseIoLimit>>)},
+    {"IOWriteIOPSMax", T::kIoLimits, "", "Writes a second to a disk.",
+     Live(kAppend<&S::io_write_iops, Expanded<ParseIoLimit>>)},
+    {"TasksMax", T::kNumber, "512",
+     "Processes and threads that it cannot exceed, a share of those that the device takes, or "
+     "infinity.",
+     Live(kOwn<ApplyTasks>)},
+    {"Delegate", T::kBoolean, "no",
+     "Its root user may make cgroups below its own, up to 1024 of them and 16 deep, with every "
+     "controller that the device has.",
+     kSet<&S::delegate, ParseDelegate>},
+    {"DevicePolicy", T::kChoice, "closed",
+     "Which devices may be opened besides those of DeviceAllow= and AddDevice=. closed: null, "
+     "zero, "
+     "full, random, urandom, tty and its own terminals; strict: none.",
+     Live(kSetChoice<&S::device_policy, kDevicePolicies>)},
+    {"DeviceAllow", T::kDeviceRules, "",
+     "A device that may be opened where a node of it is, and how: a node in /dev, or a class of "
+     "/proc/devices as char-NAME or block-NAME, in which * and ? match; r reads, w writes, m makes "
+     "nodes. AddDevice= gives the node too.",
+     Live(kAppend<&S::device_allow, Expanded<ParseDeviceRule>>)},
     {"LimitAS", T::kLimit, "", "Address space.", kSetLimit<RLIMIT_AS, L::kBytes>},
     {"LimitCORE", T::kLimit, "", "Size of core files.", kSetLimit<RLIMIT_CORE, L::kBytes>},
     {"LimitCPU", T::kLimit, "", "CPU time.", kSetLimit<RLIMIT_CPU, L::kSeconds>},
@@ -279,11 +343,13 @@ constexpr KeyRow kKeys[] = {
     {"Nice", T::kNumber, "0", "Nice level, -20 to 19.", kSet<&S::nice, Between<-20, 19>>},
     {"OOMScoreAdjust", T::kNumber, "0", "-1000 to 1000: who goes first when memory is short.",
      kSet<&S::oom_score_adjust, Between<-1000, 1000>>},
-    {"CPUSchedulingPolicy", T::kChoice, "other", "Scheduling policy.",
-     Later(kCheck<Word<kSchedulers>>)},
-    {"CPUSchedulingPriority", T::kNumber, "0", "Real-time priority.",
-     Later(kCheck<Between<0, 99>>)},
-    {"IOSchedulingClass", T::kChoice, "", "IO scheduling class.", Later(kCheck<Word<kIoClasses>>)},
+    {"CPUSchedulingPolicy", T::kChoice, "other", "other, batch, idle, fifo or rr.",
+     kSetChoice<&S::scheduling_policy, kSchedulers>},
+    {"CPUSchedulingPriority", T::kNumber, "",
+     "Priority of fifo and rr, 1 to 99: a higher one runs first. It is 1 where it is not given.",
+     kSet<&S::scheduling_priority, Between<0, 99>>},
+    {"IOSchedulingClass", T::kChoice, "", "none, realtime, best-effort or idle.",
+     kSet<&S::io_class, Word<kIoClasses>>},
     {"UMask", T::kMode, "0022", "File mode bits that are taken away.", kSet<&S::umask, ParseUmask>},
     // folders and output
     {"StateDirectory", T::kNames, "", "Folders for state.",

@@ -25,6 +25,7 @@ class Checks {
     void Restarts();
     void Stops();
     void Resources();
+    void Scheduling();
     void References();
 
   private:
@@ -141,6 +142,17 @@ void Checks::Files() {
             AddProblem(problems_, Severity::kError, unit_.LocationOf(tmpfs.at), "Tmpfs",
                        Cat("destination ", Quote(tmpfs.destination), " is mounted twice"),
                        "drop one of them");
+    for (const DeviceMapping& device : unit_.container.devices) {
+        const Location at = unit_.LocationOf(device.at);
+        if (!seen.insert(device.destination).second)
+            AddProblem(problems_, Severity::kError, at, "AddDevice",
+                       Cat(Quote(device.destination), " is given twice"), "drop one of them");
+        for (const char* own : {"/dev/pts", "/dev/shm", "/dev/mqueue"})
+            if (IsBelow(device.destination, own))
+                AddProblem(problems_, Severity::kError, at, "AddDevice",
+                           Cat("each container has a ", Quote(own), " of its own"),
+                           "give another place in /dev");
+    }
 }
 
 void Checks::Rights() {
@@ -233,9 +245,24 @@ void Checks::Resources() {
     if (s.memory_high.kind != MemoryLimit::Kind::kInfinity)
         Ordered("Service.MemoryHigh", s.memory_high, most, s.memory_max);
     Ordered("Service.MemoryMin", s.memory_min, "Service.MemoryLow", s.memory_low);
-    if (Given("Service.CPUQuotaPeriodSec") && !s.cpu_quota_percent)
+    if (Given("Service.CPUQuotaPeriodSec") && !s.cpu_quota)
         Warning("Service.CPUQuotaPeriodSec",
                 "key 'CPUQuotaPeriodSec' does nothing without 'CPUQuota'");
+}
+
+void Checks::Scheduling() {
+    ServiceSection& s = unit_.service;
+    const bool real_time = s.scheduling_policy == SchedulingPolicy::kFifo ||
+                           s.scheduling_policy == SchedulingPolicy::kRoundRobin;
+    const bool given = Given("Service.CPUSchedulingPriority");
+    if (real_time && given && s.scheduling_priority == 0)
+        Error("Service.CPUSchedulingPriority", "fifo and rr have no priority 0", "1 to 99");
+    if (!real_time && s.scheduling_priority != 0)
+        Error("Service.CPUSchedulingPriority",
+              "key 'CPUSchedulingPriority' is given without a real-time policy",
+              "add CPUSchedulingPolicy=fifo or rr, or write Nice=");
+    // As sched_setscheduler(2) wants it, and as systemd has it.
+    if (real_time && !given) s.scheduling_priority = 1;
 }
 
 void Checks::References() {
@@ -294,6 +321,7 @@ void FinishUnit(Unit& unit, Problems& problems) {
     checks.Restarts();
     checks.Stops();
     checks.Resources();
+    checks.Scheduling();
     checks.References();
 }
 

@@ -223,16 +223,12 @@ Value<std::string> ParsePlainName(std::string_view text) {
     return Bad(Cat(Quote(text), " is not a name"), "letters, digits and . _ -, at most 100 bytes");
 }
 
-Value<std::string> ParseDelegate(std::string_view text) {
-    if (ParseBoolean(text)) return std::string(text);
-    constexpr std::string_view kControllers[] = {"cpu",    "cpuset", "io",
-                                                 "memory", "pids",   "hugetlb"};
-    for (std::string_view word : SplitWords(text))
-        if (std::find(std::begin(kControllers), std::end(kControllers), word) ==
-            std::end(kControllers))
-            return Bad(Cat(Quote(word), " is not a controller"),
-                       "'yes', 'no', or some of cpu, cpuset, io, memory, pids and hugetlb");
-    return std::string(text);
+Value<bool> ParseDelegate(std::string_view text) {
+    auto all = ParseBoolean(text);
+    if (!all)
+        return Bad(Cat(Quote(text), ": controllers are not delegated one by one"),
+                   "'yes' delegates all that the device has: cpu, cpuset, io, memory and pids");
+    return all;
 }
 
 Value<Duration> ParseHealthInterval(std::string_view text) {

@@ -65,8 +65,8 @@ Value<std::string> ParseTimezone(std::string_view text);
 Value<Duration> ParseTimeOffset(std::string_view text);
 // Letters, digits, '_', '.' and '-'.
 Value<std::string> ParsePlainName(std::string_view text);
-// A boolean, or the controllers of a cgroup.
-Value<std::string> ParseDelegate(std::string_view text);
+// A boolean; a list of controllers is refused with the reason.
+Value<bool> ParseDelegate(std::string_view text);
 // A span, or "disable" (kInfinite).
 Value<Duration> ParseHealthInterval(std::string_view text);
 

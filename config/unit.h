@@ -2,7 +2,7 @@
 // it reads. Plain data; defaults are the values written here. Vocabulary: docs/husk.units.5.
 //
 // Units of measure: sizes in bytes, times in nanoseconds (Duration, kInfinite = "infinity"),
-// CPU quota in percent of one CPU, weights as in cgroup v2.
+// CPU quota in hundredths of a percent of one CPU, weights as in cgroup v2.
 #pragma once
 
 #include <cstdint>
@@ -128,6 +128,35 @@ struct SystemCallList {
     friend bool operator==(const SystemCallList&, const SystemCallList&) = default;
 };
 
+struct DeviceAccess {
+    bool read = false, write = false, make = false;
+    friend bool operator==(const DeviceAccess&, const DeviceAccess&) = default;
+};
+
+// A device node of the device in the container.
+struct DeviceMapping {
+    std::string source, destination;  // absolute
+    DeviceAccess access;
+    bool optional = false;  // a leading '-': left out where it is missing
+    Place at = {};
+    friend bool operator==(const DeviceMapping&, const DeviceMapping&) = default;
+};
+
+// Which devices may be opened: one node, or a class of /proc/devices.
+struct DeviceRule {
+    enum class Kind { kNode, kCharacterClass, kBlockClass } kind = Kind::kNode;
+    std::string name;  // a path, or the class's name; '*' and '?' match in names of classes
+    DeviceAccess access;
+    friend bool operator==(const DeviceRule&, const DeviceRule&) = default;
+};
+
+// What a unit may take of a block device, or of the one that a file lies on.
+struct IoLimit {
+    std::string path;
+    uint64_t most = 0;  // bytes or operations a second; kUnlimited
+    friend bool operator==(const IoLimit&, const IoLimit&) = default;
+};
+
 struct ContainerSection {
     std::string image;            // name or absolute path
     std::string rootfs;           // absolute path of a directory
@@ -140,6 +169,7 @@ struct ContainerSection {
     std::string host_name;  // empty: the unit's name
     std::vector<Volume> volumes;
     std::vector<TmpfsMount> tmpfs;
+    std::vector<DeviceMapping> devices;
     uint64_t shm_size = 64ull << 20;
     bool read_only = true;
     bool read_only_tmpfs = true;  // tmpfs on /tmp, /run, /var/tmp where the root is read-only
@@ -160,7 +190,9 @@ struct ContainerSection {
 enum class ServiceType { kExec, kSimple, kOneshot };
 enum class RestartPolicy { kNo, kOnSuccess, kOnFailure, kOnAbnormal, kOnAbort, kAlways };
 enum class KillMode { kControlGroup, kMixed, kProcess };
-enum class OomPolicy { kContinue, kKill };
+enum class OomPolicy { kContinue, kStop, kKill };
+enum class DevicePolicy { kClosed, kStrict };
+enum class SchedulingPolicy { kOther, kBatch, kIdle, kFifo, kRoundRobin };
 enum class OutputTarget { kLog, kNull, kConsole };
 
 // Exit codes and signals, as RestartPreventExitStatus= and its kin list them.
@@ -187,15 +219,24 @@ struct ServiceSection {
     KillMode kill_mode = KillMode::kControlGroup;
     int kill_signal = 15;  // SIGTERM
     bool send_sigkill = true;
-    MemoryLimit memory_min, memory_low, memory_high, memory_max, memory_swap_max;
-    std::optional<uint32_t> cpu_quota_percent;
+    MemoryLimit memory_min, memory_low, memory_high, memory_max, memory_swap_max, memory_zswap_max;
+    std::optional<uint32_t> cpu_quota;  // hundredths of a percent of one CPU
     Duration cpu_quota_period = std::chrono::milliseconds(100);
     std::optional<uint32_t> cpu_weight;  // 1..10000; 0 = idle
-    std::optional<std::string> allowed_cpus;
+    std::optional<std::string> allowed_cpus, allowed_memory_nodes;
+    std::optional<uint32_t> io_weight;  // 1..10000
+    std::vector<IoLimit> io_read_bandwidth, io_write_bandwidth, io_read_iops, io_write_iops;
     std::optional<uint64_t> tasks_max;  // kUnlimited = infinity; unset: system.conf's default
+    bool tasks_max_is_share = false;    // hundredths of a percent of what the device takes
+    bool delegate = false;
+    DevicePolicy device_policy = DevicePolicy::kClosed;
+    std::vector<DeviceRule> device_allow;
     OomPolicy oom_policy = OomPolicy::kKill;
     std::map<int, ResourceLimit> limits;  // RLIMIT_* -> values
     int nice = 0;
+    SchedulingPolicy scheduling_policy = SchedulingPolicy::kOther;
+    int scheduling_priority = 0;  // kFifo, kRoundRobin: 1..99
+    std::optional<int> io_class;  // IOPRIO_CLASS_*
     std::optional<int> oom_score_adjust;
     unsigned umask = 0022;
     OutputTarget standard_output = OutputTarget::kLog;

@@ -225,14 +225,21 @@ Value<MemoryLimit> ParseMemoryLimit(std::string_view text) {
                        "a size such as '64M', a share of memory such as '25%', or 'infinity'");
         return MemoryLimit{Kind::kBytes, *bytes};
     }
-    std::string_view rest = text;
-    auto share = TakeDecimal(rest);
-    if (!share || rest != "%" || share->whole > 100 || share->billionths % 10'000'000 != 0)
+    const auto hundredths = ParseShare(text);
+    if (!hundredths)
         return Bad(Cat(Quote(text), " is not a share of memory"),
                    "0% to 100% with at most two decimals");
-    const uint64_t hundredths = share->whole * 100 + share->billionths / 10'000'000;
-    if (hundredths > 10'000) return Bad(Cat(Quote(text), " is more than all"), "at most 100%");
-    return MemoryLimit{Kind::kPercent, hundredths};
+    if (*hundredths > 10'000) return Bad(Cat(Quote(text), " is more than all"), "at most 100%");
+    return MemoryLimit{Kind::kPercent, *hundredths};
+}
+
+std::optional<uint64_t> ParseShare(std::string_view text) {
+    std::string_view rest = text;
+    const auto share = TakeDecimal(rest);
+    constexpr uint64_t kMost = 1'000'000'000;
+    if (!share || rest != "%" || share->whole > kMost || share->billionths % 10'000'000 != 0)
+        return std::nullopt;
+    return share->whole * 100 + share->billionths / 10'000'000;
 }
 
 Value<MemoryLimit> ParseMemoryCeiling(std::string_view text) {

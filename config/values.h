@@ -66,6 +66,8 @@ Value<uint64_t> ParsePositiveSize(std::string_view text);
 Value<MemoryLimit> ParseMemoryLimit(std::string_view text);
 // The same, and zero is refused: a container without memory cannot start.
 Value<MemoryLimit> ParseMemoryCeiling(std::string_view text);
+// "12.5%" in hundredths of a percent; nothing where it is no share with at most two decimals.
+std::optional<uint64_t> ParseShare(std::string_view text);
 Value<int64_t> ParseRange(std::string_view text, int64_t least, int64_t most);
 Value<unsigned> ParseFileMode(std::string_view text);
 Value<int> ParseSignalValue(std::string_view text);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <sys/types.h>
 
 #include <string>
 #include <utility>
@@ -16,16 +17,22 @@ namespace husk::container {
 struct CgroupAttribute {
     std::string file, value;
     std::string key;  // the unit file's word for it, for messages
+    // A second file that says the same to another part of the kernel: each is written where it is
+    // there, and one must be.
+    std::string other_file = {}, other_value = {};
     friend bool operator==(const CgroupAttribute&, const CgroupAttribute&) = default;
 };
 // Pure: what to write, in order.
 std::vector<CgroupAttribute> CgroupAttributes(const CgroupLimits& limits);
-// Pure: the kernel's defaults, for what a leaf in use may still have from earlier limits.
-std::vector<CgroupAttribute> CgroupDefaults(const CgroupLimits& limits);
+// Pure: the kernel's defaults, for what a leaf in use may still have from earlier limits. `io_max`
+// is the leaf's io.max as it is.
+std::vector<CgroupAttribute> CgroupDefaults(const CgroupLimits& limits, std::string_view io_max);
+// Pure: the option that a kernel without such a file lacks, for messages.
+const char* KernelOptionOf(std::string_view file);
 
 struct CgroupUsage {
-    std::optional<uint64_t> memory_current, memory_peak, memory_max, tasks_current, tasks_max,
-        cpu_usec;
+    std::optional<uint64_t> memory_current, memory_peak, memory_high, memory_max, tasks_current,
+        tasks_max, cpu_usec;
 };
 
 // One leaf. The object does not own it: leaves outlive the supervisor.
@@ -39,19 +46,27 @@ class Cgroup {
     Status Create(const CgroupLimits& limits);
     // Other limits for a leaf in use; what is not limited any more has the kernel's default.
     Status Change(const CgroupLimits& limits) const;
-    Result<OwnedFd> Open() const;        // for CLONE_INTO_CGROUP
-    Result<OwnedFd> OpenEvents() const;  // cgroup.events: EPOLLPRI when "populated" changes
-    Status Kill() const;                 // cgroup.kill: SIGKILL to every process
-    Status SignalAll(int signal) const;  // one by one: what forks meanwhile may be missed
+    // Which devices may be opened in it, from now on: BPF_PROG_TYPE_CGROUP_DEVICE.
+    Status LimitDevices(int program) const;
+    Result<OwnedFd> Open() const;              // for CLONE_INTO_CGROUP
+    Result<OwnedFd> OpenEvents() const;        // cgroup.events: EPOLLPRI when "populated" changes
+    Result<OwnedFd> OpenMemoryEvents() const;  // memory.events: EPOLLPRI when a count rises
+    Status Kill() const;                       // cgroup.kill: SIGKILL to every process
+    Status SignalAll(int signal) const;        // one by one: what forks meanwhile may be missed
+    // Of the leaf and of what the container made below it.
+    std::vector<pid_t> Processes() const;
     bool Exists() const;
     bool IsPopulated() const;   // false where the leaf is gone
     uint64_t OomKills() const;  // memory.events, oom_kill; 0 where unknown
     CgroupUsage Usage() const;
-    // rmdir. EBUSY for a while after the last process went: try again.
+    // rmdir, of what the container made below it first. EBUSY for a while after the last process
+    // went: try again.
     Status Remove() const;
 
   private:
     Status WriteLimits(const CgroupLimits& limits) const;
+    Status Write(const CgroupAttribute& attribute) const;
+    Status Delegate(uint32_t owner) const;
 
     std::string path_;
 };

@@ -52,6 +52,29 @@ class NetworkVisit {
     OwnedFd home_;
 };
 
+// "LimitNOFILE=": Limit…= and Ulimit= are the same limits.
+const char* LimitKey(int resource) {
+    switch (resource) {
+        case RLIMIT_AS: return "LimitAS=";
+        case RLIMIT_CORE: return "LimitCORE=";
+        case RLIMIT_CPU: return "LimitCPU=";
+        case RLIMIT_DATA: return "LimitDATA=";
+        case RLIMIT_FSIZE: return "LimitFSIZE=";
+        case RLIMIT_LOCKS: return "LimitLOCKS=";
+        case RLIMIT_MEMLOCK: return "LimitMEMLOCK=";
+        case RLIMIT_MSGQUEUE: return "LimitMSGQUEUE=";
+        case RLIMIT_NICE: return "LimitNICE=";
+        case RLIMIT_NOFILE: return "LimitNOFILE=";
+        case RLIMIT_NPROC: return "LimitNPROC=";
+        case RLIMIT_RSS: return "LimitRSS=";
+        case RLIMIT_RTPRIO: return "LimitRTPRIO=";
+        case RLIMIT_RTTIME: return "LimitRTTIME=";
+        case RLIMIT_SIGPENDING: return "LimitSIGPENDING=";
+        case RLIMIT_STACK: return "LimitSTACK=";
+    }
+    return "Limit…=";
+}
+
 // A process may lower its hard limits but only the device's root may raise them, which the child is
 // not in its user namespace.
 Status RaiseHardLimits(pid_t pid, const std::vector<ResourceLimit>& limits) {
@@ -60,10 +83,39 @@ Status RaiseHardLimits(pid_t pid, const std::vector<ResourceLimit>& limits) {
         if (::syscall(SYS_prlimit64, pid, limit.resource, nullptr, now) != 0)
             return FailErrno("read resource limits");
         if (limit.hard <= now[1]) continue;
-        now[1] = limit.hard;
+        const uint64_t had = std::exchange(now[1], limit.hard);
         if (::syscall(SYS_prlimit64, pid, limit.resource, now, nullptr) != 0)
-            return FailErrno("raise a hard resource limit");
+            return FailErrno(
+                Cat(LimitKey(limit.resource), ": raise the hard limit from ", std::to_string(had),
+                    limit.resource == RLIMIT_NOFILE ? " (the most is /proc/sys/fs/nr_open)" : "",
+                    ", which husk was started with"));
     }
+    return {};
+}
+
+// ioprio_set(2)
+constexpr int kIoPriorityOfProcess = 1, kIoClassShift = 13, kMiddleLevel = 4;
+constexpr int kIoClassRealTime = 1, kIoClassBestEffort = 2;
+
+Status SetScheduling(pid_t pid, const ContainerSpec& spec) {
+    const auto id = static_cast<id_t>(pid);
+    if (spec.nice != 0 && ::setpriority(PRIO_PROCESS, id, spec.nice) != 0)
+        return FailErrno("Nice=: set the nice level");
+    // By the system call: musl's wrapper only says ENOSYS.
+    const sched_param priority{.sched_priority = spec.scheduling_priority};
+    if (spec.scheduling_policy != SCHED_OTHER &&
+        ::syscall(SYS_sched_setscheduler, pid, spec.scheduling_policy, &priority) != 0)
+        return FailErrno(
+            errno == EPERM && spec.scheduling_priority != 0
+                ? "CPUSchedulingPolicy=: set the policy (a kernel with CONFIG_RT_GROUP_SCHED has "
+                  "no real-time policies in cgroups)"
+                : "CPUSchedulingPolicy=: set the policy");
+    if (!spec.io_class) return {};
+    const bool has_levels =
+        *spec.io_class == kIoClassRealTime || *spec.io_class == kIoClassBestEffort;
+    const int io = *spec.io_class << kIoClassShift | (has_levels ? kMiddleLevel : 0);
+    if (::syscall(SYS_ioprio_set, kIoPriorityOfProcess, pid, io) != 0)
+        return FailErrno("IOSchedulingClass=: set the class (CONFIG_BLOCK)");
     return {};
 }
 
@@ -74,8 +126,7 @@ Status SetUpFromOutside(pid_t pid, const ContainerSpec& spec) {
     // supervisor's own -1000 would stay within its reach otherwise (proc(5)).
     HUSK_TRY(WriteAttribute(process + "/oom_score_adj", std::to_string(spec.oom_score_adjust)));
     HUSK_TRY(RaiseHardLimits(pid, spec.resource_limits));
-    if (spec.nice != 0 && ::setpriority(PRIO_PROCESS, static_cast<id_t>(pid), spec.nice) != 0)
-        return FailErrno("set the nice level");
+    HUSK_TRY(SetScheduling(pid, spec));
     if (spec.user_namespace) HUSK_TRY(WriteIdMaps(pid, *spec.user_namespace));
     return {};
 }

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "container/device_filter.h"
 #include "rootfs/tree.h"
 #include "rootfs/users.h"
 
@@ -23,16 +24,29 @@ struct IdRange {
 
 inline constexpr uint64_t kNoLimit = UINT64_MAX;
 
+// Of a whole disk, as io.max takes it: bytes and operations a second, kNoLimit = "max".
+struct IoMax {
+    uint32_t major = 0, minor = 0;
+    uint64_t read_bytes = kNoLimit, write_bytes = kNoLimit;
+    uint64_t reads = kNoLimit, writes = kNoLimit;
+    friend bool operator==(const IoMax&, const IoMax&) = default;
+};
+
 // cgroup v2 limits, as written to the attribute files: bytes, microseconds, counts. Unset = left to
 // the kernel's default; kNoLimit = "max".
 struct CgroupLimits {
-    std::optional<uint64_t> memory_min, memory_low, memory_high, memory_max, memory_swap_max;
+    std::optional<uint64_t> memory_min, memory_low, memory_high, memory_max, memory_swap_max,
+        memory_zswap_max;
     std::optional<uint64_t> tasks_max;
     std::optional<uint64_t> cpu_quota_us;  // with cpu_period_us
     uint64_t cpu_period_us = 100'000;
     std::optional<uint32_t> cpu_weight;  // 0 = idle (cpu.idle)
-    std::optional<std::string> cpus;
-    bool oom_group = true;  // the whole container goes, not one process of it
+    std::optional<std::string> cpus, memory_nodes;
+    std::optional<uint32_t> io_weight;  // 1..10000
+    std::vector<IoMax> io;              // one for each disk
+    bool oom_group = true;              // the whole container goes, not one process of it
+    // The container's root, as the device numbers it, may make cgroups below the leaf.
+    std::optional<uint32_t> delegate_to;
 };
 
 struct ResourceLimit {
@@ -63,8 +77,12 @@ struct ContainerSpec {
     bool no_new_privileges = true;
     std::shared_ptr<const FilterProgram> filter;  // nothing = none
     CgroupLimits limits;
+    DeviceRules devices;
     std::vector<ResourceLimit> resource_limits;
     int nice = 0;
+    int scheduling_policy = 0;    // SCHED_*; 0 = SCHED_OTHER, what the supervisor has
+    int scheduling_priority = 0;  // SCHED_FIFO, SCHED_RR
+    std::optional<int> io_class;  // IOPRIO_CLASS_*
     int oom_score_adjust = 0;
     unsigned umask = 0022;
 };

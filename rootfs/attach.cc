@@ -2,9 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "base/sys.h"
@@ -68,38 +65,6 @@ Result<Attached> OpenAttachment(const Attachment& attachment, int user_namespace
                 "there, mount it read-only, or write UserNS=host)"));
     attached.owners_unmapped = true;
     return attached;
-}
-
-Status PrepareDeviceTree(const std::string& path) {
-    struct Node {
-        const char* name;
-        unsigned minor, major;
-    };
-    constexpr Node kNodes[] = {{"null", 3, 1},   {"zero", 5, 1},    {"full", 7, 1},
-                               {"random", 8, 1}, {"urandom", 9, 1}, {"tty", 0, 5}};
-    constexpr const char* kLinks[][2] = {{"fd", "/proc/self/fd"},
-                                         {"stdin", "/proc/self/fd/0"},
-                                         {"stdout", "/proc/self/fd/1"},
-                                         {"stderr", "/proc/self/fd/2"},
-                                         {"ptmx", "pts/ptmx"}};
-    HUSK_TRY(MakeDirectories(path));
-    struct stat last {};
-    if (::stat((path + "/mqueue").c_str(), &last) == 0) return {};  // made last: complete
-    if (::mount("tmpfs", path.c_str(), "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=755,size=64k") != 0)
-        return FailErrno(Cat("mount tmpfs on ", Quote(path)));
-    for (const auto& node : kNodes) {
-        const std::string name = Cat(path, "/", node.name);
-        if (::mknod(name.c_str(), S_IFCHR | 0666, makedev(node.major, node.minor)) != 0)
-            return FailErrno(Cat("make device ", Quote(name)));
-        if (::chmod(name.c_str(), 0666) != 0)  // mknod obeys the umask
-            return FailErrno(Cat("set mode of ", Quote(name)));
-    }
-    for (const auto& [name, target] : kLinks)
-        if (::symlink(target, Cat(path, "/", name).c_str()) != 0)
-            return FailErrno(Cat("link ", Quote(name)));
-    for (const char* folder : {"pts", "shm", "mqueue"})
-        HUSK_TRY(MakeDirectories(Cat(path, "/", folder)));
-    return {};
 }
 
 }  // namespace husk::rootfs

@@ -1,5 +1,4 @@
-// The parent's share of a container's mounts: detached clones with their attributes set, and the
-// small /dev that all containers share.
+// The parent's share of a container's mounts: detached clones with their attributes set.
 #pragma once
 
 #include <string>
@@ -22,10 +21,5 @@ struct Attached {
 // containers can write to, no link in there leads out of it (CVE-2021-30465).
 Result<Attached> OpenAttachment(const Attachment& attachment, int user_namespace,
                                 const std::string& shared = {});
-
-// Makes a tmpfs at `path` with null, zero, full, random, urandom, tty and the usual links and
-// directories, for containers to see read-only. What is there already is kept. It is one for all
-// containers, since its nodes are the kernel's and nothing can be changed in it.
-Status PrepareDeviceTree(const std::string& path);
 
 }  // namespace husk::rootfs

@@ -117,10 +117,13 @@ class RootPlanner {
     // /proc comes last of all (Finish() puts it there): until then no path can run through one of
     // its magic links, so plain paths of the new root cannot leave it.
     void CollectPoints() {
-        AddAttachedPoint(
-            "/dev",
-            {.source = spec_.device_tree, .read_only = true, .no_exec = true, .no_suid = true},
-            true);
+        AddAttachedPoint("/dev",
+                         {.source = spec_.device_tree,
+                          .read_only = true,
+                          .no_exec = true,
+                          .no_suid = true,
+                          .own_devices = !spec_.device_nodes.empty()},
+                         true);
         AddPoint({.target = "/dev/pts",
                   .step = Mount("devpts", "", sys::kMountNoSuid | kNoExec,
                                 {{"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", "5"}})});
@@ -140,7 +143,8 @@ class RootPlanner {
                               .no_dev = true},
                              true);
         AddPoint({.target = "/sys/fs/cgroup",
-                  .step = Mount("cgroup2", "", kQuiet | kNoExec | kReadOnly)});
+                  .step = Mount("cgroup2", "",
+                                kQuiet | kNoExec | (spec_.writable_cgroup ? 0 : kReadOnly))});
         AddPoint({.target = "/proc", .step = Mount("proc", "", kQuiet | kNoExec)});
         collecting_asked_for_ = true;
         for (const auto& tmpfs : spec_.tmpfs) AddTmpfs(tmpfs);

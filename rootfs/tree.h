@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "rootfs/devices.h"
 
 namespace husk::rootfs {
 
@@ -59,7 +60,8 @@ struct Attachment {
     std::string source;  // path on the device
     bool read_only = false, no_exec = false, no_suid = false, no_dev = false;
     bool recursive = false;
-    bool idmap = false;  // owners on disk are the container's ids
+    bool idmap = false;        // owners on disk are the container's ids
+    bool own_devices = false;  // no source: a /dev of RootSpec::device_nodes
 };
 
 // A volume or another bind mount. `source` is a path on the device.
@@ -96,13 +98,15 @@ struct RootSpec {
     std::vector<TmpfsMount> tmpfs;
     std::vector<RootFile> files;  // made where the tree has none, or an empty one
     std::vector<std::string> masked, protected_paths;
-    std::vector<RootFile> kernel_files;  // written once, before /proc/sys is protected
-    std::string device_tree;             // path of the prepared /dev (devices.h)
+    std::vector<RootFile> kernel_files;    // written once, before /proc/sys is protected
+    std::string device_tree;               // path of the prepared /dev (devices.h)
+    std::vector<DeviceNode> device_nodes;  // any: a /dev of its own
     uint64_t shm_size = 0;
-    bool own_network = true;  // sysfs can be mounted; otherwise the device's is bound
-    bool own_ipc = true;      // mqueue can be mounted
-    std::string staging;      // an empty directory on the device to build the root at; two more
-                              // lie beside it: STAGING.lower and STAGING.layer
+    bool own_network = true;       // sysfs can be mounted; otherwise the device's is bound
+    bool own_ipc = true;           // mqueue can be mounted
+    bool writable_cgroup = false;  // the container makes cgroups of its own
+    std::string staging;  // an empty directory on the device to build the root at; two more
+                          // lie beside it: STAGING.lower and STAGING.layer
 };
 
 // What the tree has at a path, as the container would see it: links resolved inside the tree.

@@ -22,6 +22,11 @@ bool Outlives(const UnitRunner& runner) {
     return HasProcesses(state) || state == State::kExited;
 }
 
+void ReloadUnit(UnitRunner& runner, config::Unit unit) {
+    Status changed = runner.Reload(std::move(unit));
+    if (!changed) runner.Warn(Cat(changed.error().text(), "; it holds from the next start on"));
+}
+
 }  // namespace
 
 // --- reading -------------------------------------------------------------------------------------
@@ -143,7 +148,7 @@ void Manager::AddEntry(config::LoadedUnit unit, container::IdRange ids, const Un
         else if (change == nullptr || change->keys.empty())
             entry.runner->Reread(std::move(unit.unit));
         else if (change->change == Change::kReload)
-            entry.runner->Reload(std::move(unit.unit));
+            ReloadUnit(*entry.runner, std::move(unit.unit));
         else
             entry.runner->Replace(std::move(unit.unit));
     }

@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "base/sys.h"
 #include "base/text.h"
-#include "rootfs/attach.h"
+#include "rootfs/devices.h"
 #include "supervisor/modules.h"
 
 namespace husk::supervisor {

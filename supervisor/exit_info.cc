@@ -54,11 +54,6 @@ Row RowOf(const ExitInfo& exit, const RestartRules& rules) {
     return Row::kUncleanCode;
 }
 
-std::string OomWords(const ExitInfo& exit) {
-    if (exit.memory_limit == 0) return "killed for memory";
-    return Cat("killed for memory (limit ", FormatBytes(exit.memory_limit), ")");
-}
-
 std::string MainWords(const ExitInfo& exit) {
     switch (exit.kind) {
         case ExitKind::kNone: return "not ended yet";
@@ -66,7 +61,7 @@ std::string MainWords(const ExitInfo& exit) {
         case ExitKind::kSignal:
             return Cat("killed by ", SignalName(exit.signal),
                        exit.core_dumped ? " (core dumped)" : "");
-        case ExitKind::kOom: return OomWords(exit);
+        case ExitKind::kOom: return exit.text.empty() ? OomWords(exit) : exit.text;
         case ExitKind::kStartFailed: return Cat("start failed: ", exit.text);
         case ExitKind::kTimeout: return exit.text;
         case ExitKind::kUnknown: return "ended, but its exit status was lost";
@@ -95,6 +90,11 @@ ExitInfo ExitFromWaitStatus(int wait_status, uint64_t oom_kills, uint64_t memory
         exit.kind = ExitKind::kUnknown;
     }
     return exit;
+}
+
+std::string OomWords(const ExitInfo& exit) {
+    if (exit.memory_limit == 0) return "killed for memory";
+    return Cat("killed for memory (limit ", FormatBytes(exit.memory_limit), ")");
 }
 
 std::string Describe(const ExitInfo& exit) {

@@ -27,7 +27,7 @@ struct ExitInfo {
     bool core_dumped = false;
     uint64_t oom_kills = 0;     // in this run
     uint64_t memory_limit = 0;  // bytes, for the words; 0 = none
-    std::string text;           // kStartFailed, kTimeout
+    std::string text;           // kStartFailed, kTimeout; of kOom where not the main process was it
     Instant at{};
     int64_t at_realtime = 0;  // ns since 1970
 };
@@ -41,6 +41,9 @@ ExitInfo ExitFromWaitStatus(int wait_status, uint64_t oom_kills, uint64_t memory
 // "start failed: mount 'tmpfs' on '/tmp': No space left on device". Where other processes of the
 // unit were killed for memory, it says so too.
 std::string Describe(const ExitInfo& exit);
+
+// "killed for memory (limit 64.0M)"
+std::string OomWords(const ExitInfo& exit);
 
 // "exited", "signal", "oom", "start-failed", …: for records and the control protocol.
 const char* ExitKindName(ExitKind kind);

@@ -254,6 +254,7 @@ void OnInactive(Turn& t) {
         case EventKind::kStepFailed:       // nothing
         case EventKind::kMainExited:       // nothing: a late word about an earlier run
         case EventKind::kGroupEmpty:       // nothing
+        case EventKind::kMemoryRanOut:     // nothing
         case EventKind::kTimer: return;    // nothing: none is armed
     }
 }
@@ -279,6 +280,7 @@ void OnWaiting(Turn& t) {
         case EventKind::kStepFailed:     // nothing
         case EventKind::kMainExited:     // nothing
         case EventKind::kGroupEmpty:     // nothing
+        case EventKind::kMemoryRanOut:   // nothing
         case EventKind::kTimer: return;  // nothing: none is armed
     }
 }
@@ -307,6 +309,15 @@ void OnStartTimeout(Turn& t) {
     life.reason = Cat(Describe(life.last_exit), "; being stopped");
 }
 
+// systemd.service(5), OOMPolicy=stop: ended by its own stop signal, and counted as a kill for
+// memory.
+void OnMemoryRanOut(Turn& t) {
+    t.life.last_exit = t.event.exit;
+    DecideAfterExit(t);
+    ToStopping(t);
+    t.life.reason = Cat("being ", Describe(t.life.last_exit));
+}
+
 void OnStarting(Turn& t) {
     switch (t.event.kind) {
         case EventKind::kStartWanted: return;  // nothing: being done
@@ -332,6 +343,10 @@ void OnStarting(Turn& t) {
             TakeExit(t);
             DecideAfterExit(t);
             return ToCleaning(t);
+        case EventKind::kMemoryRanOut:
+            // Before execve it is our own code: the step that fails tells more.
+            if (t.life.executed) OnMemoryRanOut(t);
+            return;
         case EventKind::kGroupEmpty: return;  // nothing: the exit follows
         case EventKind::kTimer: return OnStartTimeout(t);
     }
@@ -354,6 +369,7 @@ void OnRunning(Turn& t) {
             TakeExit(t);
             DecideAfterExit(t);
             return ToCleaning(t);
+        case EventKind::kMemoryRanOut: return OnMemoryRanOut(t);
         case EventKind::kGroupEmpty:     // nothing: the exit follows
         case EventKind::kTimer: return;  // nothing: none is armed
     }
@@ -432,6 +448,7 @@ void OnStopping(Turn& t) {
         case EventKind::kExecuted: return;  // nothing: it was killed as not executed
         case EventKind::kStepFailed: t.life.step_error = t.event.text; return;
         case EventKind::kMainExited: return OnExitWhileStopping(t);
+        case EventKind::kMemoryRanOut:        // nothing: it is being stopped
         case EventKind::kGroupEmpty: return;  // nothing: the exit follows
         case EventKind::kTimer: return OnStopTimeout(t);
     }
@@ -452,6 +469,7 @@ void OnCleaning(Turn& t) {
         case EventKind::kExecuted:         // nothing: the pipe's word came after the exit
         case EventKind::kStepFailed:       // nothing
         case EventKind::kMainExited:       // nothing: told already
+        case EventKind::kMemoryRanOut:     // nothing
             return;
         case EventKind::kGroupEmpty: return Conclude(t);
         case EventKind::kTimer:
@@ -481,6 +499,7 @@ void OnBackoff(Turn& t) {
         case EventKind::kStepFailed:       // nothing
         case EventKind::kMainExited:       // nothing
         case EventKind::kGroupEmpty:       // nothing
+        case EventKind::kMemoryRanOut:     // nothing
             return;
         case EventKind::kTimer:
             t.life.timer = {};
@@ -505,6 +524,7 @@ void OnExited(Turn& t) {
         case EventKind::kStepFailed:       // nothing
         case EventKind::kMainExited:       // nothing
         case EventKind::kGroupEmpty:       // nothing
+        case EventKind::kMemoryRanOut:     // nothing
         case EventKind::kTimer: return;    // nothing: none is armed
     }
 }
@@ -525,6 +545,7 @@ void OnFailed(Turn& t) {
         case EventKind::kStepFailed:       // nothing
         case EventKind::kMainExited:       // nothing
         case EventKind::kGroupEmpty:       // nothing
+        case EventKind::kMemoryRanOut:     // nothing
         case EventKind::kTimer: return;    // nothing: none is armed
     }
 }

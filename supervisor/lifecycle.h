@@ -66,9 +66,10 @@ enum class EventKind {
     kExecuted,         // execve succeeded
     kStepFailed,       // the child reported a step before execve; text: the error. The exit follows
     kMainExited,       // exit
-    kGroupEmpty,  // no process is left in the cgroup. Never stands for the exit: where that was
-                  // lost, the runner says kMainExited with kUnknown
-    kTimer,       // the armed timer fired
+    kGroupEmpty,    // no process is left in the cgroup. Never stands for the exit: where that was
+                    // lost, the runner says kMainExited with kUnknown
+    kMemoryRanOut,  // OOMPolicy=stop: a process of it was killed for memory; exit
+    kTimer,         // the armed timer fired
 };
 inline constexpr int kEventKinds = static_cast<int>(EventKind::kTimer) + 1;
 

@@ -24,8 +24,9 @@ class Manager final : public RunnerHost {
   public:
     struct Options {
         std::vector<std::string> unit_folders;
-        std::string active_folder;  // the one of them that `husk apply` replaces
-        int starts = 1;             // how often PID 1 has started a supervisor
+        std::string active_folder;   // the one of them that `husk apply` replaces
+        std::string runtime_folder;  // the one that goes with the boot: for `husk update`
+        int starts = 1;              // how often PID 1 has started a supervisor
     };
 
     Manager(Device& device, Options options);
@@ -118,6 +119,10 @@ class Manager final : public RunnerHost {
     void AnswerApply(ControlServer::ConnectionId id, const ControlRequest& request);
     void AnswerReload(ControlServer::ConnectionId id, const ControlRequest& request);
     void AnswerConfirm(ControlServer::ConnectionId id);
+    void AnswerUpdate(ControlServer::ConnectionId id, const ControlRequest& request);
+    struct Update;
+    Result<Update> PlanUpdate(const ControlRequest& request);
+    Status CarryOutUpdate(Entry& entry, Update& update);
     void AwaitUnits(ControlServer::ConnectionId id, const std::string& verb, ChangeSet changes);
     void AnswerChanges(const Job& job, const std::string& failed);
     void AddConfirmation(Answer& answer) const;

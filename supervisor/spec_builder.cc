@@ -1,5 +1,6 @@
 #include "supervisor/spec_builder.h"
 
+#include <sched.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -22,6 +23,27 @@ std::vector<container::ResourceLimit> ResourceLimits(const Unit& unit, const Dev
         limits.push_back({RLIMIT_NOFILE, std::min<uint64_t>(1024, device.descriptor_limit),
                           std::min<uint64_t>(524288, device.descriptor_limit)});
     return limits;
+}
+
+// The kernel takes quotas from 1 ms on: a small share counts over a longer time, as in systemd.
+void SetCpuQuota(const config::ServiceSection& service, container::CgroupLimits& limits) {
+    constexpr uint64_t kLeast = 1'000, kLongest = 1'000'000, kWhole = 10'000;
+    const uint64_t quota = *service.cpu_quota;
+    const uint64_t asked = static_cast<uint64_t>(service.cpu_quota_period.count()) / 1000;
+    const uint64_t needed = (kLeast * kWhole + quota - 1) / quota;
+    limits.cpu_period_us = std::min(std::max(asked, needed), kLongest);
+    limits.cpu_quota_us = std::max(limits.cpu_period_us * quota / kWhole, kLeast);
+}
+
+int SchedulerOf(config::SchedulingPolicy policy) {
+    switch (policy) {
+        case config::SchedulingPolicy::kOther: return SCHED_OTHER;
+        case config::SchedulingPolicy::kBatch: return SCHED_BATCH;
+        case config::SchedulingPolicy::kIdle: return SCHED_IDLE;
+        case config::SchedulingPolicy::kFifo: return SCHED_FIFO;
+        case config::SchedulingPolicy::kRoundRobin: return SCHED_RR;
+    }
+    return SCHED_OTHER;
 }
 
 std::vector<std::string> Environment(const Unit& unit, const ContainerSpec& spec) {
@@ -145,7 +167,7 @@ std::optional<uint64_t> ResolveMemory(const config::MemoryLimit& limit, uint64_t
 }
 
 container::CgroupLimits BuildLimits(const Unit& unit, const config::SystemConfig& system,
-                                    const DeviceFacts& device) {
+                                    const DeviceFacts& device, const UnitFacts& facts) {
     const auto& service = unit.service;
     container::CgroupLimits limits;
     auto memory = [&](const config::MemoryLimit& limit) {
@@ -157,15 +179,21 @@ container::CgroupLimits BuildLimits(const Unit& unit, const config::SystemConfig
     limits.memory_max = memory(service.memory_max);
     if (!limits.memory_max) limits.memory_max = memory(system.default_memory_max);
     limits.memory_swap_max = memory(service.memory_swap_max);
-    const uint64_t tasks = service.tasks_max.value_or(system.default_tasks_max);
+    limits.memory_zswap_max = memory(service.memory_zswap_max);
+    uint64_t tasks = service.tasks_max.value_or(system.default_tasks_max);
+    if (service.tasks_max_is_share)
+        tasks = std::max<uint64_t>(device.tasks_total * tasks / 10'000, 1);
     // The kernel's default is no limit, so that nothing has to be written for it.
     if (tasks != config::kUnlimited) limits.tasks_max = tasks;
-    if (service.cpu_quota_percent) {
-        limits.cpu_period_us = static_cast<uint64_t>(service.cpu_quota_period.count()) / 1000;
-        limits.cpu_quota_us = limits.cpu_period_us * *service.cpu_quota_percent / 100;
-    }
+    if (service.cpu_quota) SetCpuQuota(service, limits);
     limits.cpu_weight = service.cpu_weight;
     limits.cpus = service.allowed_cpus;
+    limits.memory_nodes = service.allowed_memory_nodes;
+    limits.io_weight = service.io_weight;
+    limits.io = facts.io;
+    if (service.delegate)
+        limits.delegate_to =
+            unit.container.user_ns == config::UserNamespace::kAuto ? facts.id_range.base : 0;
     limits.oom_group = service.oom_policy == config::OomPolicy::kKill;
     return limits;
 }
@@ -196,9 +224,15 @@ Result<ContainerSpec> BuildSpec(const Unit& unit, const config::SystemConfig& sy
     if (!capabilities) return Fail(std::move(capabilities).error());
     spec.capabilities = *capabilities;
     spec.no_new_privileges = unit.container.no_new_privileges;
-    spec.limits = BuildLimits(unit, system, device);
+    spec.limits = BuildLimits(unit, system, device, facts);
+    auto devices = BuildDeviceRules(unit, facts.devices);
+    if (!devices) return Fail(std::move(devices).error());
+    spec.devices = std::move(*devices);
     spec.resource_limits = ResourceLimits(unit, device);
     spec.nice = unit.service.nice;
+    spec.scheduling_policy = SchedulerOf(unit.service.scheduling_policy);
+    spec.scheduling_priority = unit.service.scheduling_priority;
+    spec.io_class = unit.service.io_class;
     spec.oom_score_adjust = unit.service.oom_score_adjust.value_or(0);
     spec.umask = unit.service.umask;
     spec.environment = Environment(unit, spec);
@@ -217,10 +251,14 @@ Result<ContainerSpec> BuildSpec(const Unit& unit, const config::SystemConfig& sy
     root.masked.insert(root.masked.end(), unit.container.mask.begin(), unit.container.mask.end());
     root.protected_paths = MaskedPaths(unit, rootfs::DefaultProtectedPaths());
     root.device_tree = device.run_directory + "/dev";
+    const uint32_t base = spec.user_namespace ? spec.user_namespace->base : 0;
+    root.device_nodes =
+        BuildDeviceNodes(facts.devices, base + facts.user.uid, base + facts.user.gid);
     root.staging = device.run_directory + "/root";
     root.shm_size = unit.container.shm_size;
     root.own_network = spec.network == container::NetworkKind::kPrivate;
     root.own_ipc = spec.private_ipc;
+    root.writable_cgroup = unit.service.delegate;
     AddMounts(unit, device, facts, root);
     return spec;
 }

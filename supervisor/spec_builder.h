@@ -6,12 +6,14 @@
 #include "base/error.h"
 #include "config/unit.h"
 #include "container/spec.h"
+#include "supervisor/device_access.h"
 
 namespace husk::supervisor {
 
 // What the file alone cannot say.
 struct DeviceFacts {
     uint64_t memory_total = 0;               // bytes
+    uint64_t tasks_total = 0;                // processes and threads that the kernel takes
     uint64_t descriptor_limit = UINT64_MAX;  // the supervisor's own hard RLIMIT_NOFILE
     std::string run_directory;               // /run/husk
     std::string state_directory;             // /var/lib/husk
@@ -26,6 +28,8 @@ struct UnitFacts {
     container::IdRange id_range;
     // Whether each volume's source is a directory, in the order of the unit's volumes.
     std::vector<bool> volume_is_directory;
+    std::vector<container::IoMax> io;  // FindIoLimits()
+    UnitDevices devices;               // FindDevices()
 };
 
 Result<container::ContainerSpec> BuildSpec(const config::Unit& unit,
@@ -37,7 +41,7 @@ Result<uint64_t> CapabilitySet(const config::Unit& unit);
 
 // Its part that is written to a leaf at any time.
 container::CgroupLimits BuildLimits(const config::Unit& unit, const config::SystemConfig& system,
-                                    const DeviceFacts& device);
+                                    const DeviceFacts& device, const UnitFacts& facts);
 
 // Where a volume's source lies on the device.
 std::string VolumeSource(const config::Volume& volume, const DeviceFacts& device);

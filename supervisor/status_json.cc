@@ -143,6 +143,10 @@ Answer::~Answer() = default;
 
 void Answer::Add(const char* key, const std::string& value) { writer_->Text(key, value); }
 void Answer::Add(const char* key, int64_t value) { writer_->Number(key, value); }
+void Answer::AddFlag(const char* key, bool value) {
+    writer_->Key(key);
+    writer_->json.Bool(value);
+}
 void Answer::AddList(const char* key, const std::vector<std::string>& values) {
     writer_->Key(key);
     writer_->json.StartArray();
@@ -183,7 +187,7 @@ void Answer::AddUnit(const UnitRunner& runner, const config::Problems& problems,
     out.Problems(problems);
     out.Key("notes");
     out.json.StartArray();
-    for (const auto& note : runner.notes()) out.json.String(ValidUtf8(note).c_str());
+    for (const auto& note : runner.Notes()) out.json.String(ValidUtf8(note).c_str());
     out.json.EndArray();
     if (history) out.History(runner.record());
     out.json.EndObject();

@@ -26,6 +26,7 @@ class Answer {
     ~Answer();
     void Add(const char* key, const std::string& value);
     void Add(const char* key, int64_t value);
+    void AddFlag(const char* key, bool value);
     void AddList(const char* key, const std::vector<std::string>& values);
     void AddProblems(const config::Problems& problems);
     void AddChanges(const ChangeSet& changes);

@@ -11,6 +11,8 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -95,6 +97,16 @@ uint64_t MemoryTotal() {
     return ::sysinfo(&info) == 0 ? uint64_t{info.totalram} * info.mem_unit : 0;
 }
 
+// As systemd counts shares of tasks.
+uint64_t TasksTotal() {
+    uint64_t total = UINT32_MAX;
+    for (const char* path : {"/proc/sys/kernel/pid_max", "/proc/sys/kernel/threads-max"})
+        if (auto text = ReadFile(path, 64))
+            if (auto number = ParseUnsigned(text->substr(0, text->find('\n'))))
+                total = std::min(total, *number);
+    return total;
+}
+
 uint64_t DescriptorLimit() {
     rlimit limit{};
     return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_max : UINT64_MAX;
@@ -131,15 +143,20 @@ Status Supervise(const Options& options) {
                   .images = images,
                   .system = system.config,
                   .facts = {.memory_total = MemoryTotal(),
+                            .tasks_total = TasksTotal(),
                             .descriptor_limit = DescriptorLimit(),
                             .run_directory = options.run_directory,
                             .state_directory = options.state_directory,
                             .resolv_conf = ReadFile("/etc/resolv.conf", 64 << 10).value_or("")},
                   .cgroup_parent = options.cgroup};
     const bool usual = options.units.empty();
+    std::vector<std::string> folders = usual ? config::DefaultUnitPath() : options.units;
+    // Where `husk update` writes what goes with the boot: the last of them.
+    if (!usual) folders.push_back(options.run_directory + "/units");
     Manager manager(device,
-                    {.unit_folders = usual ? config::DefaultUnitPath() : options.units,
+                    {.unit_folders = folders,
                      .active_folder = usual ? config::kActiveUnitFolder : options.units.back(),
+                     .runtime_folder = folders.back(),
                      .starts = greeting.starts});
     auto control =
         ControlServer::Create(*loop, Cat(options.run_directory, "/", kControlSocketName),

@@ -27,10 +27,15 @@ std::vector<std::string> ImageFolders(const DeviceFacts& device) {
 Status UnitRunner::Launch() {
     record_.keys = DigestsOf(unit_);
     HUSK_TRY(OpenLog());
-    if (!plan_ || plan_is_old_) HUSK_TRY(Prepare());
+    // What is plugged in anew has other numbers.
+    const bool has_devices =
+        !unit_.container.devices.empty() || !unit_.service.device_allow.empty();
+    if (!plan_ || plan_is_old_ || has_devices) HUSK_TRY(Prepare());
     device_.loop.CancelTimer(std::exchange(retry_timer_, 0));  // a removal that is waiting
-    if (!leaf_usable_) HUSK_TRY(cgroup_.Remove());
+    // A delegated leaf may have cgroups with controllers below it, which forbid it processes.
+    if (!leaf_usable_ || unit_.service.delegate) HUSK_TRY(cgroup_.Remove());
     HUSK_TRY(cgroup_.Create(plan_->spec.limits));
+    HUSK_TRY(LimitDevices(plan_->spec.devices));
     leaf_usable_ = true;
     record_.oom_kills_before = cgroup_.OomKills();
 
@@ -75,6 +80,7 @@ Status UnitRunner::Launch() {
     }
     WatchStatus(launching->TakeStatus());
     Dispatch({.kind = EventKind::kLaunched, .pid = pid});
+    WatchMemory();
     return {};
 }
 
@@ -142,6 +148,10 @@ Result<UnitFacts> UnitRunner::GatherFacts(std::optional<rootfs::Tree>& tree) {
                                  volume.destination, ")"));
         facts.volume_is_directory.push_back(volume.named || S_ISDIR(file.st_mode));
     }
+    auto limits = FindLimits(unit_);
+    if (!limits) return Fail(std::move(limits).error());
+    facts.io = std::move(limits->io);
+    facts.devices = std::move(limits->devices);
     return facts;
 }
 
@@ -169,6 +179,12 @@ Result<std::vector<OwnedFd>> UnitRunner::OpenAttachments() {
     std::vector<OwnedFd> mounts;
     notes_.clear();
     for (const auto& attachment : plan_->root.attachments) {
+        if (attachment.own_devices) {
+            auto tree = rootfs::MakeDeviceTree(plan_->spec.root.device_nodes);
+            if (!tree) return Fail(std::move(tree).error());
+            mounts.push_back(std::move(*tree));
+            continue;
+        }
         auto opened = rootfs::OpenAttachment(attachment, user_namespace_.get(),
                                              SharedFolderAround(attachment.source, device_.facts));
         if (!opened) return Fail(std::move(opened).error());
@@ -257,6 +273,7 @@ void UnitRunner::AdoptMain(const std::vector<OrphanExit>& exits) {
     auto start_time = ProcessStartTime(pid);
     if (pidfd && start_time && *start_time == record_.main_start_time) {
         leaf_usable_ = true;
+        WatchMemory();
         if (Status watched = WatchMain(std::move(pidfd)); !watched)
             LogError(Cat("unit ", Quote(unit_.name), ": ", watched.error().text()));
         return AwaitExecution();

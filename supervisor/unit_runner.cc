@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/sys.h"
 #include "base/text.h"
+#include "supervisor/disks.h"
 
 namespace husk::supervisor {
 namespace {
@@ -59,16 +60,54 @@ KeyDigests UnitRunner::Keys() const {
 
 void UnitRunner::Reread(config::Unit unit) { unit_ = std::move(unit); }
 
-void UnitRunner::Reload(config::Unit unit) {
+Status UnitRunner::Reload(config::Unit unit) {
     Replace(std::move(unit));
     TakePolicy();
     record_.keys = DigestsOf(unit_);
     Save();
-    if (!HasProcesses(record_.life.state)) return;
-    Status changed = cgroup_.Change(BuildLimits(unit_, device_.system, device_.facts));
-    if (changed) return;
-    notes_.push_back(Cat(changed.error().text(), "; it holds from the next start on"));
-    LogWarning(Cat("unit ", Quote(unit_.name), ": ", notes_.back()));
+    if (!HasProcesses(record_.life.state)) return {};
+    Status changed = ChangeLimits();
+    WatchMemory();
+    return changed;
+}
+
+void UnitRunner::Warn(std::string text) {
+    LogWarning(Cat("unit ", Quote(unit_.name), ": ", text));
+    notes_.push_back(std::move(text));
+}
+
+Result<UnitFacts> UnitRunner::FindLimits(const config::Unit& unit) const {
+    UnitFacts facts{.id_range = ids_};
+    auto io = FindIoLimits(unit);
+    if (!io) return Fail(std::move(io).error());
+    facts.io = std::move(*io);
+    auto devices = FindDevices(unit);
+    if (!devices) return Fail(std::move(devices).error());
+    facts.devices = std::move(*devices);
+    return facts;
+}
+
+Status UnitRunner::CheckLimits(const config::Unit& unit) const {
+    auto facts = FindLimits(unit);
+    if (!facts) return Fail(std::move(facts).error());
+    auto rules = BuildDeviceRules(unit, facts->devices);
+    if (!rules) return Fail(std::move(rules).error());
+    return {};
+}
+
+Status UnitRunner::ChangeLimits() {
+    auto facts = FindLimits(unit_);
+    if (!facts) return Fail(std::move(facts).error());
+    auto rules = BuildDeviceRules(unit_, facts->devices);
+    if (!rules) return Fail(std::move(rules).error());
+    HUSK_TRY(cgroup_.Change(BuildLimits(unit_, device_.system, device_.facts, *facts)));
+    return LimitDevices(*rules);
+}
+
+Status UnitRunner::LimitDevices(const container::DeviceRules& rules) {
+    auto program = device_.device_programs.Get(rules);
+    if (!program) return Fail(std::move(program).error());
+    return cgroup_.LimitDevices(*program);
 }
 
 void UnitRunner::Replace(config::Unit unit) {
@@ -257,6 +296,7 @@ void UnitRunner::OnStatus() {
 }
 
 void UnitRunner::StopWatchingMain() {
+    StopWatchingMemory();
     if (pidfd_) device_.loop.Remove(pidfd_.get());
     if (status_) device_.loop.Remove(status_.get());
     pidfd_.reset();
@@ -359,9 +399,7 @@ bool UnitRunner::IsDeafTo(int signal) const {
         return false;
     const auto status =
         ReadFile(Cat("/proc/", std::to_string(record_.life.main_pid), "/status"), kProcLimit);
-    const auto processes = ReadFile(cgroup_.path() + "/cgroup.procs", kProcLimit);
-    return status && processes && !CatchesSignal(*status, signal) &&
-           std::ranges::count(*processes, '\n') == 1;
+    return status && !CatchesSignal(*status, signal) && cgroup_.Processes().size() == 1;
 }
 
 void UnitRunner::SignalMain(int signal) {

@@ -37,6 +37,7 @@ struct Device {
     DeviceFacts facts;
     std::string cgroup_parent;  // /sys/fs/cgroup/units
     Filters filters;  // most units share one
+    container::DevicePrograms device_programs = {};
 };
 
 class UnitRunner;
@@ -66,7 +67,8 @@ class UnitRunner {
     const Life& life() const { return record_.life; }
     const Record& record() const { return record_; }
     const container::Cgroup& cgroup() const { return cgroup_; }
-    const std::vector<std::string>& notes() const { return notes_; }
+    // What a person should know now.
+    std::vector<std::string> Notes() const;
     UnitLog* log() { return log_ ? &*log_ : nullptr; }
 
     void Dispatch(Event event);
@@ -78,8 +80,12 @@ class UnitRunner {
     KeyDigests Keys() const;
     // The three ways to take what its files say now. No key has changed, at most places:
     void Reread(config::Unit unit);
-    // Only live keys have: they hold at once.
-    void Reload(config::Unit unit);
+    // Only live keys have: they hold at once. An error is a limit that the kernel did not take.
+    Status Reload(config::Unit unit);
+    // Something to know of the unit until its next launch.
+    void Warn(std::string text);
+    // What in its limits and devices cannot be carried out on this device, as `unit` has them.
+    Status CheckLimits(const config::Unit& unit) const;
     // From the next launch on; what runs is stopped by the old rules.
     void Replace(config::Unit unit);
     // A line of its history that is no change of its state.
@@ -128,6 +134,15 @@ class UnitRunner {
     void Release();
     void RemoveCgroup(int tries);
 
+    // Memory (unit_memory.cc).
+    void WatchMemory();
+    void StopWatchingMemory();
+    void OnMemoryEvent();
+    void OnMemoryPressure(uint32_t events);
+
+    Status ChangeLimits();
+    Result<UnitFacts> FindLimits(const config::Unit& unit) const;
+    Status LimitDevices(const container::DeviceRules& rules);
     void ArmTimer(Instant at);
     void ArmRetry(Duration delay, void (UnitRunner::*what)());
 
@@ -138,7 +153,7 @@ class UnitRunner {
     Record record_;
     container::Cgroup cgroup_;
     container::IdRange ids_;
-    std::vector<std::string> notes_;  // what a person should know: owners that show as nobody, …
+    std::vector<std::string> notes_;  // of the last launch: owners that show as nobody, …
 
     std::unique_ptr<container::Plan> plan_;
     bool plan_is_old_ = false;    // made of an earlier unit: good for what runs, not for a launch
@@ -146,6 +161,8 @@ class UnitRunner {
     OwnedFd user_namespace_;
     std::optional<UnitLog> log_;
     OwnedFd pidfd_, status_, group_events_;
+    OwnedFd memory_events_, pressure_;
+    Instant pressure_at_{}, pressure_noted_{};  // when it was last there, and last told of
     // The leaf was made by us or holds what we adopted, and was never killed: kernels 6.12 to 6.14
     // and their stable series end whatever is born by CLONE_INTO_CGROUP in a leaf whose cgroup.kill
     // was ever written to ("cgroup: fix race between fork and cgroup.kill").

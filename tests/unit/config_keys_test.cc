@@ -155,6 +155,15 @@ const std::vector<KeyLine>& Lines() {
         {"Container", "Network", "host",
          [](const Unit& u) { return u.container.network.kind == NetworkMode::Kind::kHost; },
          "lan.network"},
+        {"Container", "AddDevice", "-/dev/ttyUSB0:/dev/modem:rw\nAddDevice=/dev/snd",
+         [](const Unit& u) {
+             const auto& list = u.container.devices;
+             return list.size() == 2 && list[0].source == "/dev/ttyUSB0" && list[0].optional &&
+                    list[0].destination == "/dev/modem" &&
+                    list[0].access == DeviceAccess{true, true, false} &&
+                    list[1].destination == "/dev/snd" && list[1].access.make;
+         },
+         "/etc/passwd"},
         {"Container", "PidsLimit", "-1",
          [](const Unit& u) { return u.service.tasks_max == kUnlimited; }, "0"},
         {"Container", "Memory", "512m",
@@ -212,17 +221,65 @@ const std::vector<KeyLine>& Lines() {
         {"Service", "MemorySwapMax", "0",
          [](const Unit& u) { return u.service.memory_swap_max == Bytes(0); }, "x"},
         {"Service", "OOMPolicy", "continue",
-         [](const Unit& u) { return u.service.oom_policy == OomPolicy::kContinue; }, "stop"},
-        {"Service", "CPUQuota", "150%",
-         [](const Unit& u) { return u.service.cpu_quota_percent == 150u; }, "50"},
+         [](const Unit& u) { return u.service.oom_policy == OomPolicy::kContinue; }, "end"},
+        {"Service", "CPUQuota", "150%", [](const Unit& u) { return u.service.cpu_quota == 15000u; },
+         "50"},
         {"Service", "CPUQuotaPeriodSec", "10ms",
          [](const Unit& u) { return u.service.cpu_quota_period == milliseconds(10); }, "2"},
         {"Service", "CPUWeight", "idle", [](const Unit& u) { return u.service.cpu_weight == 0u; },
          "0"},
         {"Service", "AllowedCPUs", "0-3 5,7",
          [](const Unit& u) { return u.service.allowed_cpus == "0-3,5,7"; }, "3-1"},
-        {"Service", "TasksMax", "9", [](const Unit& u) { return u.service.tasks_max == 9u; },
-         "10%"},
+        {"Service", "TasksMax", "9", [](const Unit& u) { return u.service.tasks_max == 9u; }, "0%"},
+        {"Service", "AllowedMemoryNodes", "0\nAllowedMemoryNodes=2-3",
+         [](const Unit& u) { return u.service.allowed_memory_nodes == "0,2-3"; }, "x"},
+        {"Service", "MemoryZSwapMax", "64M",
+         [](const Unit& u) { return u.service.memory_zswap_max == Bytes(64 << 20); }, "64MB"},
+        {"Service", "IOWeight", "10000",
+         [](const Unit& u) { return u.service.io_weight == 10000u; }, "0"},
+        {"Service", "IOReadBandwidthMax", "/dev/sda 10M\nIOReadBandwidthMax=/srv infinity",
+         [](const Unit& u) {
+             return u.service.io_read_bandwidth ==
+                    std::vector<IoLimit>{{"/dev/sda", 10'000'000}, {"/srv", kUnlimited}};
+         },
+         "/dev/sda"},
+        {"Service", "IOWriteBandwidthMax", "/dev/sda 1K",
+         [](const Unit& u) {
+             return u.service.io_write_bandwidth == std::vector<IoLimit>{{"/dev/sda", 1000}};
+         },
+         "/dev/sda 0"},
+        {"Service", "IOReadIOPSMax", "/var 7",
+         [](const Unit& u) {
+             return u.service.io_read_iops == std::vector<IoLimit>{{"/var", 7}};
+         },
+         "/var many"},
+        {"Service", "IOWriteIOPSMax", "/var 8",
+         [](const Unit& u) {
+             return u.service.io_write_iops == std::vector<IoLimit>{{"/var", 8}};
+         },
+         "var 8"},
+        {"Service", "DevicePolicy", "strict",
+         [](const Unit& u) { return u.service.device_policy == DevicePolicy::kStrict; }, "auto"},
+        {"Service", "DeviceAllow", "char-pts rw\nDeviceAllow=/dev/sda r",
+         [](const Unit& u) {
+             const auto& list = u.service.device_allow;
+             return list.size() == 2 && list[0].kind == DeviceRule::Kind::kCharacterClass &&
+                    list[1].name == "/dev/sda" &&
+                    list[1].access == DeviceAccess{true, false, false};
+         },
+         "/etc/passwd"},
+        {"Service", "Delegate", "yes", [](const Unit& u) { return u.service.delegate; },
+         "cpu memory"},
+        {"Service", "CPUSchedulingPolicy", "fifo",
+         [](const Unit& u) {
+             return u.service.scheduling_policy == SchedulingPolicy::kFifo &&
+                    u.service.scheduling_priority == 1;
+         },
+         "deadline"},
+        {"Service", "CPUSchedulingPriority", "7\nCPUSchedulingPolicy=rr",
+         [](const Unit& u) { return u.service.scheduling_priority == 7; }, "100"},
+        {"Service", "IOSchedulingClass", "best-effort",
+         [](const Unit& u) { return u.service.io_class == 2; }, "4"},
         {"Service", "LimitAS", "1G",
          [](const Unit& u) { return Limit(u, RLIMIT_AS, 1 << 30, 1 << 30); }, "x"},
         {"Service", "LimitCORE", "0:infinity",
@@ -382,7 +439,6 @@ constexpr LaterLine kLater[] = {
     {"Container.RunInit", "yes", "tini"},
     {"Container.Mount", "type=bind,source=/a,destination=/b,ro", "type=bind,source=/a"},
     {"Container.Sysctl", "net.ipv4.ip_forward=1", "vm.swappiness=1"},
-    {"Container.AddDevice", "/dev/ttyUSB0:/dev/modem:rw", "/etc/passwd"},
     {"Container.Secret", "key,type=env,target=KEY", "key,type=file"},
     {"Container.LandlockReadPaths", "/usr:/etc", "/usr:etc"},
     {"Container.LandlockWritePaths", "/data", "/data/*"},
@@ -437,19 +493,6 @@ constexpr LaterLine kLater[] = {
     {"Service.WatchdogSignal", "ABRT", "x"},
     {"Service.NotifyAccess", "all", "some"},
     {"Service.NotifyFd", "3", "2"},
-    {"Service.MemoryZSwapMax", "64M", "64MB"},
-    {"Service.AllowedMemoryNodes", "0-1", "x"},
-    {"Service.IOWeight", "10000", "0"},
-    {"Service.IOReadBandwidthMax", "/dev/sda 10M", "/dev/sda"},
-    {"Service.IOWriteBandwidthMax", "/dev/sda 5K", "sda 5K"},
-    {"Service.IOReadIOPSMax", "/var 1000", "/var many"},
-    {"Service.IOWriteIOPSMax", "/dev/sda infinity", "/dev/sda 0"},
-    {"Service.Delegate", "cpu memory", "cpus"},
-    {"Service.DevicePolicy", "strict", "open"},
-    {"Service.DeviceAllow", "char-pts rw", "/etc/passwd"},
-    {"Service.CPUSchedulingPolicy", "fifo", "deadline"},
-    {"Service.CPUSchedulingPriority", "99", "100"},
-    {"Service.IOSchedulingClass", "idle", "4"},
     {"Service.StateDirectory", "web web/cache", "/web"},
     {"Service.StateDirectoryMode", "0700", "rwx"},
     {"Service.CacheDirectory", "web", "../web"},
@@ -556,6 +599,8 @@ constexpr std::string_view kSpecialDefaults[] = {
     "Service.MemoryLow",           //
     "Service.MemoryHigh",          //
     "Service.MemorySwapMax",       //
+    "Service.MemoryZSwapMax",      //
+    "Service.IOWeight",            //
     "Service.CPUWeight",           //
     "Service.OOMScoreAdjust",      //
 };

@@ -198,5 +198,21 @@ TEST(ConfigRules, ProblemsOfOneFileHaveAnEnd) {
     EXPECT_EQ(problems.back().text, "too many problems: the rest is not looked at");
 }
 
+TEST(ConfigRules, APriorityNeedsARealTimePolicy) {
+    EXPECT_EQ(Of("[Service]\nCPUSchedulingPriority=5\n"),
+              "web.container:5: error: key 'CPUSchedulingPriority' is given without a real-time "
+              "policy (add CPUSchedulingPolicy=fifo or rr, or write Nice=)\n");
+    EXPECT_NE(Of("[Service]\nCPUSchedulingPolicy=rr\nCPUSchedulingPriority=0\n"), "");
+    EXPECT_EQ(Of("[Service]\nCPUSchedulingPolicy=rr\nCPUSchedulingPriority=9\n"), "");
+}
+
+TEST(ConfigRules, ADeviceHasAPlaceOfItsOwn) {
+    EXPECT_EQ(Of("AddDevice=/dev/a:/dev/c\nAddDevice=/dev/b:/dev/c\n"),
+              "web.container:5: error: '/dev/c' is given twice (drop one of them)\n");
+    EXPECT_EQ(Of("AddDevice=/dev/a:/dev/shm/a\n"),
+              "web.container:4: error: each container has a '/dev/shm' of its own (give another "
+              "place in /dev)\n");
+}
+
 }  // namespace
 }  // namespace husk::config

@@ -191,32 +191,62 @@ TEST(CgroupAttributes, SayEachLimitInTheKernelsWords) {
     EXPECT_EQ(Written({.cpu_weight = 0}), std::vector<std::string>{"cpu.idle=1"});
     EXPECT_EQ(Written({.memory_max = 1, .oom_group = false}),
               std::vector<std::string>{"memory.max=1"});
+    EXPECT_EQ(Written({.memory_zswap_max = kNoLimit,
+                       .memory_nodes = "0",
+                       .io = {{.major = 8, .minor = 16, .read_bytes = 10, .writes = 3}}}),
+              (std::vector<std::string>{"memory.zswap.max=max", "cpuset.mems=0",
+                                        "io.max=8:16 rbps=10 wbps=max riops=max wiops=3"}));
+}
+
+TEST(CgroupAttributes, SayAWeightToBothThatWeighDisks) {
+    auto weight = [](uint32_t number) { return CgroupAttributes({.io_weight = number}).front(); };
+    EXPECT_EQ(weight(100),
+              (CgroupAttribute{"io.weight", "default 100", "IOWeight", "io.bfq.weight", "100"}));
+    EXPECT_EQ(weight(1).other_value, "1");
+    EXPECT_EQ(weight(10'000).value, "default 10000");
+    EXPECT_EQ(weight(10'000).other_value, "1000") << "bfq's most";
+}
+
+TEST(CgroupAttributes, AreOfKernelOptions) {
+    EXPECT_STREQ(KernelOptionOf("memory.zswap.max"), "CONFIG_ZSWAP");
+    EXPECT_STREQ(KernelOptionOf("memory.max"), "CONFIG_MEMCG");
+    EXPECT_STREQ(KernelOptionOf("cpuset.mems"), "CONFIG_CPUSETS");
+    EXPECT_STREQ(KernelOptionOf("cpu.max"), "CONFIG_CFS_BANDWIDTH");
+    EXPECT_STREQ(KernelOptionOf("io.max"), "CONFIG_BLK_DEV_THROTTLING");
 }
 
 TEST(CgroupDefaults, TakeBackWhatALeafInUseMayHave) {
     auto taken_back = [](const CgroupLimits& limits) {
         std::vector<std::string> lines;
-        for (const auto& attribute : CgroupDefaults(limits))
+        for (const auto& attribute : CgroupDefaults(limits, "8:0 rbps=5\n8:16 riops=2\n"))
             lines.push_back(attribute.file + "=" + attribute.value);
         return lines;
     };
     EXPECT_EQ(taken_back({}),
-              (std::vector<std::string>{"memory.min=0", "memory.low=0", "memory.high=max",
-                                        "memory.max=max", "memory.swap.max=max",
-                                        "memory.oom.group=0", "pids.max=max", "cpu.max=max 100000",
-                                        "cpu.idle=0", "cpu.weight=100", "cpuset.cpus=\n"}));
+              (std::vector<std::string>{
+                  "memory.min=0", "memory.low=0", "memory.high=max", "memory.max=max",
+                  "memory.swap.max=max", "memory.zswap.max=max", "memory.oom.group=0",
+                  "pids.max=max", "cpu.max=max 100000", "cpu.idle=0", "cpu.weight=100",
+                  "cpuset.cpus=\n", "cpuset.mems=\n", "io.weight=default 100",
+                  "io.max=8:0 rbps=max wbps=max riops=max wiops=max",
+                  "io.max=8:16 rbps=max wbps=max riops=max wiops=max"}));
     // What is limited is written after that; an idle leaf takes no weight.
     EXPECT_TRUE(taken_back({.memory_min = 1,
                             .memory_low = 2,
                             .memory_high = 3,
                             .memory_max = 4,
                             .memory_swap_max = 5,
+                            .memory_zswap_max = 5,
                             .tasks_max = 6,
                             .cpu_quota_us = 7,
                             .cpu_weight = 0,
-                            .cpus = "0"})
+                            .cpus = "0",
+                            .memory_nodes = "0",
+                            .io_weight = 7,
+                            .io = {{.major = 8, .minor = 0}, {.major = 8, .minor = 16}}})
                     .empty());
-    EXPECT_EQ(taken_back({.cpu_weight = 5}).back(), "cpuset.cpus=\n");
+    EXPECT_EQ(taken_back({.cpu_weight = 5, .io = {{.major = 8, .minor = 16}}}).back(),
+              "io.max=8:0 rbps=max wbps=max riops=max wiops=max");
 }
 
 TEST(CgroupCounts, AreFoundByTheirWholeName) {
@@ -238,8 +268,17 @@ TEST(CgroupLeaf, NamesTheKeyOfALimitThatTheKernelDoesNotTake) {
     auto refused = leaf.Create({.memory_max = 1});
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().text(),
-              "MemoryMax=: this kernel has no 'memory.max' here (is the controller enabled? see "
-              "cgroup.controllers)");
+              "MemoryMax=: this kernel has no 'memory.max': it needs CONFIG_MEMCG, and no "
+              "cgroup_disable= on its command line that takes it away");
+    refused = leaf.Create({.io_weight = 1});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().text(),
+              "IOWeight=: this kernel has no 'io.weight': it needs CONFIG_BLK_CGROUP_IOCOST "
+              "or CONFIG_BFQ_GROUP_IOSCHED, and no cgroup_disable= on its command line that takes "
+              "it away");
+    folder.Write("web/io.bfq.weight", "");
+    EXPECT_TRUE(leaf.Create({.io_weight = 10})) << "one of the two is enough";
+    EXPECT_EQ(ReadFile(folder / "web/io.bfq.weight", 10), "10");
     EXPECT_TRUE(leaf.Exists());
     folder.Write("web/pids.max", "");
     EXPECT_TRUE(leaf.Create({.tasks_max = 5})) << "one that is there is taken";

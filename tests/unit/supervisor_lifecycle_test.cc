@@ -423,5 +423,21 @@ TEST(StableRun, IsTenSecondsOrTheLongestDelay) {
     EXPECT_EQ(StableRun(policy), seconds(10));
 }
 
+TEST_F(Story, OutOfMemoryWithStopEndsTheUnitInItsOwnWay) {
+    StartAndRun();
+    Event event{EventKind::kMemoryRanOut, "", 0, {}};
+    event.exit = {
+        .kind = ExitKind::kOom, .signal = SIGKILL, .oom_kills = 1, .text = "short", .at = now};
+    EXPECT_EQ(Send(event), (Kinds{ActionKind::kSignalGroup, ActionKind::kArmTimer}));
+    EXPECT_EQ(life.state, State::kStopping);
+    EXPECT_EQ(life.reason, "being short");
+    EXPECT_EQ(Send(event), Kinds{}) << "once";
+    Exit(0);
+    Send(EventKind::kGroupEmpty);
+    EXPECT_EQ(life.state, State::kBackoff) << "a failure, however well it ended";
+    EXPECT_EQ(life.last_exit.kind, ExitKind::kOom);
+    EXPECT_EQ(life.reason, "restarting in 100ms: short");
+}
+
 }  // namespace
 }  // namespace husk::supervisor

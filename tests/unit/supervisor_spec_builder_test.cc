@@ -131,7 +131,7 @@ TEST_F(SpecOfUnit, HasItsLimits) {
     service.memory_high = {MemoryLimit::Kind::kPercent, 1250};
     service.memory_swap_max = {MemoryLimit::Kind::kInfinity, 0};
     service.tasks_max = 7;
-    service.cpu_quota_percent = 150;
+    service.cpu_quota = 15'000;
     service.cpu_weight = 20;
     service.allowed_cpus = "1";
     service.oom_policy = config::OomPolicy::kContinue;
@@ -145,6 +145,48 @@ TEST_F(SpecOfUnit, HasItsLimits) {
     EXPECT_EQ(limits.cpu_weight, 20u);
     EXPECT_EQ(limits.cpus, "1");
     EXPECT_FALSE(limits.oom_group);
+}
+
+TEST_F(SpecOfUnit, HasItsShareOfTheDevicesTasks) {
+    device_.tasks_total = 32'768;
+    unit_.service.tasks_max = 1000;  // 10%
+    unit_.service.tasks_max_is_share = true;
+    EXPECT_EQ(Build().limits.tasks_max, 3276u);
+    unit_.service.tasks_max = 1;
+    device_.tasks_total = 100;
+    EXPECT_EQ(Build().limits.tasks_max, 1u) << "one may run in any case";
+}
+
+TEST_F(SpecOfUnit, CountsASmallQuotaOverALongerTime) {
+    unit_.service.cpu_quota = 50;  // 0.5%
+    auto limits = Build().limits;
+    EXPECT_EQ(limits.cpu_period_us, 200'000u);
+    EXPECT_EQ(limits.cpu_quota_us, 1'000u) << "the least that the kernel takes";
+    unit_.service.cpu_quota = 1;
+    limits = Build().limits;
+    EXPECT_EQ(limits.cpu_period_us, 1'000'000u);
+    EXPECT_EQ(limits.cpu_quota_us, 1'000u);
+}
+
+TEST_F(SpecOfUnit, IsScheduledAsItSays) {
+    EXPECT_EQ(Build().scheduling_policy, SCHED_OTHER);
+    EXPECT_EQ(Build().io_class, std::nullopt);
+    unit_.service.scheduling_policy = config::SchedulingPolicy::kRoundRobin;
+    unit_.service.scheduling_priority = 5;
+    unit_.service.io_class = 3;
+    EXPECT_EQ(Build().scheduling_policy, SCHED_RR);
+    EXPECT_EQ(Build().scheduling_priority, 5);
+    EXPECT_EQ(Build().io_class, 3);
+}
+
+TEST_F(SpecOfUnit, DelegatesItsLeafToItsOwnRoot) {
+    EXPECT_EQ(Build().limits.delegate_to, std::nullopt);
+    EXPECT_FALSE(Build().root.writable_cgroup);
+    unit_.service.delegate = true;
+    EXPECT_EQ(Build().limits.delegate_to, uint32_t{1 << 20});
+    EXPECT_TRUE(Build().root.writable_cgroup);
+    unit_.container.user_ns = config::UserNamespace::kHost;
+    EXPECT_EQ(Build().limits.delegate_to, 0u);
 }
 
 TEST_F(SpecOfUnit, TakesTheSystemsDefaultsWhereItHasNoLimits) {
