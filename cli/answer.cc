@@ -201,6 +201,11 @@ Answer ReadAnswer(const Fields& fields) {
         fields.Read("confirm_within_ms", answer.confirm_within_ms.emplace());
     fields.Read("reverted_at", answer.reverted_at);
     fields.Read("reverted_to", answer.reverted_to);
+    fields.Read("settings", answer.settings);
+    fields.Read("notes", answer.notes);
+    fields.Read("file", answer.file);
+    fields.Read("applied", answer.applied);
+    fields.Read("persistent", answer.persistent);
     fields.Each("units", [&](const Value& value, const std::string& path) {
         answer.units.push_back(ReadUnit(Fields(value, path, fields.problem())));
     });
@@ -258,6 +263,14 @@ std::string WriteRequest(const Request& request) {
     };
     flag("wait", request.wait);
     flag("partial", request.partial);
+    flag("persist", request.persist);
+    if (!request.settings.empty()) {
+        writer.Key("settings");
+        writer.StartArray();
+        for (const auto& setting : request.settings)
+            writer.String(setting.data(), static_cast<rapidjson::SizeType>(setting.size()));
+        writer.EndArray();
+    }
     if (!request.path.empty()) text("path", request.path);
     if (request.confirm != 0) {
         writer.Key("confirm");

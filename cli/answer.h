@@ -71,6 +71,10 @@ struct Answer {
     std::optional<int64_t> confirm_within_ms;
     int64_t reverted_at = 0;  // nanoseconds since 1970; 0 = nothing was
     std::string reverted_to;
+    // update
+    std::vector<std::string> settings, notes;
+    std::string file, applied;
+    bool persistent = false;
 };
 
 Result<Answer> ParseAnswer(std::string_view line);
@@ -83,6 +87,8 @@ struct Request {
     std::string path = {};  // absolute
     int64_t confirm = 0;    // seconds
     bool partial = false;
+    std::vector<std::string> settings = {};
+    bool persist = false;
 };
 
 // One line with its end.

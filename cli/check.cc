@@ -21,7 +21,7 @@ namespace {
 constexpr char kUsage[] =
     "usage: husk check [--json] [--kernel-config FILE] [PATH...]\n"
     "       husk check --explain [--json] FILE...\n"
-    "       husk check --reference man|markdown|keys\n"
+    "       husk check --reference man|markdown|keys|live\n"
     "\n"
     "Checks unit files as the supervisor reads them and prints every problem.\n"
     "\n"
@@ -60,6 +60,7 @@ constexpr char kUsage[] =
     "                            \"problems\": [PROBLEM...]}...]}\n"
     "  --reference man|markdown  prints the reference of all keys\n"
     "  --reference keys          prints their names, Section.Key, a line each\n"
+    "  --reference live          prints those that 'husk update' takes\n"
     "  --help                    prints this\n"
     "\n"
     "Exit status: 0 no errors, 1 at least one error, 2 wrong usage.\n";
@@ -109,8 +110,10 @@ int PrintReference(const std::string& format) {
         Say(STDOUT_FILENO, config::ReferenceMarkdown());
     else if (format == "keys")
         Say(STDOUT_FILENO, config::ReferenceKeys());
+    else if (format == "live")
+        Say(STDOUT_FILENO, config::ReferenceLiveKeys());
     else
-        return Usage(Cat("unknown format ", Quote(format), ": man, markdown or keys"));
+        return Usage(Cat("unknown format ", Quote(format), ": man, markdown, keys or live"));
     return 0;
 }
 
@@ -149,7 +152,7 @@ int CheckMain(int argc, char** argv) {
         } else if (auto file = TakeValue("--kernel-config", i, argc, argv)) {
             options.kernel_config = *file;
         } else if (word == "--reference") {
-            return Usage("--reference needs a format: man, markdown or keys");
+            return Usage("--reference needs a format: man, markdown, keys or live");
         } else if (word == "--kernel-config") {
             return Usage("--kernel-config needs a file: a kernel's .config");
         } else {

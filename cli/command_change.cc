@@ -1,4 +1,4 @@
-// plan, apply, confirm, reload.
+// plan, apply, confirm, reload, update.
 #include <limits.h>
 #include <unistd.h>
 
@@ -82,6 +82,18 @@ int ChangeCommand(const Invocation& given) {
     if (request.confirm != 0 && !Print(FormatConfirmation(answer, ReadClocks(), call.style)))
         return kExitFailed;
     return answer.ok ? kExitOk : Fails(call, answer);
+}
+
+int UpdateCommand(const Invocation& given) {
+    Invocation call = given;
+    const auto& words = call.arguments.operands;
+    Request request{.verb = "update", .units = {words.front()}};
+    request.settings.assign(words.begin() + 1, words.end());
+    request.persist = call.arguments.Has("persist");
+    call.call.repeatable = false;  // a list would be added to twice
+    return AskAndPrint(call, request, [](const Invocation& asked, const Answer& answer) {
+        return FormatUpdate(asked.arguments.operands.front(), answer, asked.style);
+    });
 }
 
 int ConfirmCommand(const Invocation& given) {

@@ -54,11 +54,14 @@ std::optional<Invocation> Prepare(const Verb& verb, std::span<char* const> words
     auto& operands = call.arguments.operands;
     const bool takes_folder = verb.group == VerbGroup::kChange;
     if (operands.size() < verb.least_operands)
-        return refuse(takes_folder ? "which folder?" : "which unit?");
+        return refuse(takes_folder           ? "which folder?"
+                      : operands.size() == 1 ? "which KEY=VALUE?"
+                                             : "which unit?");
     if (operands.size() > verb.most_operands)
         return refuse(Cat("too many arguments: ", Quote(operands[verb.most_operands])));
     for (auto& name : operands)
-        if (constexpr std::string_view kEnd = ".container"; !takes_folder && name.ends_with(kEnd))
+        if (constexpr std::string_view kEnd = ".container";
+            !takes_folder && name.ends_with(kEnd) && name.find('=') == name.npos)
             name.resize(name.size() - kEnd.size());
     call.json = call.arguments.Has("json");
     call.call.run_directory = call.arguments.Get("run-dir").value_or(DefaultRunDirectory());

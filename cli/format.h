@@ -50,4 +50,7 @@ std::string FormatChanges(const std::vector<ChangeView>& changes, const Style& s
 // What is to be confirmed, or was not; empty where neither is.
 std::string FormatConfirmation(const Answer& answer, const Now& now, const Style& style);
 
+// `husk update`: what holds, and how long.
+std::string FormatUpdate(const std::string& unit, const Answer& answer, const Style& style);
+
 }  // namespace husk::cli

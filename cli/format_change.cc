@@ -77,4 +77,17 @@ std::string FormatConfirmation(const Answer& answer, const Now& now, const Style
                Visible(style, answer.reverted_to), "\n");
 }
 
+std::string FormatUpdate(const std::string& unit, const Answer& answer, const Style& style) {
+    const bool now = answer.applied == "now";
+    const char* verb = answer.settings.size() == 1 ? " holds " : " hold ";
+    std::string text = Cat(Visible(style, unit), ": ", Visible(style, Join(answer.settings, " ")),
+                           verb, now ? "now" : "from its next start on");
+    text += answer.persistent ? Cat(" and ", answer.settings.size() == 1 ? "is" : "are",
+                                    " kept in ", Visible(style, answer.file), "\n")
+                              : std::string(" and until the device restarts; --persist keeps it\n");
+    for (const auto& note : answer.notes)
+        text += Cat(Visible(style, unit), ": ", Visible(style, note), "\n");
+    return text;
+}
+
 }  // namespace husk::cli

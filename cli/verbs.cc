@@ -27,7 +27,7 @@ constexpr Option kLogsOptions[] = {
 constexpr Option kCheckOptions[] = {
     {'\0', "explain", nullptr, "print the files with every plain fix made"},
     {'\0', "kernel-config", "FILE", "a kernel's .config: what it lacks for these units"},
-    {'\0', "reference", "man|markdown|keys", "print the reference of all keys"},
+    {'\0', "reference", "man|markdown|keys|live", "print the reference of all keys"},
 };
 constexpr Option kShowOptions[] = {
     {'g', "given", nullptr, "only what files say, without the defaults"},
@@ -44,6 +44,9 @@ constexpr Option kRunningOptions[] = {
 
 constexpr Option kApplyOptions[] = {
     {'\0', "confirm", "TIME", "go back unless 'husk confirm' comes in time: 90, 2min"},
+};
+constexpr Option kUpdateOptions[] = {
+    {'\0', "persist", nullptr, "beyond the next boot: write it to /etc/husk/units"},
 };
 constexpr Option kPartialOptions[] = {
     {'\0', "partial", nullptr, "take what is valid, though other files have errors"},
@@ -82,6 +85,13 @@ constexpr char kReloadDetails[] =
     "As 'husk apply' for files that were written into the active folder by hand: all\n"
     "units are valid, or nothing is changed; 'husk plan' tells before what it will\n"
     "do. With --partial, a unit whose file has errors goes on as it is.";
+constexpr char kUpdateDetails[] =
+    "Changes limits and other live keys of a unit while it runs, as in\n"
+    "'husk update web MemoryMax=64M'. A list key is added to; KEY= takes the default\n"
+    "back. Keys that need a restart are refused: they are written in the unit's file.\n"
+    "What is set lies in update.conf, a drop-in of the unit, and holds until the\n"
+    "device restarts, or with --persist for good. 'husk check --reference live' lists\n"
+    "the keys.";
 constexpr char kRunningDetails[] =
     "Prints starting, running, degraded (a unit failed or is refused) or stopping.\n"
     "Exit status: 0 for running, 1 for everything else.";
@@ -165,6 +175,9 @@ constexpr Verb kVerbs[] = {
      nullptr},
     {"kill", VerbGroup::kControl, "[-s SIGNAL] UNIT…", "send a signal to a unit's main process", "",
      kKillOptions, 1, kAnyNumber, UnitJobCommand, nullptr},
+    {"update", VerbGroup::kControl, "[--persist] UNIT KEY=VALUE…",
+     "change limits of a unit while it runs", kUpdateDetails, kUpdateOptions, 2, kAnyNumber,
+     UpdateCommand, nullptr},
     {"plan", VerbGroup::kChange, "[DIR]", "what would change if these units were active",
      kPlanDetails, kPartialOptions, 0, 1, PlanCommand, nullptr},
     {"apply", VerbGroup::kChange, "[--confirm=TIME] DIR",

@@ -71,6 +71,7 @@ class Loader {
     explicit Loader(const LoadOptions& options) : options_(options), host_(ReadHostFacts()) {}
 
     void TakeFolder(const std::string& folder);
+    void TakePlanned();
     void TakeFile(const std::string& path);
     LoadedFolder Finish(bool neighbours_exist);
 
@@ -174,6 +175,13 @@ void Loader::TakeFolder(const std::string& folder) {
     }
 }
 
+// In the order of their folders: a later one's replaces an earlier one's of the same name.
+void Loader::TakePlanned() {
+    for (const PlannedDropIn& planned : options_.planned)
+        found_[planned.unit].drop_ins[planned.path.substr(planned.path.rfind('/') + 1)] =
+            planned.path;
+}
+
 void Loader::TakeFile(const std::string& path) {
     const size_t slash = path.rfind('/');
     const std::string file = path.substr(slash == path.npos ? 0 : slash + 1);
@@ -263,7 +271,12 @@ void Loader::UseVolumes() {
 
 // One file into the unit. The main file decides whether there is a unit at all.
 void Loader::Merge(LoadedUnit& unit, const std::string& path, bool main) {
-    UnitFile file = ReadUnitFile(path);
+    UnitFile file;
+    const auto planned = std::ranges::find(options_.planned, path, &PlannedDropIn::path);
+    if (planned != options_.planned.end())
+        file = {UnitFile::Kind::kText, planned->text, {}};
+    else
+        file = ReadUnitFile(path);
     switch (file.kind) {
         case UnitFile::Kind::kText: {
             IniFile entries = ReadIni(path, file.text);
@@ -402,6 +415,7 @@ const std::vector<std::string>& DefaultUnitPath() {
 LoadedFolder LoadUnits(const std::vector<std::string>& folders, const LoadOptions& options) {
     Loader loader(options);
     for (const std::string& folder : folders) loader.TakeFolder(folder);
+    loader.TakePlanned();
     return loader.Finish(false);
 }
 

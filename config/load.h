@@ -46,11 +46,17 @@ struct LoadedFolder {
     Problems problems;                   // of folders and of files that are no units
 };
 
+// A drop-in of a unit as it is going to be: its text counts, whether or not the file is there yet.
+struct PlannedDropIn {
+    std::string unit, path, text;
+};
+
 struct LoadOptions {
     // Instances "NAME@ARG" that are wanted where their template is there, besides those that other
     // units require, want or share the network of.
     std::vector<std::string> instances = {};
     bool keep_assignments = false;  // LoadedUnit::assignments, for `husk show`
+    std::vector<PlannedDropIn> planned = {};
 };
 
 // In order of rising precedence; see UNITS rule 5.

@@ -265,6 +265,14 @@ std::string ReferenceMarkdown() {
     return out;
 }
 
+std::string ReferenceLiveKeys() {
+    std::string out;
+    for (const auto& section : UnitSections())
+        for (const auto& row : section.rows)
+            if (row.code.live) out += Cat(row.name, "\n");
+    return out;
+}
+
 std::string ReferenceKeys() {
     std::string out;
     for (const auto& section : UnitSections())

@@ -9,5 +9,7 @@ std::string ReferenceMan();
 std::string ReferenceMarkdown();
 // "Container.Memory", a line each: every key that a unit may hold. For completion.
 std::string ReferenceKeys();
+// "MemoryMax": those that `husk update` takes.
+std::string ReferenceLiveKeys();
 
 }  // namespace husk::config

@@ -19,6 +19,10 @@
 //                                                    problems where nothing was changed
 // confirm                                            ok
 // reload             partial (bool)                  as apply
+// update             units (one), settings           settings, file, persistent (bool), notes,
+//                    ("Service.MemoryMax=64M"; the   applied ("now|next-start"), or ok false where
+//                    section may be left out),       nothing was changed
+//                    persist (bool)
 // shutdown           action ("poweroff|reboot|halt") ok at once
 // version                                            husk: "0.1.0", pid, supervisor_starts
 //

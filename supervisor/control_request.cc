@@ -9,6 +9,7 @@ namespace husk::supervisor {
 namespace {
 
 constexpr size_t kMostUnitsInRequest = 10'000;
+constexpr size_t kMostSettings = 64;
 
 // A string member, or nothing; of another type: an error.
 Status TakeText(const rapidjson::Value& object, const char* key, std::string& text) {
@@ -47,6 +48,18 @@ Status TakeConfirmTime(const rapidjson::Value& object, Duration& time) {
     return {};
 }
 
+Status TakeSettings(const rapidjson::Value& object, std::vector<std::string>& settings) {
+    auto member = object.FindMember("settings");
+    if (member == object.MemberEnd()) return {};
+    if (!member->value.IsArray() || member->value.Size() > kMostSettings)
+        return Fail(Cat("'settings' is no list, or has more than ", std::to_string(kMostSettings)));
+    for (const auto& setting : member->value.GetArray()) {
+        if (!setting.IsString()) return Fail("'settings' holds something that is no string");
+        settings.emplace_back(setting.GetString(), setting.GetStringLength());
+    }
+    return {};
+}
+
 }  // namespace
 
 Result<ControlRequest> ParseControlRequest(std::string_view line) {
@@ -69,6 +82,8 @@ Result<ControlRequest> ParseControlRequest(std::string_view line) {
     HUSK_TRY(TakePath(document, request.path));
     HUSK_TRY(TakeConfirmTime(document, request.confirm_time));
     HUSK_TRY(TakeFlag(document, "partial", request.partial));
+    HUSK_TRY(TakeFlag(document, "persist", request.persist));
+    HUSK_TRY(TakeSettings(document, request.settings));
     if (auto units = document.FindMember("units"); units != document.MemberEnd()) {
         if (!units->value.IsArray() || units->value.Size() > kMostUnitsInRequest)
             return Fail("'units' is no list, or too long");

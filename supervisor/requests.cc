@@ -13,7 +13,7 @@ namespace {
 
 bool TakesUnits(std::string_view verb) {
     return verb == "start" || verb == "stop" || verb == "restart" || verb == "kill" ||
-           verb == "logs" || verb == "why";
+           verb == "logs" || verb == "why" || verb == "update";
 }
 
 }  // namespace
@@ -86,6 +86,7 @@ void Manager::OnRequest(ControlServer::ConnectionId id, const std::string& line)
     if (verb == "apply") return AnswerApply(id, request);
     if (verb == "confirm") return AnswerConfirm(id);
     if (verb == "reload") return AnswerReload(id, request);
+    if (verb == "update") return AnswerUpdate(id, request);
     if (verb == "shutdown") return AnswerShutdown(id, request);
     if (verb == "version") return AnswerVersion(id);
     Reply(id, Answer::Failure("bad-request", Cat("unknown verb ", Quote(verb))));

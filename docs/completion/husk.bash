@@ -4,7 +4,7 @@
 _husk() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
     local verb=${COMP_WORDS[1]} words=""
-    local verbs="status list why logs cat show start stop restart kill plan apply confirm reload
+    local verbs="status list why logs cat show start stop restart kill update plan apply confirm reload
         is-system-running poweroff reboot halt check version supervise help"
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
@@ -17,7 +17,7 @@ _husk() {
             COMPREPLY=($(compgen -W "SIGHUP SIGINT SIGQUIT SIGKILL SIGUSR1 SIGUSR2 SIGTERM" \
                 -- "$current"))
             return ;;
-        --reference) COMPREPLY=($(compgen -W "man markdown keys" -- "$current")); return ;;
+        --reference) COMPREPLY=($(compgen -W "man markdown keys live" -- "$current")); return ;;
         --kernel-config) COMPREPLY=($(compgen -f -- "$current")); return ;;
         -p | --property)
             COMPREPLY=($(compgen -W "$(husk check --reference keys 2>/dev/null)" -- "$current"))
@@ -33,6 +33,7 @@ _husk() {
             logs) words+=" --follow --lines --since --output" ;;
             show) words+=" --given --property --units --config" ;;
             kill) words+=" --signal" ;;
+            update) words+=" --persist" ;;
             is-system-running) words+=" --wait" ;;
             plan | reload) words+=" --partial" ;;
             apply) words+=" --confirm" ;;
@@ -48,6 +49,14 @@ _husk() {
         status | why | logs | cat | show | start | stop | restart | kill)
             words=$(husk list 2>/dev/null)
             COMPREPLY=($(compgen -W "$words" -- "$current")) ;;
+        update)
+            if ((COMP_CWORD == 2)); then
+                COMPREPLY=($(compgen -W "$(husk list 2>/dev/null)" -- "$current"))
+            else
+                words=$(husk check --reference live 2>/dev/null)
+                COMPREPLY=($(compgen -S = -W "$words" -- "$current"))
+                compopt -o nospace 2>/dev/null
+            fi ;;
         plan | apply) COMPREPLY=($(compgen -d -- "$current")) ;;
         check) COMPREPLY=($(compgen -f -- "$current")) ;;
         graph)

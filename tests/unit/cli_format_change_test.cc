@@ -77,5 +77,23 @@ TEST(FormatConfirmation, SaysHowLongThereIsOrThatItWasReverted) {
               "applied, to be confirmed within 43s: husk confirm\n");
 }
 
+TEST(FormatUpdate, SaysHowLongItHolds) {
+    Answer answer{.settings = {"MemoryMax=64M"}, .applied = "now"};
+    EXPECT_EQ(FormatUpdate("web", answer, kPlain),
+              "web: MemoryMax=64M holds now and until the device restarts; --persist keeps it\n");
+    answer.persistent = true;
+    answer.file = "/etc/husk/units/web.container.d/update.conf";
+    EXPECT_EQ(FormatUpdate("web", answer, kPlain),
+              "web: MemoryMax=64M holds now and is kept in "
+              "/etc/husk/units/web.container.d/update.conf\n");
+    answer = {.settings = {"MemoryMax=64M", "CPUWeight="},
+              .notes = {"it uses 80.0M, more than MemoryMax=64.0M"},
+              .applied = "next-start"};
+    EXPECT_EQ(FormatUpdate("web", answer, kPlain),
+              "web: MemoryMax=64M CPUWeight= hold from its next start on and until the device "
+              "restarts; --persist keeps it\n"
+              "web: it uses 80.0M, more than MemoryMax=64.0M\n");
+}
+
 }  // namespace
 }  // namespace husk::cli

@@ -54,5 +54,18 @@ TEST(ControlRequest, OfTheWrongShapeIsRefused) {
         EXPECT_FALSE(ParseControlRequest(line)) << line;
 }
 
+TEST(ControlRequest, OfAnUpdateHasSettings) {
+    auto request = ParseControlRequest(
+        R"({"version":1,"verb":"update","units":["web"],"settings":["A=1","B="],"persist":true})");
+    ASSERT_TRUE(request) << request.error().text();
+    EXPECT_EQ(request->settings, (std::vector<std::string>{"A=1", "B="}));
+    EXPECT_TRUE(request->persist);
+    EXPECT_FALSE(ParseControlRequest(R"({"version":1,"verb":"update","settings":"A=1"})"));
+    EXPECT_FALSE(ParseControlRequest(R"({"version":1,"verb":"update","settings":[1]})"));
+    std::string many = R"({"version":1,"verb":"update","settings":[""])";
+    for (int i = 0; i < 64; ++i) many.insert(many.size() - 1, ",\"\"");
+    EXPECT_FALSE(ParseControlRequest(many + "}"));
+}
+
 }  // namespace
 }  // namespace husk::supervisor
