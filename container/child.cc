@@ -419,16 +419,27 @@ class Child {
     // What leads to husk's own binary is not executed: the container would hold it. A script's
     // interpreter may still be such a link, and the binary is on a read-only mount for that
     // (init/supervisor_process.cc).
+    // Which are there is found out now too: a filter may refuse to look, and to tell of it.
     void CheckPrograms() {
+        int error = ENOENT;
+        uint32_t failed = 0;
         step_ = 0;
         for (const auto& program : plan_.programs) {
             const int at = OpenInRoot(program.c_str(), 0);
-            if (at >= 0)
+            if (at >= 0) {
+                if (step_ < kMostPrograms) there_ |= uint64_t{1} << step_;
                 (void)::close(at);
-            else if (errno == ELOOP)
+            } else if (errno == ELOOP) {
                 Report(Stage::kExecute, ELOOP);
+            } else if (errno != ENOENT) {
+                error = errno;
+                failed = step_;
+            }
             ++step_;
         }
+        if (there_ != 0 || step_ > kMostPrograms) return;
+        step_ = failed;
+        Report(Stage::kExecute, error);
     }
 
     void GiveUpRights(const ContainerSpec& spec) {
@@ -458,7 +469,8 @@ class Child {
             (void)::execve(program.c_str(), const_cast<char* const*>(plan_.argv.data()),
                            const_cast<char* const*>(plan_.envp.data()));
             // ENOENT of a file that is there is about its interpreter.
-            const bool there = errno != ENOENT || ::access(program.c_str(), F_OK) == 0;
+            const bool there =
+                errno != ENOENT || (index < kMostPrograms && (there_ >> index & 1) != 0);
             if (there) {
                 error = errno == 0 ? ENOENT : errno;
                 failed = index;
@@ -510,6 +522,8 @@ class Child {
     int status_;
     TreeBuilder tree_;
     uint32_t step_ = 0;
+    static constexpr uint32_t kMostPrograms = 64;
+    uint64_t there_ = 0;  // bit n: plan_.programs[n]
     ChildReport report_;
 };
 

@@ -29,7 +29,7 @@ def unit(calls: str, container: str = "") -> str:
 
 EVERYWHERE = "unshare,0x10000000 setns clone3 ioctl,1,0x5412 personality,0x40000"
 UNITS = {
-    "default": unit(f"getppid getcwd ptrace keyctl socket,40 newer {EVERYWHERE}"),
+    "default": unit(f"getppid getcwd ptrace keyctl socket,38 socket,40 newer {EVERYWHERE}"),
     "allow": unit(f"getppid getcwd fchownat {EVERYWHERE}",
                   "SystemCallFilter=@basic-io @process ioctl personality\nSystemCallErrorNumber=ENOENT"),
     "deny": unit("getppid getcwd fchownat fchmodat keyctl",
@@ -39,6 +39,11 @@ UNITS = {
     "profile": unit(f"getppid getcwd getpriority,0,6 getpriority,0,7 sync mincore {EVERYWHERE}",
                     "SeccompProfile=/etc/profile.json"),
     "setuid": unit("getppid getcwd", "NoNewPrivileges=no\nUser=1000\nSystemCallFilter=~getcwd"),
+    # Only execve is asked for under the filter where the program is found, and nothing where it is not.
+    "by-path": ("[Container]\nExec=calls getppid getcwd\nSystemCallFilter=@basic-io @signal @process\n"
+                f"SystemCallErrorNumber=kill\nVolume={PROBES}/calls:/bin/calls:ro\n[Service]\nRestart=no\n"),
+    "absent": ("[Container]\nExec=not-there\nSystemCallFilter=@signal\nSystemCallErrorNumber=kill\n"
+               f"Volume={PROBES}/calls:/bin/calls:ro\n[Service]\nRestart=no\n"),
     "broken": unit("getppid", "SeccompProfile=/etc/broken.json"),
     "misspelt": unit("getppid", "SystemCallFilter=@system-service opnat"),
 }
@@ -75,7 +80,7 @@ def test_the_default_profile(husk):
     said = answers(husk, "default")
     assert said["getppid"] == 0 and said["newer"] == errno.ENOSYS
     assert said["getcwd"] == errno.ERANGE, "the kernel's own answer"
-    assert said["ptrace"] == said["keyctl"] == said["socket,40"] == errno.EPERM
+    assert said["ptrace"] == said["keyctl"] == said["socket,38"] == said["socket,40"] == errno.EPERM
     always_holds(said)
 
 
@@ -98,6 +103,13 @@ def test_a_call_that_kills(husk):
         one = husk.wait(name, lambda one: one["state"] == "failed")
         assert "SIGSYS" in husk(f"why {name}"), one
         assert husk.log(name).splitlines() == ["getppid 0"], name
+
+
+def test_a_filter_that_kills_does_not_stand_in_the_way_of_a_start(husk):
+    husk.wait("by-path", lambda one: one["state"] == "failed")
+    assert husk.log("by-path").splitlines() == ["getppid 0"]
+    husk.wait("absent", lambda one: one["state"] == "failed")
+    assert "no such program in the container's PATH" in husk("why absent")
 
 
 def test_a_profile(husk):
