@@ -71,8 +71,11 @@ Filter DefaultRules(uint64_t capabilities, uint32_t default_action) {
     for (size_t i = 0; i < SyscallCount(); ++i)
         if (const Syscall call = SyscallAt(i); call.number && (call.groups & groups) != 0)
             filter.Set(*call.number, Always(SECCOMP_RET_ALLOW));
-    // Sockets to the machine that this one runs on know no namespaces.
-    PutFirst(filter, "socket", {RefuseWhere({Low(0, Compare::kEqual, AF_VSOCK)})});
+    // The kernel's ciphers are much code that few programs ask for, and sockets to the machine that
+    // this one runs on know no namespaces.
+    PutFirst(filter, "socket",
+             {RefuseWhere({Low(0, Compare::kEqual, AF_ALG)}),
+              RefuseWhere({Low(0, Compare::kEqual, AF_VSOCK)})});
     return filter;
 }
 

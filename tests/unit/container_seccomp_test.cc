@@ -274,6 +274,8 @@ TEST(DefaultProfile, RefusesWhatDockerRefuses) {
     EXPECT_GT(asked, 50u);
     EXPECT_EQ(Ask(Default(), SYS_socket, 40), kRefused) << "AF_VSOCK";
     EXPECT_EQ(Ask(Default(), SYS_socket, 40 | uint64_t{1} << 40), kRefused) << "an int";
+    EXPECT_EQ(Ask(Default(), SYS_socket, 38), kRefused) << "AF_ALG";
+    EXPECT_EQ(Ask(Default(), SYS_socket, 39), kAllow);
     EXPECT_EQ(Ask(Default(), SYS_socket, 2), kAllow);
 }
 
