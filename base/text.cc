@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/utf8.h"
+
 namespace husk {
 namespace {
 
@@ -52,16 +54,21 @@ std::string Concatenate(std::initializer_list<std::string_view> parts) {
     return text;
 }
 
+std::string EscapedByte(char byte) {
+    char text[5];
+    std::snprintf(text, sizeof text, "\\x%02x", static_cast<unsigned char>(byte));
+    return text;
+}
+
 std::string Quote(std::string_view text) {
     std::string quoted = "'";
-    for (char c : text) {
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-            char escaped[5];
-            std::snprintf(escaped, sizeof escaped, "\\x%02x", static_cast<unsigned char>(c));
-            quoted += escaped;
-        } else {
-            quoted += c;
-        }
+    while (!text.empty()) {
+        const size_t plain = PlainLength(text);
+        if (plain != 0)
+            quoted += text.substr(0, plain);
+        else
+            quoted += EscapedByte(text[0]);
+        text.remove_prefix(plain != 0 ? plain : 1);
     }
     quoted += '\'';
     return quoted;

@@ -22,7 +22,9 @@ std::string Cat(const Parts&... parts) {
     return Concatenate({std::string_view(parts)...});
 }
 
-// 'text', with bytes that would disturb a terminal shown as \xNN.
+// A byte as \xNN.
+std::string EscapedByte(char byte);
+// 'text', with what would disturb a terminal (see PlainLength()) shown as \xNN.
 std::string Quote(std::string_view text);
 
 // Without leading and trailing blanks and tabs.

@@ -104,6 +104,15 @@ int UnitJobCommand(const Invocation& given) {
     return AskAndPrint(call, request, FormatOutcomes);
 }
 
+// A file as it is for a program, made harmless for a terminal; line by line, since newlines stay.
+std::string Harmless(const Invocation& call, std::string_view text) {
+    if (!call.style.terminal) return std::string(text);
+    std::string shown;
+    for (auto line : Split(text, '\n')) shown += Visible(call.style, line) + "\n";
+    if (!shown.empty()) shown.pop_back();
+    return shown;
+}
+
 int CatCommand(const Invocation& call) {
     auto reply = Call(call.call, {.verb = "status", .units = call.arguments.operands});
     if (!reply) return ExitCodeOf(reply.error());
@@ -119,7 +128,8 @@ int CatCommand(const Invocation& call) {
                 text += Cat(first ? "" : ",", "{\"path\":", JsonString(path),
                             ",\"text\":", JsonString(*file), "}");
             } else {
-                text += Cat(first ? "" : "\n", "# ", path, "\n", *file);
+                text += Cat(first ? "" : "\n", "# ", Harmless(call, path), "\n");
+                text += Harmless(call, *file);
                 if (!text.ends_with('\n')) text += '\n';
             }
             first = false;

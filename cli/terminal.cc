@@ -1,6 +1,5 @@
 #include "cli/terminal.h"
 
-#include <cstdio>
 #include <cstdlib>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -36,18 +35,6 @@ size_t ColourSequence(std::string_view text) {
     if (!text.starts_with("\x1b[")) return 0;
     size_t end = text.find_first_not_of("0123456789;", 2);
     return end != std::string_view::npos && text[end] == 'm' ? end + 1 : 0;
-}
-
-std::string Escaped(unsigned char byte) {
-    char text[5];
-    std::snprintf(text, sizeof text, "\\x%02x", byte);
-    return text;
-}
-
-// The control characters U+0080 to U+009F, which some terminals obey.
-bool IsUpperControl(std::string_view sequence) {
-    return sequence.size() == 2 && sequence[0] == '\xc2' &&
-           static_cast<unsigned char>(sequence[1]) < 0xa0;
 }
 
 }  // namespace
@@ -117,15 +104,11 @@ std::string Visible(const Style& style, std::string_view text) {
             text.remove_prefix(length);
             continue;
         }
-        length = Utf8Length(text);
-        const unsigned char byte = static_cast<unsigned char>(text[0]);
-        const bool control = (byte < 0x20 && byte != '\t') || byte == 0x7f;
-        if (length == 0 || control || IsUpperControl(text.substr(0, length))) {
-            for (size_t i = 0; i < (length == 0 ? 1 : length); ++i)
-                out += Escaped(static_cast<unsigned char>(text[i]));
-        } else {
-            out.append(text.substr(0, length));
-        }
+        length = text[0] == '\t' ? 1 : PlainLength(text);
+        if (length != 0)
+            out += text.substr(0, length);
+        else
+            out += EscapedByte(text[0]);
         text.remove_prefix(length == 0 ? 1 : length);
     }
     if (coloured) out.append(kReset);

@@ -29,9 +29,10 @@ std::string Shorten(std::string_view text, size_t width);
 std::string PadRight(std::string_view text, size_t width);
 std::string PadLeft(std::string_view text, size_t width);
 
-// What a container or a unit file wrote, made harmless for a person's terminal: control bytes and
-// bytes that are no UTF-8 as \xNN. Tabs stay. Colours (CSI … m) stay where `style` has colours,
-// with a reset after them, and are dropped elsewhere.
+// What a container or a unit file wrote, made harmless for a person's terminal: control
+// characters, those that turn a text's direction and bytes that are no UTF-8 as \xNN. Tabs stay.
+// Colours (CSI … m) stay where `style` has colours, with a reset after them, and are dropped
+// elsewhere.
 std::string Visible(const Style& style, std::string_view text);
 
 }  // namespace husk::cli

@@ -13,6 +13,10 @@ TEST(Text, QuoteShowsWhatWouldDisturbATerminal) {
     EXPECT_EQ(Quote(""), "''");
     EXPECT_EQ(Quote(std::string_view("a\0\x1b[31m\n\x7f", 9)), "'a\\x00\\x1b[31m\\x0a\\x7f'");
     EXPECT_EQ(Quote("Übung"), "'Übung'");
+    EXPECT_EQ(Quote("a\x9b 31m\xff"), "'a\\x9b 31m\\xff'");
+    EXPECT_EQ(Quote("\u009b"), "'\\xc2\\x9b'");
+    EXPECT_EQ(Quote("\u202etxt\u2069\u200f\u061c…\u2010"),
+              "'\\xe2\\x80\\xaetxt\\xe2\\x81\\xa9\\xe2\\x80\\x8f\\xd8\\x9c…\u2010'");
 }
 
 TEST(Text, CatTakesTextOfEveryKindAndNulBytes) {
