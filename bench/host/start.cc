@@ -146,7 +146,7 @@ long long StartBare(const Bench& bench) {
 }
 
 int WriteFilter(const char* file) {
-    const auto filter = container::Assemble(container::DefaultVerdicts(0));
+    const auto filter = Must(container::Assemble(container::DefaultFilter(0)));
     Must(WriteFileAtomically(
         file, {reinterpret_cast<const char*>(filter.data()), filter.size() * sizeof filter.front()}));
     return 0;
