@@ -22,4 +22,10 @@ bool HasErrors(const Problems& problems) {
                        [](const Problem& p) { return p.severity == Severity::kError; });
 }
 
+std::string DescribeFirst(const Problems& problems) {
+    for (const Problem& problem : problems)
+        if (problem.severity == Severity::kError) return Describe(problem);
+    return problems.empty() ? std::string() : Describe(problems.front());
+}
+
 }  // namespace husk::config

@@ -41,5 +41,8 @@ std::string Describe(const Problem& problem);
 // Collects all problems of a file, since a person wants to see every one of them at once.
 using Problems = std::vector<Problem>;
 bool HasErrors(const Problems& problems);
+// Where one line has to do: the first error, or the first warning where there is none, described;
+// empty where there is nothing.
+std::string DescribeFirst(const Problems& problems);
 
 }  // namespace husk::config

@@ -133,9 +133,8 @@ void Manager::AddEntry(config::LoadedUnit unit, container::IdRange ids, const Un
         old.erase(found);
     }
     if (unit.refused) {
-        const std::string first =
-            unit.problems.empty() ? std::string() : config::Describe(unit.problems.front());
-        LogError(Cat("unit ", Quote(entry.name), " is refused: ", first));
+        LogError(
+            Cat("unit ", Quote(entry.name), " is refused: ", config::DescribeFirst(unit.problems)));
         entry.refused = {entry.name, unit.unit.path, std::move(unit.problems)};
         if (entry.runner && !Outlives(*entry.runner)) {
             entry.runner->Forget();

@@ -42,7 +42,7 @@ Status Manager::CheckUnits(const ControlRequest& request, bool refused_too) {
             return Fail(Cat("unit ", Quote(name), " is refused: ",
                             entry->refused.problems.empty()
                                 ? std::string("see 'husk why'")
-                                : config::Describe(entry->refused.problems.front())));
+                                : config::DescribeFirst(entry->refused.problems)));
         return Fail(Error::FromErrno(ENOENT, WhyAbsent(name)));
     }
     return {};

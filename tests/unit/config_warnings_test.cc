@@ -133,5 +133,13 @@ TEST(ConfigWarnings, APortThatIsPublishedTwiceIsSaidInBoth) {
     EXPECT_EQ(units({"PublishPort=80\n", "PublishPort=80\n"}), "");
 }
 
+TEST(DescribeFirst, IsOfAnErrorWhereThereIsOne) {
+    const Problem warning{.severity = Severity::kWarning, .text = "shared"};
+    const Problem error{.text = "unknown key"};
+    EXPECT_EQ(DescribeFirst({warning, error}), Describe(error));
+    EXPECT_EQ(DescribeFirst({warning, warning}), Describe(warning));
+    EXPECT_EQ(DescribeFirst({}), "");
+}
+
 }  // namespace
 }  // namespace husk::config
