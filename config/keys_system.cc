@@ -108,7 +108,10 @@ constexpr KeyRow kManager[] = {
     {"DefaultTimeoutStopSec", T::kSpan, "10s",
      "For units without TimeoutStopSec=; 0 or infinity: for ever.",
      kSet<&C::default_timeout_stop, ParseTimeout>},
-    {"DefaultMemoryMax", T::kMemory, "infinity", "For units without MemoryMax=.",
+    {"DefaultMemoryMax", T::kMemory, "75%",
+     "For units without MemoryMax=: what fills the device is killed itself, and not its "
+     "neighbours. "
+     "infinity: no limit.",
      kSet<&C::default_memory_max, ParseMemoryCeiling>},
     {"DefaultTasksMax", T::kNumber, "512", "For units without TasksMax=.",
      kSet<&C::default_tasks_max, ParseDefaultTasks>},

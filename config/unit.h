@@ -290,7 +290,7 @@ struct SystemConfig {
     std::vector<std::string> sysctl;  // NAME=VALUE
     std::string state_device;         // a device path, LABEL=… or empty for none
     std::string state_filesystem = "ext4";
-    MemoryLimit default_memory_max;
+    MemoryLimit default_memory_max;  // unset: see supervisor/spec_builder.cc
     uint64_t default_tasks_max = 512;
     Duration default_timeout_start = std::chrono::seconds(10);
     Duration default_timeout_stop = std::chrono::seconds(10);

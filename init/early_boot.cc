@@ -9,12 +9,14 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <string_view>
 
 #include "base/fd.h"
+#include "base/text.h"
 #include "init/log.h"
 #include "init/mount_info.h"
 #include "init/small_file.h"
@@ -60,6 +62,25 @@ constexpr Link kDeviceLinks[] = {
     {"/dev/stdout", "/proc/self/fd/1"},
     {"/dev/stderr", "/proc/self/fd/2"},
 };
+
+// Counts that the whole device shares: one unit could use them up, and the neighbours had none.
+// What they count is charged to the memory of the cgroup that makes it, so that its limit is the
+// one that holds, and these can be out of the way. (All user namespaces of containers are made by
+// root, and what is counted in them is counted for root too: ucounts. Not fs.aio-max-nr, since a
+// process that has many contexts takes minutes to end.)
+struct SharedCount {
+    const char* path;
+    const char* value;
+};
+constexpr SharedCount kSharedCounts[] = {
+    {"/proc/sys/fs/file-max", "9223372036854775807"},
+    {"/proc/sys/fs/inotify/max_user_instances", "1048576"},
+    {"/proc/sys/fs/inotify/max_user_watches", "4194304"},
+};
+
+// Of the memory, at most; what PID 1, the supervisor and the kernel itself go on with when units
+// have taken all that they can get.
+constexpr uint64_t kMostReserve = uint64_t{64} << 20;
 
 constexpr std::string_view kControllers[] = {"cpu", "memory", "pids", "io", "cpuset"};
 
@@ -198,6 +219,32 @@ void MakeCgroups() {
                       "/sys/fs/cgroup/units/cgroup.subtree_control");
 }
 
+// All units together leave something, or a device that they have filled cannot even be asked why.
+// Without the controllers there is no such file, and nothing to be done.
+void ReserveForDevice() {
+    struct sysinfo memory {};
+    if (::sysinfo(&memory) == 0) {
+        const uint64_t total = uint64_t{memory.totalram} * memory.mem_unit;
+        LogLine limit;
+        limit << total - std::min(total / 8, kMostReserve);
+        (void)WriteSmallFile("/sys/fs/cgroup/units/memory.max", limit.text());
+    }
+    char buffer[32];
+    const std::string_view threads =
+        ReadSmallFile("/proc/sys/kernel/threads-max", buffer, sizeof buffer);
+    if (const auto most = ParseUnsigned(threads); most && *most > 0) {
+        LogLine limit;
+        limit << *most - *most / 4;
+        (void)WriteSmallFile("/sys/fs/cgroup/units/pids.max", limit.text());
+    }
+}
+
+void RaiseSharedCounts() {
+    for (const SharedCount& count : kSharedCounts)
+        (void)WriteSmallFile(count.path,
+                             count.value);  // a kernel without it has none to run out of
+}
+
 void PrepareLog(BootFacts& facts) {
     char buffer[2048];
     // PROC_PID_INIT_INO: the first PID namespace has this number in every kernel.
@@ -229,6 +276,10 @@ BootFacts EarlyBoot() {
     Say(LogLevel::kInfo, "PID 1 started");
     SetLimits();
     MakeCgroups();
+    if (facts.whole_system) {
+        ReserveForDevice();
+        RaiseSharedCounts();
+    }
     // Ctrl-Alt-Del becomes SIGINT to PID 1, in place of a reset on the spot: reboot(2).
     if (facts.whole_system && ::reboot(RB_DISABLE_CAD) != 0)
         LogFailure("take over", "Ctrl-Alt-Del", errno);

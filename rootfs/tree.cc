@@ -125,8 +125,10 @@ class RootPlanner {
                           .own_devices = !spec_.device_nodes.empty()},
                          true);
         AddPoint({.target = "/dev/pts",
-                  .step = Mount("devpts", "", sys::kMountNoSuid | kNoExec,
-                                {{"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", "5"}})});
+                  .step = Mount(
+                      "devpts", "", sys::kMountNoSuid | kNoExec,
+                      // kernel.pty.max is one for all: a unit must not take them all
+                      {{"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", "5"}, {"max", "256"}})});
         AddPoint({.target = "/dev/shm",
                   .step = Mount("tmpfs", "", kQuiet | kNoExec, TmpfsOptions(spec_.shm_size, 01777)),
                   .take_new_entries = true});

@@ -14,6 +14,11 @@ namespace {
 using config::Unit;
 using container::ContainerSpec;
 
+// Of a unit where nobody says one. When memory is short without such a limit, the kernel looks for
+// what to kill by the pages of processes: tmpfs, pipes and sockets are none, so that a unit which
+// fills those sees its neighbours killed first.
+constexpr config::MemoryLimit kDefaultMemoryMax{config::MemoryLimit::Kind::kPercent, 75'00};
+
 std::vector<container::ResourceLimit> ResourceLimits(const Unit& unit, const DeviceFacts& device) {
     std::vector<container::ResourceLimit> limits;
     for (const auto& [resource, limit] : unit.service.limits)
@@ -178,6 +183,8 @@ container::CgroupLimits BuildLimits(const Unit& unit, const config::SystemConfig
     limits.memory_high = memory(service.memory_high);
     limits.memory_max = memory(service.memory_max);
     if (!limits.memory_max) limits.memory_max = memory(system.default_memory_max);
+    if (!limits.memory_max && device.limits_memory)
+        limits.memory_max = *memory(kDefaultMemoryMax) & ~uint64_t{0xfffff};  // whole pages
     limits.memory_swap_max = memory(service.memory_swap_max);
     limits.memory_zswap_max = memory(service.memory_zswap_max);
     uint64_t tasks = service.tasks_max.value_or(system.default_tasks_max);

@@ -14,6 +14,7 @@ namespace husk::supervisor {
 struct DeviceFacts {
     uint64_t memory_total = 0;               // bytes
     uint64_t tasks_total = 0;                // processes and threads that the kernel takes
+    bool limits_memory = false;              // there is the memory controller
     uint64_t descriptor_limit = UINT64_MAX;  // the supervisor's own hard RLIMIT_NOFILE
     std::string run_directory;               // /run/husk
     std::string state_directory;             // /var/lib/husk

@@ -97,6 +97,10 @@ uint64_t MemoryTotal() {
     return ::sysinfo(&info) == 0 ? uint64_t{info.totalram} * info.mem_unit : 0;
 }
 
+bool CanLimitMemory(const std::string& cgroup) {
+    return ::access((cgroup + "/memory.max").c_str(), F_OK) == 0;
+}
+
 // As systemd counts shares of tasks.
 uint64_t TasksTotal() {
     uint64_t total = UINT32_MAX;
@@ -144,6 +148,7 @@ Status Supervise(const Options& options) {
                   .system = system.config,
                   .facts = {.memory_total = MemoryTotal(),
                             .tasks_total = TasksTotal(),
+                            .limits_memory = CanLimitMemory(options.cgroup),
                             .descriptor_limit = DescriptorLimit(),
                             .run_directory = options.run_directory,
                             .state_directory = options.state_directory,

@@ -198,6 +198,14 @@ TEST_F(SpecOfUnit, TakesTheSystemsDefaultsWhereItHasNoLimits) {
     EXPECT_EQ(Build().limits.memory_max, container::kNoLimit) << "its own word counts";
 }
 
+TEST_F(SpecOfUnit, CannotTakeAllOfTheMemoryWhereNobodySaysALimit) {
+    EXPECT_EQ(Build().limits.memory_max, std::nullopt) << "this device cannot limit it";
+    device_.limits_memory = true;
+    EXPECT_EQ(Build().limits.memory_max, uint64_t{715} << 20);
+    system_.default_memory_max = {MemoryLimit::Kind::kInfinity, 0};
+    EXPECT_EQ(Build().limits.memory_max, container::kNoLimit);
+}
+
 TEST_F(SpecOfUnit, ReplacesVariablesOfTheSameNameOnly) {
     facts_.user.home = "/var/www";
     unit_.container.environment = {"PATH=/bin", "PATHS=x", "EMPTY="};
