@@ -19,16 +19,6 @@ namespace husk::config {
 Value<Volume> ParseVolume(std::string_view text, const Specifiers& specifiers);
 // DEST[:OPTION,…]
 Value<TmpfsMount> ParseTmpfs(std::string_view text, const Specifiers& specifiers);
-// Mount=
-struct MountSpec {
-    enum class Kind { kBind, kTmpfs, kVolume, kImage } kind = Kind::kBind;
-    std::string source;       // path, volume or image, by the kind
-    std::string destination;  // absolute, normalised
-    bool read_only = false;
-    uint64_t size = 0;  // kTmpfs: bytes, 0 = the kernel's default
-    unsigned mode = 01777;
-    std::vector<std::string> options;  // further ones, by name
-};
 // type=KIND,source=SOURCE,destination=PATH[,OPTION...]
 Value<MountSpec> ParseMount(std::string_view text);
 // Refuses mount points that would hide what a container cannot run without.

@@ -297,7 +297,27 @@ void RefuseRequirers(std::vector<LoadedUnit>& units, const UnitGraph& graph) {
     Judge(units).RefuseRequirers(graph.requires_);
 }
 
+// overlayfs has no two writers of one upper folder: what they make of it is undefined.
+static void RefuseSharedOverlays(std::vector<LoadedUnit>& units) {
+    auto volume_of = [](const LoadedUnit& unit) -> const std::string& {
+        return unit.unit.container.overlay_volume;
+    };
+    for (LoadedUnit& unit : units) {
+        if (volume_of(unit).empty()) continue;
+        const auto other = std::ranges::find_if(units, [&](const LoadedUnit& one) {
+            return &one != &unit && volume_of(one) == volume_of(unit);
+        });
+        if (other == units.end()) continue;
+        AddProblem(unit.problems, Severity::kError, PlaceOf(unit.unit, "Container.Overlay"),
+                   "Overlay",
+                   Cat("volume ", Quote(volume_of(unit)), " is the overlay of unit ",
+                       Quote(other->unit.name), " too"),
+                   "give each unit a volume of its own");
+    }
+}
+
 void CheckAcrossUnits(std::vector<LoadedUnit>& units, const AbsentUnit& absent) {
+    RefuseSharedOverlays(units);
     for (LoadedUnit& unit : units) unit.refused = unit.refused || HasErrors(unit.problems);
     const UnitGraph graph = BuildGraph(units);
     Judge judge(units);

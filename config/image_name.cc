@@ -101,10 +101,10 @@ Outcome CheckReference(std::string_view text) {
                    Cat("nothing is pulled; write ", Quote(text.substr(scheme + 3)),
                        " for a file of that name"));
     if (const size_t at = text.find('@'); at != text.npos)
-        return Bad(
-            Cat("image ", Quote(text),
-                " asks for exact bytes by a digest, and a file's name cannot promise them"),
-            Cat("write ", Quote(text.substr(0, at)), ", and ImageVerity= once it is supported"));
+        return Bad(Cat("image ", Quote(text),
+                       " asks for exact bytes by a digest, and a file's name cannot promise them"),
+                   Cat("write ", Quote(text.substr(0, at)),
+                       ", and ImageVerity= with the root hash of the file"));
     const Reference reference = SplitReference(text);
     if (!reference.registry.empty() && !IsRegistryName(reference.registry))
         return Bad(Cat(Quote(reference.registry), " is not a registry"),

@@ -45,7 +45,14 @@ Need BySquashfs(const Unit& unit) {
     return unit.container.image.ends_with(".squashfs") ? "Container.Image" : kNone;
 }
 
-Need ByImage(const Unit& unit) { return unit.container.image.empty() ? kNone : "Container.Image"; }
+Need ByImage(const Unit& unit) {
+    if (!unit.container.image_mounts.empty()) return "Container.Mount";
+    return unit.container.image.empty() ? kNone : "Container.Image";
+}
+
+Need ByVerity(const Unit& unit) {
+    return unit.container.image_verity.empty() ? kNone : "Container.ImageVerity";
+}
 
 Need ByPlainImage(const Unit& unit) {
     return ByErofs(unit).empty() && BySquashfs(unit).empty() ? ByImage(unit) : kNone;
@@ -53,7 +60,7 @@ Need ByPlainImage(const Unit& unit) {
 
 Need ByOverlay(const Unit& unit) {
     if (unit.container.rootfs_overlay) return "Container.Rootfs";
-    return unit.container.overlay == OverlayMode::kVolatile ? "Container.Overlay" : kNone;
+    return unit.container.overlay != OverlayMode::kNone ? "Container.Overlay" : kNone;
 }
 
 Need ByReadOnlyRoot(const Unit& unit) {
@@ -146,8 +153,10 @@ constexpr KernelNeed kNeeds[] = {
     {"EROFS_FS", "", "mounts the image", "Image=NAME.erofs", ByErofs},
     {"SQUASHFS", "", "mounts the image", "Image=NAME.squashfs", BySquashfs},
     {"EROFS_FS", "SQUASHFS", "mounts the image, as its file is", "Image=", ByPlainImage},
-    {"OVERLAY_FS", "", "what is written to the root goes to an overlay",
-     "Overlay=volatile, Rootfs=PATH:O", ByOverlay},
+    {"BLK_DEV_DM", "", "checks the image by its hashes", "ImageVerity=", ByVerity},
+    {"DM_VERITY", "", "checks the image by its hashes", "ImageVerity=", ByVerity},
+    {"OVERLAY_FS", "", "what is written to the root goes to an overlay", "Overlay=, Rootfs=PATH:O",
+     ByOverlay},
     {"OVERLAY_FS", "",
      "a root that lacks a mount point, or a file such as /etc/hosts, gets it by an overlay",
      "Image= and Rootfs= where the root lacks something", ByReadOnlyRoot, Severity::kWarning},

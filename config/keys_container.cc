@@ -102,18 +102,29 @@ Outcome AddUlimit(Unit& unit, const KeyInput& input) {
     return {};
 }
 
-constexpr Choice kOverlays[] = {
-    {"none", static_cast<int>(OverlayMode::kNone)},
-    {"volatile", static_cast<int>(OverlayMode::kVolatile)},
-};
-
-Value<OverlayMode> ParseOverlay(std::string_view text) {
-    if (text.ends_with(".volume"))
-        return Bad(Cat("overlay on ", Quote(text), " is not supported yet"),
-                   "'none' or 'volatile'");
-    auto choice = ParseChoice(text, kOverlays);
-    if (!choice) return std::unexpected(std::move(choice).error());
-    return static_cast<OverlayMode>(*choice);
+Outcome SetOverlay(Unit& unit, const KeyInput& input) {
+    ContainerSection& c = unit.container;
+    c.overlay = OverlayMode::kNone;
+    c.overlay_size = kDefaultOverlaySize;
+    c.overlay_volume.clear();
+    if (input.resets || input.text == "none") return {};
+    std::string_view text = input.text;
+    if (text == "volatile" || text.starts_with("volatile:")) {
+        c.overlay = OverlayMode::kVolatile;
+        if (text == "volatile") return {};
+        auto size = ParsePositiveSize(text.substr(text.find(':') + 1));
+        if (!size) return std::unexpected(std::move(size).error());
+        c.overlay_size = *size;
+        return {};
+    }
+    auto name = ExpandSpecifiers(text, input.specifiers);
+    if (!name) return std::unexpected(std::move(name).error());
+    if (!name->ends_with(".volume") || !IsVolumeName(*name))
+        return Bad(Cat(Quote(text), " is not an overlay"),
+                   "'none', 'volatile', 'volatile:SIZE' or NAME.volume");
+    c.overlay = OverlayMode::kVolume;
+    c.overlay_volume = name->substr(0, name->size() - std::string_view(".volume").size());
+    return {};
 }
 
 constexpr char kUserNsLater[] = "not supported yet; 'auto' gives each unit a range of its own";
@@ -179,8 +190,12 @@ constexpr KeyRow kKeys[] = {
      "The root: an erofs or squashfs file, mounted read-only, never unpacked. A registry's name "
      "for an image means a file named after it, see IMAGES.",
      kSet<&C::image, Expanded<ParseImage>>},
-    {"ImageVerity", T::kText, "", "(own) The dm-verity root hash of the image.",
-     Later(kCheck<Expanded<ParseRootHash>>)},
+    {"ImageVerity", T::kText, "",
+     "(own) The dm-verity root hash of the image, or the path of a file with it; without it, that "
+     "in NAME.roothash beside the image, if any. Each block is "
+     "checked when it is read; a bad one fails the unit. The hash tree lies behind the file system "
+     "in the same file, or beside it in NAME.verity.",
+     kSet<&C::image_verity, Expanded<ParseRootHash>>},
     {"Rootfs", T::kPath, "",
      "The root: a directory; PATH:O gives a volatile overlay. Without Image= "
      "and Rootfs= the root is a skeleton: put programs in with Volume=.",
@@ -189,9 +204,11 @@ constexpr KeyRow kKeys[] = {
      kSet<&C::read_only, ParseBoolean>},
     {"ReadOnlyTmpfs", T::kBoolean, "yes", "A tmpfs on /tmp, /run and /var/tmp of a read-only root.",
      kSet<&C::read_only_tmpfs, ParseBoolean>},
-    {"Overlay", T::kChoice, "none",
-     "(own) none, or volatile: a writable root whose changes go when it stops.",
-     kSet<&C::overlay, ParseOverlay>},
+    {"Overlay", T::kText, "none",
+     "(own) A writable root. volatile[:SIZE]: what is written lies in memory, at most SIZE of it "
+     "(64M), and goes when the unit stops; NAME.volume: it lasts, in that volume, which no other "
+     "unit can have as its overlay.",
+     kOwn<SetOverlay>},
     // the command
     {"Entrypoint", T::kWords, "", "Words before those of Exec=.",
      kSet<&C::entrypoint, ParseCommand>},
@@ -223,7 +240,12 @@ constexpr KeyRow kKeys[] = {
      "A directory or file of the device, or a named volume. Options: ro, rw, "
      "[no]exec, [no]suid, [no]dev, [no]idmap, bind, rbind. Without options: rw,nosuid,nodev,idmap.",
      kAppend<&C::volumes, ParseVolume>},
-    {"Mount", T::kText, "", "A mount in Podman's long form.", Later(kCheck<Expanded<ParseMount>>)},
+    {"Mount", T::kText, "",
+     "A mount in Podman's long form: type=bind|tmpfs|volume|image,source=,destination=, and ro, "
+     "[no]exec, [no]suid, [no]dev, subpath=, tmpfs-size=, tmpfs-mode=. An image is read-only. "
+     "Mounts "
+     "are always private: what is mounted later shows on neither side.",
+     kAppend<&C::mounts, Expanded<ParseMount>>},
     {"Tmpfs", T::kTmpfs, "",
      "A tmpfs. Options: size=, mode=, ro, rw, [no]exec; nosuid and nodev hold always.",
      kAppend<&C::tmpfs, ParseTmpfs>},

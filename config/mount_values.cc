@@ -35,62 +35,107 @@ constexpr MountOption kOptions[] = {
     {"ro", "btv", false},
     {"readonly", "btv", false},
     {"rw", "btvi", false},
-    {"exec", "btv", false},
-    {"noexec", "btv", false},
-    {"dev", "btv", false},
+    {"exec", "btvi", false},
+    {"noexec", "btvi", false},
+    {"dev", "bv", false},
     {"nodev", "btv", false},
-    {"suid", "btv", false},
+    {"suid", "bv", false},
     {"nosuid", "btv", false},
     {"rbind", "b", false},
     {"bind-nonrecursive", "b", false},
     {"bind-propagation", "b", true},
     {"idmap", "bv", false},
-    {"subpath", "vi", true},
+    {"subpath", "bvi", true},
     {"tmpfs-size", "t", true},
     {"size", "t", true},
     {"tmpfs-mode", "t", true},
     {"mode", "t", true},
 };
 
+// The flag that an option sets in a volume, and what it makes of it.
+struct Flag {
+    std::string_view name;
+    bool Volume::*member;
+    bool value;
+};
+constexpr Flag kFlags[] = {
+    {"ro", &Volume::read_only, true},
+    {"readonly", &Volume::read_only, true},
+    {"rw", &Volume::read_only, false},
+    {"exec", &Volume::no_exec, false},
+    {"noexec", &Volume::no_exec, true},
+    {"dev", &Volume::no_dev, false},
+    {"nodev", &Volume::no_dev, true},
+    {"suid", &Volume::no_suid, false},
+    {"nosuid", &Volume::no_suid, true},
+    {"rbind", &Volume::recursive, true},
+    {"bind-nonrecursive", &Volume::recursive, false},
+    {"idmap", &Volume::idmap, true},
+};
+
+Outcome SetFlag(MountSpec& mount, const Flag& flag, std::string_view value) {
+    auto is = value.empty() ? Value<bool>(true) : ParseBoolean(value);
+    if (!is) return std::unexpected(std::move(is).error());
+    mount.volume.*flag.member = *is == flag.value;
+    return {};
+}
+
 Outcome SetOption(MountSpec& mount, std::string_view name, std::string_view value) {
+    const auto flag = std::ranges::find(kFlags, name, &Flag::name);
+    if (flag != std::end(kFlags)) return SetFlag(mount, *flag, value);
     if (name == "source" || name == "src") {
-        mount.source = value;
+        mount.volume.source = value;
     } else if (name == "destination" || name == "dst" || name == "target") {
         auto path = ParsePath(value);
         if (!path) return std::unexpected(std::move(path).error());
         HUSK_TRY_VALUE(CheckDestination(*path));
-        mount.destination = std::move(*path);
-    } else if (name == "ro" || name == "readonly" || name == "rw") {
-        auto is = value.empty() ? Value<bool>(true) : ParseBoolean(value);
-        if (!is) return std::unexpected(std::move(is).error());
-        mount.read_only = *is == (name != "rw");
+        mount.volume.destination = std::move(*path);
     } else if (name == "tmpfs-size" || name == "size") {
         auto size = ParsePositiveSize(value);
         if (!size) return std::unexpected(std::move(size).error());
-        mount.size = *size;
+        mount.tmpfs.size = *size;
     } else if (name == "tmpfs-mode" || name == "mode") {
         auto mode = ParseFileMode(value);
         if (!mode) return std::unexpected(std::move(mode).error());
-        mount.mode = *mode;
+        mount.tmpfs.mode = *mode;
+    } else if (name == "subpath") {
+        auto path = ParsePath(Cat("/", value));
+        if (!path) return std::unexpected(std::move(path).error());
+        mount.volume.subpath = path->substr(1);
     } else if (name == "bind-propagation") {
         if (value != "private" && value != "rprivate")
-            return Bad(Cat("propagation ", Quote(value), " is not supported yet"), "'private'");
-    } else {
-        mount.options.emplace_back(name);
+            return Bad(Cat("propagation ", Quote(value), " is refused"),
+                       "mounts are always private: what is mounted later shows on neither side");
     }
     return {};
 }
 
-Outcome CheckSource(const MountSpec& mount) {
+Outcome FinishMount(MountSpec& mount) {
+    Volume& volume = mount.volume;
     switch (mount.kind) {
-        case Kind::kTmpfs: return {};
-        case Kind::kBind: HUSK_TRY_VALUE(ParsePath(mount.source)); return {};
-        case Kind::kVolume:
-            if (!IsVolumeName(mount.source))
-                return Bad(Cat(Quote(mount.source), " is not a volume's name"),
-                           "source=NAME.volume");
+        case Kind::kTmpfs:
+            mount.tmpfs.destination = std::move(volume.destination);
+            mount.tmpfs.read_only = volume.read_only;
+            mount.tmpfs.no_exec = volume.no_exec;
             return {};
-        case Kind::kImage: HUSK_TRY_VALUE(ParseImage(mount.source)); return {};
+        case Kind::kBind: {
+            auto path = ParsePath(volume.source);
+            if (!path) return std::unexpected(std::move(path).error());
+            volume.source = std::move(*path);
+            return {};
+        }
+        case Kind::kVolume:
+            if (!IsVolumeName(volume.source))
+                return Bad(Cat(Quote(volume.source), " is not a volume's name"),
+                           "source=NAME.volume");
+            if (volume.source.ends_with(".volume"))
+                volume.source.resize(volume.source.size() - std::string_view(".volume").size());
+            volume.named = true;
+            return {};
+        case Kind::kImage:
+            HUSK_TRY_VALUE(ParseImage(volume.source));
+            volume.read_only = true;
+            return {};
     }
     return {};
 }
@@ -136,10 +181,12 @@ Value<MountSpec> ParseMount(std::string_view text) {
         if (needs_value && value.empty())
             return Bad(Cat("mount option ", Quote(name), " has no value"), Cat(name, "=VALUE"));
         HUSK_TRY_VALUE(SetOption(mount, name, value));
+        if (mount.kind == Kind::kImage && name == "rw" && !mount.volume.read_only)
+            return Bad("an image cannot be written to", "leave rw out");
     }
-    if (mount.destination.empty())
+    if (mount.volume.destination.empty())
         return Bad(Cat(Quote(text), " has no destination"), "destination=PATH");
-    HUSK_TRY_VALUE(CheckSource(mount));
+    HUSK_TRY_VALUE(FinishMount(mount));
     return mount;
 }
 

@@ -20,6 +20,7 @@ class Checks {
     void Twins();
     void Root();
     void Command();
+    void Mounts();
     void Files();
     void Rights();
     void Restarts();
@@ -81,16 +82,20 @@ void Checks::Root() {
     if (!c.image.empty() && !c.rootfs.empty())
         Error("Container.Rootfs", "keys 'Image' and 'Rootfs' are both given",
               "a container has one root");
+    if (!c.image_verity.empty() && c.image.empty())
+        Error("Container.ImageVerity", "key 'ImageVerity' is given without 'Image'",
+              "only image files are checked by their hashes; give Image=");
     if (c.rootfs_overlay && Given("Container.Overlay"))
         Error("Container.Overlay", "key 'Overlay' and the :O of 'Rootfs' say the same",
               "give one of them");
-    const bool overlay = c.overlay == OverlayMode::kVolatile || c.rootfs_overlay;
+    const bool overlay = c.overlay != OverlayMode::kNone || c.rootfs_overlay;
     if (overlay && c.image.empty() && c.rootfs.empty())
         Error("Container.Overlay", "an overlay needs a root below it", "give Image= or Rootfs=");
     if (!c.read_only && !c.image.empty() && !overlay)
         Error("Container.ReadOnly", "an image cannot be written to",
-              "add Overlay=volatile for a root whose changes go when it stops, or a Volume= for "
-              "what stays");
+              "add Overlay=volatile for a root whose changes go when it stops, or "
+              "Overlay=NAME.volume "
+              "or a Volume= for what stays");
     if (overlay && c.read_only && Given("Container.ReadOnly"))
         Error("Container.ReadOnly", "a read-only root needs no overlay",
               "drop Overlay= or ReadOnly=yes");
@@ -130,8 +135,28 @@ void Checks::Command() {
         Error(key, Cat("command ", Quote(command[0]), " is a directory"), "name a program");
 }
 
+// What Mount= says goes to those that say the same in another form.
+void Checks::Mounts() {
+    ContainerSection& c = unit_.container;
+    for (MountSpec& mount : c.mounts) {
+        mount.volume.at = mount.tmpfs.at = mount.at;
+        switch (mount.kind) {
+            case MountSpec::Kind::kTmpfs: c.tmpfs.push_back(std::move(mount.tmpfs)); break;
+            case MountSpec::Kind::kImage: c.image_mounts.push_back(std::move(mount.volume)); break;
+            case MountSpec::Kind::kBind:
+            case MountSpec::Kind::kVolume: c.volumes.push_back(std::move(mount.volume)); break;
+        }
+    }
+    c.mounts.clear();
+}
+
 void Checks::Files() {
     std::set<std::string_view> seen;
+    for (const Volume& image : unit_.container.image_mounts)
+        if (!seen.insert(image.destination).second)
+            AddProblem(problems_, Severity::kError, unit_.LocationOf(image.at), "Mount",
+                       Cat("destination ", Quote(image.destination), " is mounted twice"),
+                       "drop one of them");
     for (const Volume& volume : unit_.container.volumes)
         if (!seen.insert(volume.destination).second)
             AddProblem(problems_, Severity::kError, unit_.LocationOf(volume.at), "Volume",
@@ -316,6 +341,7 @@ void FinishUnit(Unit& unit, Problems& problems) {
     checks.Twins();
     checks.Root();
     checks.Command();
+    checks.Mounts();
     checks.Files();
     checks.Rights();
     checks.Restarts();

@@ -58,7 +58,8 @@ struct UnitSection {
     friend bool operator==(const UnitSection&, const UnitSection&) = default;
 };
 
-enum class OverlayMode { kNone, kVolatile };
+enum class OverlayMode { kNone, kVolatile, kVolume };
+inline constexpr uint64_t kDefaultOverlaySize = 64ull << 20;
 
 // Of a new volume's folder: the id is the unit's.
 inline constexpr uint32_t kUnitsOwn = UINT32_MAX;
@@ -66,6 +67,7 @@ inline constexpr uint32_t kUnitsOwn = UINT32_MAX;
 struct Volume {
     std::string source;       // absolute host path, or the name of a named volume
     bool named = false;       // NAME or NAME.volume: a directory under the state folder
+    std::string subpath;      // what of it is mounted, without a '/' in front; empty: the whole
     std::string destination;  // absolute, normalised
     bool read_only = false;
     bool no_exec = false, no_suid = true, no_dev = true;
@@ -85,6 +87,15 @@ struct TmpfsMount {
     bool read_only = false, no_exec = false;  // nosuid and nodev always
     Place at;
     friend bool operator==(const TmpfsMount&, const TmpfsMount&) = default;
+};
+
+// Mount=, until the unit is whole: then it is among the volumes, image mounts or tmpfs.
+struct MountSpec {
+    enum class Kind { kBind, kTmpfs, kVolume, kImage } kind = Kind::kBind;
+    Volume volume;  // kImage: `source` is the image's name
+    TmpfsMount tmpfs;
+    Place at;
+    friend bool operator==(const MountSpec&, const MountSpec&) = default;
 };
 
 enum class UserNamespace { kAuto, kHost };
@@ -159,6 +170,7 @@ struct IoLimit {
 
 struct ContainerSection {
     std::string image;            // name or absolute path
+    std::string image_verity;     // root hash, or the absolute path of a file with one
     std::string rootfs;           // absolute path of a directory
     bool rootfs_overlay = false;  // Rootfs=PATH:O
     std::vector<std::string> entrypoint, exec;
@@ -168,13 +180,17 @@ struct ContainerSection {
     std::vector<std::string> group_add;
     std::string host_name;  // empty: the unit's name
     std::vector<Volume> volumes;
+    std::vector<Volume> image_mounts;  // `source` is the image's name
     std::vector<TmpfsMount> tmpfs;
     std::vector<DeviceMapping> devices;
+    std::vector<MountSpec> mounts;
     uint64_t shm_size = 64ull << 20;
     bool read_only = true;
     bool read_only_tmpfs = true;  // tmpfs on /tmp, /run, /var/tmp where the root is read-only
     OverlayMode overlay = OverlayMode::kNone;
-    std::vector<std::string> mask, unmask;  // paths; unmask "ALL" drops every default
+    uint64_t overlay_size = kDefaultOverlaySize;  // kVolatile
+    std::string overlay_volume;                   // kVolume: its name
+    std::vector<std::string> mask, unmask;        // paths; unmask "ALL" drops every default
     std::vector<std::string> add_capability, drop_capability;  // "CAP_…"; drop may be "all"
     bool no_new_privileges = true;
     std::vector<SystemCallList> system_calls;  // none: the default profile

@@ -11,38 +11,53 @@ namespace husk::rootfs {
 
 namespace {
 
-Result<OwnedFd> Clone(const Attachment& attachment, const std::string& shared) {
-    const std::string& source = attachment.source;
+// With RESOLVE_BENEATH: no link below `shared`, which units can write to, leads out of it.
+Result<OwnedFd> OpenBelow(const std::string& shared, const std::string& source) {
     OwnedFd at;
-    if (!shared.empty()) {
-        const OwnedFd folder(::open(shared.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-        if (folder)
-            at.reset(sys::openat2(folder.get(), source.c_str() + shared.size() + 1,
-                                  {.flags = O_PATH | O_CLOEXEC,
-                                   .resolve = sys::kResolveBeneath | sys::kResolveNoMagicLinks}));
-        if (!at && (errno == EXDEV || errno == ELOOP))
-            return Fail(Cat("mount ", Quote(source), ": a link in ", Quote(shared),
-                            ", which units can write to, leads out of it; remove the link, or "
-                            "name what it leads to"));
-        if (!at) return FailErrno(Cat("mount ", Quote(source)));
-    }
-    const unsigned flags = sys::kOpenTreeClone | sys::kOpenTreeCloexec |
-                           (attachment.recursive ? sys::kAtRecursive : 0);
-    OwnedFd mount(at ? sys::open_tree(at.get(), "", flags | sys::kAtEmptyPath)
-                     : sys::open_tree(AT_FDCWD, source.c_str(), flags));
-    if (!mount) return FailErrno(Cat("mount ", Quote(source)));
-    return mount;
+    const OwnedFd folder(::open(shared.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (folder)
+        at.reset(sys::openat2(folder.get(), source.c_str() + shared.size() + 1,
+                              {.flags = O_PATH | O_CLOEXEC,
+                               .resolve = sys::kResolveBeneath | sys::kResolveNoMagicLinks}));
+    if (!at && (errno == EXDEV || errno == ELOOP))
+        return Fail(Cat("mount ", Quote(source), ": a link in ", Quote(shared),
+                        ", which units can write to, leads out of it; remove the link, or "
+                        "name what it leads to"));
+    if (!at) return FailErrno(Cat("mount ", Quote(source)));
+    return at;
 }
 
 }  // namespace
+
+Result<OwnedFd> OpenSource(const std::string& source, const std::string& subpath,
+                           const std::string& shared) {
+    auto whole = shared.empty() ? OpenFile(source, O_PATH) : OpenBelow(shared, source);
+    if (!whole || subpath.empty()) return whole;
+    OwnedFd part(sys::openat2(
+        whole->get(), subpath.c_str(),
+        {.flags = O_PATH | O_CLOEXEC,
+         .resolve = sys::kResolveInRoot | sys::kResolveNoMagicLinks | sys::kResolveNoSymlinks}));
+    if (!part && errno == ELOOP)
+        return Fail(Cat(Quote(subpath), " in ", Quote(source),
+                        " is or lies behind a symbolic link, and none is followed there; name the "
+                        "folder itself"));
+    if (!part) return FailErrno(Cat("open ", Quote(subpath), " in ", Quote(source)));
+    return part;
+}
 
 Result<Attached> OpenAttachment(const Attachment& attachment, int user_namespace,
                                 const std::string& shared) {
     const unsigned recursive = attachment.recursive ? sys::kAtRecursive : 0;
     Attached attached;
-    auto mount = Clone(attachment, shared);
-    if (!mount) return Fail(std::move(mount).error());
-    attached.mount = std::move(*mount);
+    auto source = OpenSource(attachment.source, attachment.subpath, shared);
+    if (!source && source.error().code() != 0 && attachment.subpath.empty())
+        return Fail(
+            Error::FromErrno(source.error().code(), Cat("mount ", Quote(attachment.source))));
+    if (!source) return Fail(std::move(source).error());
+    attached.mount.reset(sys::open_tree(
+        source->get(), "",
+        sys::kOpenTreeClone | sys::kOpenTreeCloexec | sys::kAtEmptyPath | recursive));
+    if (!attached.mount) return FailErrno(Cat("mount ", Quote(attachment.source)));
 
     sys::MountAttributes wanted{.propagation = MS_PRIVATE};
     if (attachment.read_only) wanted.set |= sys::kMountReadOnly;

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/sys.h"
 #include "base/text.h"
+#include "rootfs/verity.h"
 
 namespace husk::rootfs {
 namespace {
@@ -114,6 +115,141 @@ std::string KeyOf(const struct stat& file) {
     return key;
 }
 
+constexpr size_t kRootHashFile = 4096;  // bytes, at most
+constexpr uint64_t kTreeAlignment = 4096;
+
+Result<OwnedFd> OpenRegular(const std::string& path) {
+    auto at = OpenFile(path, O_PATH);
+    if (!at) return at;
+    return OpenRegularFile(*at, path);
+}
+
+struct ImageFile {
+    OwnedFd fd;
+    struct stat file {};
+    ImageType type{};
+    uint64_t file_system = 0;  // bytes
+
+    static Result<ImageFile> Open(const std::string& path) {
+        ImageFile image;
+        auto opened = OpenRegular(path);
+        if (!opened) return Fail(std::move(opened).error());
+        image.fd = std::move(*opened);
+        if (::fstat(image.fd.get(), &image.file) != 0) return FailErrno("stat");
+        char head[kImageHeadSize];
+        const ssize_t got = ::pread(image.fd.get(), head, sizeof head, 0);
+        if (got < 0) return FailErrno("read");
+        const std::string_view bytes(head, static_cast<size_t>(got));
+        auto type = ProbeImage(bytes, static_cast<uint64_t>(image.file.st_size));
+        if (!type) return Fail(std::move(type).error());
+        image.type = *type;
+        image.file_system = FileSystemSize(bytes, *type);
+        return image;
+    }
+};
+
+// Empty: the image is not to be checked.
+Result<std::string> FindRootHash(const std::string& image_file, const std::string& verity) {
+    if (!verity.empty() && !verity.starts_with('/')) return ParseRootHashText(verity);
+    std::vector<std::string> files = {verity};
+    if (verity.empty()) files = FilesBeside(image_file, ".roothash");
+    for (const auto& file : files) {
+        auto opened = OpenRegular(file);
+        if (!opened && verity.empty() && opened.error().code() == ENOENT) continue;
+        if (!opened) return Fail(std::move(opened).error().Wrap("its root hash"));
+        auto text = ReadAll(opened->get(), kRootHashFile, file);
+        if (!text) return Fail(std::move(text).error().Wrap("its root hash"));
+        auto hash = ParseRootHashText(*text);
+        if (!hash) return Fail(std::move(hash).error().Wrap(Quote(file)));
+        return hash;
+    }
+    return std::string();
+}
+
+std::string ReadSuperblock(int fd, uint64_t offset) {
+    char block[kVeritySuperblockSize];
+    const ssize_t got = ::pread(fd, block, sizeof block, static_cast<off_t>(offset));
+    return {block, got < 0 ? 0 : static_cast<size_t>(got)};
+}
+
+// The verity device upon the loop device `data`: its tree lies behind the file system in the same
+// file, or in a file of its own beside it.
+Result<std::string> CheckedDevice(const ImageFile& image, const std::string& image_file,
+                                  const std::string& data, const std::string& name,
+                                  const std::string& root_hash) {
+    const auto size = static_cast<uint64_t>(image.file.st_size);
+    const uint64_t behind =
+        (image.file_system + kTreeAlignment - 1) / kTreeAlignment * kTreeAlignment;
+    VerityPlace place{
+        .offset = behind, .hash_file = size, .data = behind, .file_system = image.file_system};
+    std::string superblock = ReadSuperblock(image.fd.get(), behind), hashes = data;
+    OwnedFd hash_loop;  // until the verity device holds it
+    if (!IsVeritySuperblock(superblock)) {
+        OwnedFd file;
+        std::string path;
+        for (const auto& beside : FilesBeside(image_file, ".verity")) {
+            if (file) break;
+            path = beside;
+            if (auto opened = OpenRegular(path)) file = std::move(*opened);
+        }
+        struct stat info {};
+        if (!file || ::fstat(file.get(), &info) != 0)
+            return Fail(
+                Cat("there is a root hash for it and no hash tree: neither at its end nor in ",
+                    Quote(Cat(image_file, ".verity")),
+                    "; make it with 'build-image --verity' or 'veritysetup format'"));
+        superblock = ReadSuperblock(file.get(), 0);
+        place = {.offset = 0,
+                 .hash_file = static_cast<uint64_t>(info.st_size),
+                 .data = size,
+                 .file_system = image.file_system};
+        auto loop = AttachLoop(file.get(), path, hashes);
+        if (!loop) return Fail(std::move(loop).error());
+        hash_loop = std::move(*loop);
+    }
+    auto tree = ParseVeritySuperblock(superblock, place);
+    if (!tree) return Fail(std::move(tree).error().Wrap("its hash tree"));
+    HUSK_TRY(CheckRootHash(*tree, root_hash));
+    return MakeVerityDevice({.name = name,
+                             .uuid = Cat("HUSK-", root_hash.substr(0, 120)),
+                             .table = VerityTable(*tree, data, hashes, root_hash),
+                             .sectors = VeritySectors(*tree)});
+}
+
+Status MountDevice(const std::string& device, const ImageStore::Mounted& mounted) {
+    if (::mount(device.c_str(), mounted.path.c_str(), FileSystemName(mounted.type),
+                MS_RDONLY | MS_NODEV, nullptr) == 0)
+        return {};
+    const char* hint = errno == ENODEV ? " (the kernel has no such file system: load its module)"
+                                       : " (is the file damaged?)";
+    return FailErrno(Cat("mount as ", FileSystemName(mounted.type), hint));
+}
+
+// As KeyOf() and the hash, as long as a name may be (DM_NAME_LEN).
+std::string DeviceNameOf(const ImageFile& image, const std::string& root_hash) {
+    return Cat("husk-", KeyOf(image.file), "-", root_hash.substr(0, 32));
+}
+
+Status MountChecked(const ImageFile& image, const std::string& image_file, const std::string& loop,
+                    const std::string& root_hash, const ImageStore::Mounted& mounted) {
+    const std::string name = DeviceNameOf(image, root_hash);
+    auto device = CheckedDevice(image, image_file, loop, name, root_hash);
+    if (!device) return Fail(std::move(device).error());
+    Status done = MountDevice(*device, mounted);
+    // Its mount is its user; where that failed, it has none.
+    Status removed = RemoveVerityDevice(name, done.has_value());
+    if (!done && done.error().code() == EIO)
+        return Fail(
+            "its first blocks do not match the root hash: either that is not this file's, or the "
+            "file is damaged; use the hash that 'veritysetup format' or 'build-image --verity' "
+            "printed for it, or copy the file again");
+    if (done && !removed) {
+        (void)::umount2(mounted.path.c_str(), MNT_DETACH);  // what failed is told below
+        return removed;
+    }
+    return done;
+}
+
 }  // namespace
 
 const char* FileSystemName(ImageType type) {
@@ -124,18 +260,28 @@ const char* FileSystemName(ImageType type) {
     return "";
 }
 
+uint64_t FileSystemSize(std::string_view head, ImageType type) {
+    switch (type) {
+        case ImageType::kErofs:
+            return LittleEndian(head, kErofsSuper + 36, 4)
+                   << LittleEndian(head, kErofsSuper + 12, 1);
+        case ImageType::kSquashfs: return LittleEndian(head, 40, 8);
+    }
+    return 0;
+}
+
 Result<ImageType> ProbeImage(std::string_view head, uint64_t file_size) {
     if (head.empty()) return Fail("the file is empty");
     if (head.size() >= kErofsSuper + 128 && LittleEndian(head, kErofsSuper, 4) == kErofsMagic) {
         const uint64_t block_bits = LittleEndian(head, kErofsSuper + 12, 1);
         if (block_bits < 9 || block_bits > 16)
             return Fail("its erofs header is damaged (block size)");
-        const uint64_t wanted = LittleEndian(head, kErofsSuper + 36, 4) << block_bits;
+        const uint64_t wanted = FileSystemSize(head, ImageType::kErofs);
         if (wanted > file_size) return CutShort("erofs", wanted, file_size);
         return ImageType::kErofs;
     }
     if (head.size() >= 96 && LittleEndian(head, 0, 4) == kSquashfsMagic) {
-        const uint64_t wanted = LittleEndian(head, 40, 8);
+        const uint64_t wanted = FileSystemSize(head, ImageType::kSquashfs);
         if (wanted > file_size) return CutShort("squashfs", wanted, file_size);
         return ImageType::kSquashfs;
     }
@@ -171,36 +317,51 @@ Result<std::string> FindImage(const std::string& image, const std::vector<std::s
     return Fail(MissingImage(image, names, folders));
 }
 
-Result<ImageStore::Mounted> ImageStore::Mount(const std::string& image_file) {
-    const std::string what = Cat("image ", Quote(image_file));
-    auto at = OpenFile(image_file, O_PATH);
-    if (!at) return Fail(std::move(at).error().Wrap(what));
-    auto image = OpenRegularFile(*at, image_file);
-    if (!image) return Fail(std::move(image).error().Wrap("image"));
-    struct stat file {};
-    if (::fstat(image->get(), &file) != 0) return FailErrno(Cat("stat ", Quote(image_file)));
-    char head[kImageHeadSize];
-    const ssize_t got = ::pread(image->get(), head, sizeof head, 0);
-    if (got < 0) return FailErrno(Cat("read ", Quote(image_file)));
-    auto type = ProbeImage({head, static_cast<size_t>(got)}, static_cast<uint64_t>(file.st_size));
-    if (!type) return Fail(std::move(type).error().Wrap(what));
+std::vector<std::string> FilesBeside(const std::string& image_file, std::string_view suffix) {
+    std::vector<std::string> files = {Cat(image_file, suffix)};
+    if (const std::string_view bare = WithoutSuffix(image_file); bare != image_file)
+        files.push_back(Cat(bare, suffix));
+    return files;
+}
 
-    Mounted mounted{Cat(directory_, "/", KeyOf(file)), *type};
+Result<ImageStore::Mounted> ImageStore::Mount(const std::string& image_file,
+                                              const std::string& verity) {
+    const std::string what = Cat("image ", Quote(image_file));
+    auto image = ImageFile::Open(image_file);
+    if (!image) return Fail(std::move(image).error().Wrap(what));
+    auto root_hash = FindRootHash(image_file, verity);
+    if (!root_hash) return Fail(std::move(root_hash).error().Wrap(what));
+    std::string key = KeyOf(image->file);
+    if (!root_hash->empty()) key += Cat(".", *root_hash);
+    Mounted mounted{Cat(directory_, "/", key), image->type};
     HUSK_TRY(MakeDirectories(mounted.path));
     if (IsMountPoint(mounted.path)) return mounted;
     std::string device;
-    auto loop = AttachLoop(image->get(), image_file, device);
-    if (!loop) return Fail(std::move(loop).error().Wrap(what));
-    if (::mount(device.c_str(), mounted.path.c_str(), FileSystemName(*type), MS_RDONLY | MS_NODEV,
-                nullptr) != 0) {
-        const int error = errno;
-        (void)::rmdir(mounted.path.c_str());  // it is empty, and would stay for ever
-        const char* hint = error == ENODEV
-                               ? " (the kernel has no such file system: load its module)"
-                               : " (is the file damaged?)";
-        return Fail(Error::FromErrno(error, Cat(what, ": mount as ", FileSystemName(*type), hint)));
-    }
-    return mounted;
+    auto loop = AttachLoop(image->fd.get(), image_file, device);
+    Status done;
+    if (!loop)
+        done = Fail(std::move(loop).error());
+    else if (root_hash->empty())
+        done = MountDevice(device, mounted);
+    else
+        done = MountChecked(*image, image_file, device, *root_hash, mounted);
+    if (done) return mounted;
+    (void)::rmdir(mounted.path.c_str());  // it is empty, and would stay for ever
+    return Fail(std::move(done).error().Wrap(what));
+}
+
+Result<std::vector<std::string>> ImageStore::List() const {
+    auto names = ListDirectory(directory_);
+    if (!names) return names;
+    for (std::string& name : *names) name = Cat(directory_, "/", name);
+    return names;
+}
+
+Status ImageStore::Unmount(const std::string& path) {
+    if (::umount2(path.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0 && errno != EINVAL)
+        return FailErrno(Cat("unmount ", Quote(path)));
+    if (::rmdir(path.c_str()) != 0) return FailErrno(Cat("remove ", Quote(path)));
+    return {};
 }
 
 }  // namespace husk::rootfs

@@ -21,6 +21,8 @@ inline constexpr size_t kImageHeadSize = 4096;
 // Pure: from the first bytes and the size of the file. Says what the file is instead where it is
 // something else ("a gzip file"), and how much is missing where it is cut short.
 Result<ImageType> ProbeImage(std::string_view head, uint64_t file_size);
+// Pure: bytes of the file system in a file that was probed; what lies behind is not its own.
+uint64_t FileSystemSize(std::string_view head, ImageType type);
 
 // Finds the file that `image` means, the text of Image=: NAME.erofs, NAME.squashfs, then NAME
 // itself, in each folder in turn, for each of `names`, the best first. An absolute path is taken as
@@ -33,10 +35,14 @@ Result<std::string> FindImage(const std::string& image, const std::vector<std::s
 std::vector<std::string> NearImages(const std::vector<std::string>& names,
                                     const std::vector<std::string>& files);
 
+// Pure: files beside an image: "/a/web.erofs" with ".verity" -> "/a/web.erofs.verity" and
+// "/a/web.verity".
+std::vector<std::string> FilesBeside(const std::string& image_file, std::string_view suffix);
+
 // Mounts image files at DIRECTORY/KEY, once for all who use the same file, through a loop device
 // that is read-only and goes by itself when the last user is gone (LO_FLAGS_AUTOCLEAR, loop(4)).
 // KEY comes from the file's device, inode, size and change time, so a replaced file is another
-// image, and a new supervisor finds what an earlier one mounted.
+// image, and a new supervisor finds what an earlier one mounted; and from the root hash.
 class ImageStore {
   public:
     explicit ImageStore(std::string directory) : directory_(std::move(directory)) {}
@@ -45,7 +51,13 @@ class ImageStore {
         std::string path;  // where it lies
         ImageType type{};
     };
-    Result<Mounted> Mount(const std::string& image_file);
+    // `verity` is a root hash or the path of a file with one; empty: a NAME.roothash beside the
+    // image is used where there is one, and otherwise nothing is checked.
+    Result<Mounted> Mount(const std::string& image_file, const std::string& verity);
+    // Where images lie, mounted or not.
+    Result<std::vector<std::string>> List() const;
+    // Containers keep what they have mounted; devices go with the last of them.
+    Status Unmount(const std::string& path);
 
   private:
     std::string directory_;

@@ -67,11 +67,16 @@ PathFact Tree::LookUp(const std::string& path) const {
     }
 }
 
-std::string Tree::ReadText(const std::string& path, size_t limit) const {
+Result<std::string> Tree::ReadText(const std::string& path, size_t limit) const {
     OwnedFd at = OpenIn(root_.get(), path);
-    if (!at) return {};
+    if (!at && errno == EIO) return FailErrno(Cat("read ", Quote(path)));
+    if (!at) return std::string();
     auto file = OpenRegularFile(at, path);
-    return file ? ReadAll(file->get(), limit, path).value_or(std::string()) : std::string();
+    if (!file) return std::string();
+    auto text = ReadAll(file->get(), limit, path);
+    // A disk that cannot be read, or an image that is damaged: not the same as no such file.
+    if (!text && text.error().code() != EIO) return std::string();
+    return text;
 }
 
 }  // namespace husk::rootfs

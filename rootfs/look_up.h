@@ -16,8 +16,8 @@ class Tree {
     static Result<Tree> Open(const std::string& path);
 
     PathFact LookUp(const std::string& path) const;
-    // A small regular file's text; empty where there is none or it is not readable.
-    std::string ReadText(const std::string& path, size_t limit) const;
+    // A small regular file's text; empty where there is none.
+    Result<std::string> ReadText(const std::string& path, size_t limit) const;
 
   private:
     Tree(OwnedFd root, std::string real_path)

@@ -153,6 +153,7 @@ class RootPlanner {
         for (const auto& bind : spec_.binds)
             AddAttachedPoint(bind.destination,
                              {.source = bind.source,
+                              .subpath = bind.subpath,
                               .read_only = bind.read_only,
                               .no_exec = bind.no_exec,
                               .no_suid = bind.no_suid,
@@ -312,13 +313,13 @@ class RootPlanner {
                                         .read_only = ReadOnlyTree(),
                                         .no_dev = true,
                                         .idmap = spec_.tree_idmap});
-        plan_.layered = spec_.volatile_overlay || !lacking.empty() || !files.empty();
+        plan_.layered = HasOverlay() || !lacking.empty() || !files.empty();
         if (!plan_.layered) {
             Add({.op = TreeOp::kAttach, .target = spec_.staging, .slot = tree});
             Add({.op = TreeOp::kPivot, .target = spec_.staging});
             return {};
         }
-        if (!spec_.read_only && !spec_.volatile_overlay)
+        if (!spec_.read_only && !HasOverlay())
             return Fail(Cat("the writable root lacks ",
                             Quote(lacking.empty() ? files.front().path : lacking.front().first),
                             ": make it in ", Quote(spec_.tree), ", or write Overlay=volatile"));
@@ -339,20 +340,41 @@ class RootPlanner {
         return {};
     }
 
-    bool ReadOnlyTree() const { return spec_.read_only || spec_.volatile_overlay; }
+    bool HasOverlay() const { return spec_.volatile_overlay || !spec_.overlay_folder.empty(); }
+    bool ReadOnlyTree() const { return spec_.read_only || HasOverlay(); }
 
     // A small tmpfs with just what is lacking becomes a layer of an overlay upon the tree: the
-    // upper one where the root may be written to, else one more lower one.
+    // upper one of a volatile overlay, else one more lower one.
     void AddLayer(int tree, const std::vector<std::pair<std::string, bool>>& lacking,
                   const std::vector<RootFile>& files) {
         const std::string lower = spec_.staging + ".lower", layer = spec_.staging + ".layer";
         const std::string top = layer + "/top";
         Add({.op = TreeOp::kAttach, .target = lower, .slot = tree});
-        Options layer_options = {{"mode", "755"}};
-        if (!spec_.volatile_overlay) layer_options.push_back({"size", "1m"});
-        Add(Mount("tmpfs", layer, kQuiet, std::move(layer_options)));
-        PathFact root = look_up_("/");
-        AddDirectory(top, root.mode & 07777);
+        const bool layered = spec_.volatile_overlay || !lacking.empty() || !files.empty();
+        if (layered) FillLayer(layer, top, lacking, files);
+        Options options;
+        if (spec_.volatile_overlay) {
+            AddDirectory(layer + "/work");
+            options = {{"lowerdir", lower},
+                       {"upperdir", top},
+                       {"workdir", layer + "/work"},
+                       {"volatile", ""}};
+        } else {
+            options = {{"lowerdir", layered ? Cat(top, ":", lower) : lower}};
+            if (!spec_.overlay_folder.empty()) AddLastingUpper(options);
+        }
+        options.push_back({"userxattr", ""});
+        Add(Mount("overlay", spec_.staging, sys::kMountNoDev, std::move(options)));
+        Add({.op = TreeOp::kPivot, .target = spec_.staging});
+    }
+
+    void FillLayer(const std::string& layer, const std::string& top,
+                   const std::vector<std::pair<std::string, bool>>& lacking,
+                   const std::vector<RootFile>& files) {
+        constexpr uint64_t kMountPoints = 1 << 20;
+        Add(Mount("tmpfs", layer, kQuiet,
+                  TmpfsOptions(spec_.volatile_overlay ? spec_.overlay_size : kMountPoints, 0755)));
+        AddDirectory(top, look_up_("/").mode & 07777);
         for (const auto& [path, directory] : lacking)
             MakePath(top, path, "/", directory, &look_up_);
         for (const auto& file : files) {
@@ -362,19 +384,16 @@ class RootPlanner {
                  .data = file.content,
                  .mode = file.mode});
         }
-        Options options;
-        if (spec_.volatile_overlay) {
-            AddDirectory(layer + "/work");
-            options = {{"lowerdir", lower},
-                       {"upperdir", top},
-                       {"workdir", layer + "/work"},
-                       {"volatile", ""}};
-        } else {
-            options = {{"lowerdir", Cat(top, ":", lower)}};
-        }
-        options.push_back({"userxattr", ""});
-        Add(Mount("overlay", spec_.staging, sys::kMountNoDev, std::move(options)));
-        Add({.op = TreeOp::kPivot, .target = spec_.staging});
+    }
+
+    // What the container writes belongs to its own ids on disk, too.
+    void AddLastingUpper(Options& options) {
+        const std::string upper = spec_.staging + ".upper";
+        const int slot = AddAttachment(
+            {.source = spec_.overlay_folder, .no_dev = true, .idmap = spec_.tree_idmap});
+        Add({.op = TreeOp::kAttach, .target = upper, .slot = slot});
+        options.push_back({"upperdir", upper + "/upper"});
+        options.push_back({"workdir", upper + "/work"});
     }
 
     void MountPoints() {
@@ -411,7 +430,7 @@ class RootPlanner {
         AddCovers(TreeOp::kMask, spec_.masked);
         for (const auto& point : points_)
             if (point.read_only_later) Add({.op = TreeOp::kReadOnly, .target = point.target});
-        const bool writable = !spec_.read_only || spec_.volatile_overlay;
+        const bool writable = !spec_.read_only || HasOverlay();
         const bool already = spec_.kind == RootKind::kTree && !plan_.layered;
         if (!writable && !already) Add({.op = TreeOp::kReadOnly, .target = "/"});
         Add({.op = TreeOp::kDetachOldRoot});

@@ -57,7 +57,8 @@ std::string Describe(const TreeStep& step);
 // A mount that the parent makes ready, since it needs rights over the device that the container's
 // user namespace does not have: a clone of what lies at `source`, with its attributes set.
 struct Attachment {
-    std::string source;  // path on the device
+    std::string source;   // path on the device
+    std::string subpath;  // in it, resolved below it and without links; empty: the whole
     bool read_only = false, no_exec = false, no_suid = false, no_dev = false;
     bool recursive = false;
     bool idmap = false;        // owners on disk are the container's ids
@@ -66,7 +67,7 @@ struct Attachment {
 
 // A volume or another bind mount. `source` is a path on the device.
 struct BindMount {
-    std::string source, destination;
+    std::string source, destination, subpath;
     bool read_only = false, no_exec = false, no_suid = true, no_dev = true;
     bool recursive = false, idmap = false;
     bool is_directory = true;  // of the source: decides what kind of mount point is made
@@ -94,6 +95,8 @@ struct RootSpec {
     bool tree_idmap = false;  // map its owners
     bool read_only = true;
     bool volatile_overlay = false;
+    uint64_t overlay_size = 0;   // bytes of the volatile overlay, 0 = the kernel's default
+    std::string overlay_folder;  // of a lasting overlay: the device's folder of `upper` and `work`
     std::vector<BindMount> binds;
     std::vector<TmpfsMount> tmpfs;
     std::vector<RootFile> files;  // made where the tree has none, or an empty one
@@ -105,8 +108,8 @@ struct RootSpec {
     bool own_network = true;       // sysfs can be mounted; otherwise the device's is bound
     bool own_ipc = true;           // mqueue can be mounted
     bool writable_cgroup = false;  // the container makes cgroups of its own
-    std::string staging;  // an empty directory on the device to build the root at; two more
-                          // lie beside it: STAGING.lower and STAGING.layer
+    std::string staging;  // an empty directory on the device to build the root at; three more lie
+                          // beside it: STAGING.lower, STAGING.layer and STAGING.upper
 };
 
 // What the tree has at a path, as the container would see it: links resolved inside the tree.

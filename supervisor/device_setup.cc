@@ -54,7 +54,8 @@ std::vector<Error> SetUpDevice(const config::SystemConfig& system,
 }
 
 Status SetUpRunDirectory(const std::string& run_directory) {
-    for (const char* folder : {"", "/records", "/images", "/root", "/root.lower", "/root.layer"})
+    for (const char* folder :
+         {"", "/records", "/images", "/root", "/root.lower", "/root.layer", "/root.upper"})
         HUSK_TRY(MakeDirectories(run_directory + folder));
     return rootfs::PrepareDeviceTree(run_directory + "/dev");
 }

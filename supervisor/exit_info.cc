@@ -27,6 +27,7 @@ bool Matches(const config::ExitStatusSet& set, const ExitInfo& exit) {
         case ExitKind::kNone:
         case ExitKind::kStartFailed:
         case ExitKind::kTimeout:
+        case ExitKind::kDamaged:
         case ExitKind::kUnknown: return false;
     }
     return false;
@@ -45,7 +46,8 @@ Row RowOf(const ExitInfo& exit, const RestartRules& rules) {
         case ExitKind::kSignal: return Row::kUncleanSignal;
         // For systemd an OOM kill is a result of its own, beside timeout: on-abort means crashes.
         case ExitKind::kOom:
-        case ExitKind::kTimeout: return Row::kAbnormal;
+        case ExitKind::kTimeout:
+        case ExitKind::kDamaged: return Row::kAbnormal;
         case ExitKind::kNone:
         case ExitKind::kExited:
         case ExitKind::kStartFailed:
@@ -63,7 +65,8 @@ std::string MainWords(const ExitInfo& exit) {
                        exit.core_dumped ? " (core dumped)" : "");
         case ExitKind::kOom: return exit.text.empty() ? OomWords(exit) : exit.text;
         case ExitKind::kStartFailed: return Cat("start failed: ", exit.text);
-        case ExitKind::kTimeout: return exit.text;
+        case ExitKind::kTimeout:
+        case ExitKind::kDamaged: return exit.text;
         case ExitKind::kUnknown: return "ended, but its exit status was lost";
     }
     return "ended";
@@ -114,6 +117,7 @@ const char* ExitKindName(ExitKind kind) {
         case ExitKind::kOom: return "oom";
         case ExitKind::kStartFailed: return "start-failed";
         case ExitKind::kTimeout: return "timeout";
+        case ExitKind::kDamaged: return "damaged";
         case ExitKind::kUnknown: return "unknown";
     }
     return "unknown";
@@ -129,6 +133,7 @@ bool IsClean(const ExitInfo& exit, const config::ExitStatusSet& success, Service
         case ExitKind::kOom:
         case ExitKind::kStartFailed:
         case ExitKind::kTimeout:
+        case ExitKind::kDamaged:
         case ExitKind::kUnknown: return false;
     }
     return false;

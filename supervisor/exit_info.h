@@ -17,6 +17,7 @@ enum class ExitKind {
     kOom,          // the kernel killed it for memory: memory.events counted an oom_kill
     kStartFailed,  // never got to execve; text says which step and why
     kTimeout,      // did not start in time and was ended for it; text says which time
+    kDamaged,      // ended because its image is damaged; text says which block
     kUnknown,      // ended while nobody who could reap it was there
 };
 
@@ -27,7 +28,8 @@ struct ExitInfo {
     bool core_dumped = false;
     uint64_t oom_kills = 0;     // in this run
     uint64_t memory_limit = 0;  // bytes, for the words; 0 = none
-    std::string text;           // kStartFailed, kTimeout; of kOom where not the main process was it
+    // kStartFailed, kTimeout, kDamaged; of kOom where not the main process was it
+    std::string text;
     Instant at{};
     int64_t at_realtime = 0;  // ns since 1970
 };

@@ -238,6 +238,36 @@ void Conclude(Turn& t) {
     }
 }
 
+// Killed at once: its next page may be the bad one.
+void EndForDamage(Turn& t) {
+    Life& life = t.life;
+    Disarm(t);
+    life.step_error.clear();
+    life.last_exit = {.kind = ExitKind::kDamaged, .text = t.event.text, .at = t.now};
+    life.after = AfterCleaning::kFail;
+    life.cause = t.event.text;
+    life.killed = false;
+    Enter(t, State::kStopping, Cat("being killed: ", t.event.text));
+    Kill(t);
+}
+
+// It ended before the word came, or is about to: no restart. What a person asked for stays.
+void NoteDamage(Turn& t) {
+    Life& life = t.life;
+    if (life.last_exit.kind == ExitKind::kDamaged) return;  // the first block is the one to tell of
+    switch (life.after) {
+        case AfterCleaning::kStayDown:
+        case AfterCleaning::kStartAgain: return;
+        case AfterCleaning::kDone:
+        case AfterCleaning::kExitedWell:
+        case AfterCleaning::kFail:
+        case AfterCleaning::kBackoff: break;
+    }
+    life.last_exit.kind = ExitKind::kDamaged;
+    life.last_exit.text = life.cause = t.event.text;
+    life.after = AfterCleaning::kFail;
+}
+
 void OnInactive(Turn& t) {
     switch (t.event.kind) {
         case EventKind::kStartWanted: return StartOnRequest(t, "started");
@@ -255,6 +285,7 @@ void OnInactive(Turn& t) {
         case EventKind::kMainExited:       // nothing: a late word about an earlier run
         case EventKind::kGroupEmpty:       // nothing
         case EventKind::kMemoryRanOut:     // nothing
+        case EventKind::kImageDamaged:     // nothing: it has no process
         case EventKind::kTimer: return;    // nothing: none is armed
     }
 }
@@ -274,13 +305,15 @@ void OnWaiting(Turn& t) {
         case EventKind::kOrderWaits: t.life.reason = Cat("waiting for ", t.event.text); return;
         case EventKind::kRequirementLost:
             return ToDown(t, State::kFailed, Cat("start failed: ", t.event.text));
-        case EventKind::kLaunched:       // nothing: not launched from here
-        case EventKind::kLaunchFailed:   // nothing
-        case EventKind::kExecuted:       // nothing
-        case EventKind::kStepFailed:     // nothing
-        case EventKind::kMainExited:     // nothing
-        case EventKind::kGroupEmpty:     // nothing
-        case EventKind::kMemoryRanOut:   // nothing
+        case EventKind::kLaunched:      // nothing: not launched from here
+        case EventKind::kLaunchFailed:  // nothing
+        case EventKind::kExecuted:      // nothing
+        case EventKind::kStepFailed:    // nothing
+        case EventKind::kMainExited:    // nothing
+        case EventKind::kGroupEmpty:    // nothing
+        case EventKind::kMemoryRanOut:  // nothing
+            return;
+        case EventKind::kImageDamaged: return ToDown(t, State::kFailed, t.event.text);
         case EventKind::kTimer: return;  // nothing: none is armed
     }
 }
@@ -348,6 +381,7 @@ void OnStarting(Turn& t) {
             if (t.life.executed) OnMemoryRanOut(t);
             return;
         case EventKind::kGroupEmpty: return;  // nothing: the exit follows
+        case EventKind::kImageDamaged: return EndForDamage(t);
         case EventKind::kTimer: return OnStartTimeout(t);
     }
 }
@@ -370,7 +404,9 @@ void OnRunning(Turn& t) {
             DecideAfterExit(t);
             return ToCleaning(t);
         case EventKind::kMemoryRanOut: return OnMemoryRanOut(t);
-        case EventKind::kGroupEmpty:     // nothing: the exit follows
+        case EventKind::kGroupEmpty:  // nothing: the exit follows
+            return;
+        case EventKind::kImageDamaged: return EndForDamage(t);
         case EventKind::kTimer: return;  // nothing: none is armed
     }
 }
@@ -450,6 +486,7 @@ void OnStopping(Turn& t) {
         case EventKind::kMainExited: return OnExitWhileStopping(t);
         case EventKind::kMemoryRanOut:        // nothing: it is being stopped
         case EventKind::kGroupEmpty: return;  // nothing: the exit follows
+        case EventKind::kImageDamaged: return NoteDamage(t);
         case EventKind::kTimer: return OnStopTimeout(t);
     }
 }
@@ -472,6 +509,7 @@ void OnCleaning(Turn& t) {
         case EventKind::kMemoryRanOut:     // nothing
             return;
         case EventKind::kGroupEmpty: return Conclude(t);
+        case EventKind::kImageDamaged: return NoteDamage(t);
         case EventKind::kTimer:
             t.life.timer = {};
             t.life.reason =
@@ -501,6 +539,7 @@ void OnBackoff(Turn& t) {
         case EventKind::kGroupEmpty:       // nothing
         case EventKind::kMemoryRanOut:     // nothing
             return;
+        case EventKind::kImageDamaged: return ToDown(t, State::kFailed, t.event.text);
         case EventKind::kTimer:
             t.life.timer = {};
             ++t.life.restarts;
@@ -525,6 +564,7 @@ void OnExited(Turn& t) {
         case EventKind::kMainExited:       // nothing
         case EventKind::kGroupEmpty:       // nothing
         case EventKind::kMemoryRanOut:     // nothing
+        case EventKind::kImageDamaged:     // nothing: it has no process
         case EventKind::kTimer: return;    // nothing: none is armed
     }
 }
@@ -546,6 +586,7 @@ void OnFailed(Turn& t) {
         case EventKind::kMainExited:       // nothing
         case EventKind::kGroupEmpty:       // nothing
         case EventKind::kMemoryRanOut:     // nothing
+        case EventKind::kImageDamaged:     // nothing: it has no process
         case EventKind::kTimer: return;    // nothing: none is armed
     }
 }

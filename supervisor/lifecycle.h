@@ -22,6 +22,9 @@
 //   a container ends with its main process and its cgroup must be empty for the next start.
 // - SendSIGKILL=no: the stop signal is sent again at each timeout, and the stop waits for ever.
 // - Type=oneshot is not restarted after a clean exit (as systemd), whatever Restart= says.
+// - A unit whose image is damaged has failed, whatever Restart= says and whatever its program makes
+// of
+//   the error that it read: what it does next is chance, and a restart would read the same bytes.
 // - A clean exit that Restart=always or on-success starts again counts as a failure for the backoff
 //   when the run was shorter than StableRun(): a loop backs off, whatever its exit codes.
 //
@@ -69,6 +72,7 @@ enum class EventKind {
     kGroupEmpty,    // no process is left in the cgroup. Never stands for the exit: where that was
                     // lost, the runner says kMainExited with kUnknown
     kMemoryRanOut,  // OOMPolicy=stop: a process of it was killed for memory; exit
+    kImageDamaged,  // a block of its image does not match its hash; text: which one
     kTimer,         // the armed timer fired
 };
 inline constexpr int kEventKinds = static_cast<int>(EventKind::kTimer) + 1;

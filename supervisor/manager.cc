@@ -57,6 +57,8 @@ void Manager::Begin(ShutdownAction pending) {
     const ChangeSet all_new = PlanChanges({}, loaded);
     Install(std::move(loaded), all_new);
     AdoptRecords();
+    // What a supervisor that died mounted, and no record knows of.
+    if (auto mounted = device_.images.List()) ImagesUnused(*mounted);
     if (pending != ShutdownAction::kNone)
         BeginShutdown(pending, "continued by a new supervisor");
     else
@@ -290,6 +292,27 @@ BootState Manager::Overall() const {
 pid_t Manager::MainPidOf(const std::string& unit) {
     UnitRunner* runner = Find(unit);
     return runner == nullptr ? 0 : runner->life().main_pid;
+}
+
+void Manager::ImagesUnused(const std::vector<std::string>& images) {
+    for (const auto& image : images) {
+        const bool used = std::ranges::any_of(entries_, [&](const Entry& entry) {
+            return entry.runner && entry.runner->UsesImage(image);
+        });
+        if (used) continue;
+        if (Status gone = device_.images.Unmount(image); !gone) LogWarning(gone.error().text());
+    }
+}
+
+void Manager::OnDamage(const BlockDamage& damage) {
+    for (auto& entry : entries_) {
+        if (!entry.runner) continue;
+        const std::string image = entry.runner->ImageOn(damage.device);
+        if (image.empty()) continue;
+        entry.runner->Dispatch(
+            {.kind = EventKind::kImageDamaged,
+             .text = Cat("image ", Quote(image), " is damaged: ", Describe(damage))});
+    }
 }
 
 void Manager::CollectOrphanExits() {

@@ -15,6 +15,7 @@
 #include "supervisor/control_server.h"
 #include "supervisor/order.h"
 #include "supervisor/status_json.h"
+#include "supervisor/uevents.h"
 #include "supervisor/unit_folder.h"
 #include "supervisor/unit_runner.h"
 
@@ -36,6 +37,8 @@ class Manager final : public RunnerHost {
     void Begin(ShutdownAction pending);
     // A notice of PID 1: exits to collect, or that it wants the device to go down.
     void OnInitNotice();
+    // A block of an image that units may use does not match its hash.
+    void OnDamage(const BlockDamage& damage);
     void BeginShutdown(ShutdownAction action, const std::string& why);
     void SetControl(ControlServer& control) { control_ = &control; }
     void OnRequest(ControlServer::ConnectionId id, const std::string& line);
@@ -62,6 +65,7 @@ class Manager final : public RunnerHost {
     void JoinOrder(UnitRunner& runner) override;
     void StateChanged(UnitRunner& runner, State before) override;
     pid_t MainPidOf(const std::string& unit) override;
+    void ImagesUnused(const std::vector<std::string>& images) override;
     void CollectOrphanExits() override;
 
     // Units.

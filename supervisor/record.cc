@@ -34,6 +34,9 @@ constexpr int kExitKinds = static_cast<int>(ExitKind::kUnknown) + 1;
 class JsonWriter {
   public:
     void Key(const char* key) { out_.Key(key); }
+    void Item(std::string_view text) {
+        out_.String(text.data(), static_cast<rapidjson::SizeType>(text.size()));
+    }
     void Text(const char* key, std::string_view text) {
         text = text.substr(0, kMaxText);
         out_.Key(key);
@@ -230,6 +233,17 @@ void ReadKeys(JsonReader& in, KeyDigests& keys) {
     InsertionSort(keys);  // as they were written
 }
 
+void ReadImages(JsonReader& in, std::vector<std::string>& images) {
+    const Json* list = in.Find("images", [](const Json& v) { return v.IsArray(); });
+    if (!list) return;
+    if (list->Size() > kMaxRecordImages) return in.Refuse("'images' is too long");
+    for (const Json& item : list->GetArray()) {
+        if (!item.IsString() || item.GetStringLength() > kMaxHistoryText)
+            return in.Refuse("'images' holds something that is no path");
+        images.emplace_back(item.GetString(), item.GetStringLength());
+    }
+}
+
 void ReadRecord(JsonReader& in, Record& record) {
     in.Text("unit", record.unit);
     if (const Json* life = in.Find("life", [](const Json& v) { return v.IsObject(); })) {
@@ -245,6 +259,7 @@ void ReadRecord(JsonReader& in, Record& record) {
         in.Number(key, *slot, kNoSlot, int64_t{kDescriptorSlots} - 1);
     in.Unsigned("oom_kills_before", record.oom_kills_before);
     in.Number("id_range_base", record.id_range_base, 0, std::numeric_limits<uint32_t>::max());
+    ReadImages(in, record.images);
     ReadKeys(in, record.keys);
     ReadHistory(in, record);
 }
@@ -272,6 +287,10 @@ std::string Serialize(const Record& record) {
     out.Number("log_pipe_slot", record.log_pipe_slot);
     out.Unsigned("oom_kills_before", record.oom_kills_before);
     out.Number("id_range_base", record.id_range_base);
+    out.Key("images");
+    out.BeginList();
+    for (const std::string& image : record.images) out.Item(image);
+    out.EndList();
     out.Key("keys");
     out.Begin();
     for (const KeyDigest& key : record.keys)

@@ -21,6 +21,7 @@ namespace husk::supervisor {
 inline constexpr int kRecordVersion = 1;
 inline constexpr size_t kMaxRecordSize = 256 * 1024;  // bytes
 inline constexpr size_t kMaxHistory = 32;
+inline constexpr size_t kMaxRecordImages = 128;
 inline constexpr size_t kMaxRecordKeys = 512;
 inline constexpr int kNoSlot = -1;
 
@@ -43,6 +44,7 @@ struct Record {
     // What it was launched with last; empty before that, and where a person stopped it. In the file
     // by name: a name that this husk does not know becomes kUnknownKey.
     KeyDigests keys;
+    std::vector<std::string> images;    // where those lie that it uses (rootfs::ImageStore)
     uint32_t id_range_base = 0;         // first host uid and gid of its user namespace, 0 = none
     std::vector<HistoryEntry> history;  // oldest first, the newest kMaxHistory
 

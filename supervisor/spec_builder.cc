@@ -79,6 +79,7 @@ void AddMounts(const Unit& unit, const DeviceFacts& device, const UnitFacts& fac
         const auto& volume = unit.container.volumes[i];
         root.binds.push_back({.source = VolumeSource(volume, device),
                               .destination = volume.destination,
+                              .subpath = volume.subpath,
                               .read_only = volume.read_only,
                               .no_exec = volume.no_exec,
                               .no_suid = volume.no_suid,
@@ -86,6 +87,16 @@ void AddMounts(const Unit& unit, const DeviceFacts& device, const UnitFacts& fac
                               .recursive = volume.recursive,
                               .idmap = map && volume.idmap,
                               .is_directory = facts.volume_is_directory[i]});
+    }
+    for (size_t i = 0; i < unit.container.image_mounts.size(); ++i) {
+        const auto& image = unit.container.image_mounts[i];
+        root.binds.push_back({.source = facts.image_paths[i],
+                              .destination = image.destination,
+                              .subpath = image.subpath,
+                              .read_only = true,
+                              .no_exec = image.no_exec,
+                              .idmap = map,
+                              .is_directory = facts.image_is_directory[i]});
     }
     for (const auto& tmpfs : unit.container.tmpfs)
         root.tmpfs.push_back(
@@ -146,7 +157,11 @@ VolumeFolder NewVolumeFolder(const config::Volume& volume, const rootfs::UserIds
 }
 
 std::string VolumeSource(const config::Volume& volume, const DeviceFacts& device) {
-    return volume.named ? Cat(device.state_directory, "/volumes/", volume.source) : volume.source;
+    return volume.named ? VolumeFolderPath(volume.source, device) : volume.source;
+}
+
+std::string VolumeFolderPath(const std::string& name, const DeviceFacts& device) {
+    return Cat(device.state_directory, "/volumes/", name);
 }
 
 std::string SharedFolderAround(std::string_view path, const DeviceFacts& device) {
@@ -252,7 +267,11 @@ Result<ContainerSpec> BuildSpec(const Unit& unit, const config::SystemConfig& sy
     root.tree_idmap = spec.user_namespace.has_value();
     root.volatile_overlay =
         unit.container.overlay == config::OverlayMode::kVolatile || unit.container.rootfs_overlay;
-    root.read_only = unit.container.read_only && !root.volatile_overlay;
+    root.overlay_size = unit.container.overlay_size;
+    if (unit.container.overlay == config::OverlayMode::kVolume)
+        root.overlay_folder = VolumeFolderPath(unit.container.overlay_volume, device);
+    root.read_only =
+        unit.container.read_only && !root.volatile_overlay && root.overlay_folder.empty();
     root.files = RootFiles(spec, device);
     root.masked = MaskedPaths(unit, rootfs::DefaultMaskedPaths());
     root.masked.insert(root.masked.end(), unit.container.mask.begin(), unit.container.mask.end());

@@ -31,6 +31,9 @@ struct UnitFacts {
     std::vector<bool> volume_is_directory;
     std::vector<container::IoMax> io;  // FindIoLimits()
     UnitDevices devices;               // FindDevices()
+    // Where the images of image mounts lie, and whether what is mounted of them is a directory.
+    std::vector<std::string> image_paths;
+    std::vector<bool> image_is_directory;
 };
 
 Result<container::ContainerSpec> BuildSpec(const config::Unit& unit,
@@ -44,6 +47,8 @@ Result<uint64_t> CapabilitySet(const config::Unit& unit);
 container::CgroupLimits BuildLimits(const config::Unit& unit, const config::SystemConfig& system,
                                     const DeviceFacts& device, const UnitFacts& facts);
 
+// Where a named volume lies on the device.
+std::string VolumeFolderPath(const std::string& name, const DeviceFacts& device);
 // Where a volume's source lies on the device.
 std::string VolumeSource(const config::Volume& volume, const DeviceFacts& device);
 

@@ -176,6 +176,11 @@ Status Supervise(const Options& options) {
     if (init.connected())
         button.emplace(*loop,
                        [&] { manager.BeginShutdown(ShutdownAction::kPoweroff, "power button"); });
+    OwnedFd device_events;
+    if (Status watched = WatchDevices(*loop, device_events,
+                                      [&](const BlockDamage& damage) { manager.OnDamage(damage); });
+        !watched)
+        LogError(watched.error().text());
     manager.Begin(greeting.shutdown);
     return loop->Run();
 }

@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/file.h"
 #include "base/log.h"
 #include "base/sys.h"
@@ -30,7 +32,9 @@ Status UnitRunner::Launch() {
     // What is plugged in anew has other numbers.
     const bool has_devices =
         !unit_.container.devices.empty() || !unit_.service.device_allow.empty();
-    if (!plan_ || plan_is_old_ || has_devices) HUSK_TRY(Prepare());
+    // Another unit's end may have taken an image along, where a reload parted the two.
+    const bool whole = std::ranges::all_of(record_.images, IsMountPoint);
+    if (!plan_ || plan_is_old_ || has_devices || !whole) HUSK_TRY(Prepare());
     device_.loop.CancelTimer(std::exchange(retry_timer_, 0));  // a removal that is waiting
     // A delegated leaf may have cgroups with controllers below it, which forbid it processes.
     if (!leaf_usable_ || unit_.service.delegate) HUSK_TRY(cgroup_.Remove());
@@ -103,10 +107,12 @@ Status UnitRunner::Prepare() {
         user_namespace_ = std::move(*space);
     }
     HUSK_TRY(MakeNamedVolumes(facts->user));
+    HUSK_TRY(MakeOverlay(tree ? &*tree : nullptr));
     auto plan = container::MakePlan(std::move(*spec), tree ? &*tree : nullptr);
     if (!plan) return Fail(std::move(plan).error());
     plan_ = std::move(*plan);
     plan_is_old_ = false;
+    SetImages(std::move(images_));
     // Limits that the unit does not have any more would stay in a leaf that is there.
     leaf_usable_ = false;
     return {};
@@ -114,14 +120,11 @@ Status UnitRunner::Prepare() {
 
 Result<UnitFacts> UnitRunner::GatherFacts(std::optional<rootfs::Tree>& tree) {
     UnitFacts facts{.id_range = ids_};
+    images_.clear();
     if (!unit_.container.image.empty()) {
-        const std::string& image = unit_.container.image;
-        auto file =
-            rootfs::FindImage(image, config::ImageFileNames(image), ImageFolders(device_.facts));
-        if (!file) return Fail(std::move(file).error());
-        auto mounted = device_.images.Mount(*file);
+        auto mounted = MountImage(unit_.container.image, unit_.container.image_verity);
         if (!mounted) return Fail(std::move(mounted).error());
-        facts.tree = mounted->path;
+        facts.tree = *mounted;
     } else {
         facts.tree = unit_.container.rootfs;
     }
@@ -130,29 +133,75 @@ Result<UnitFacts> UnitRunner::GatherFacts(std::optional<rootfs::Tree>& tree) {
         auto opened = rootfs::Tree::Open(facts.tree);
         if (!opened) return Fail(std::move(opened).error());
         tree.emplace(std::move(*opened));
-        if (auto text = tree->ReadText("/etc/passwd", kNamesLimit); !text.empty()) passwd = text;
-        if (auto text = tree->ReadText("/etc/group", kNamesLimit); !text.empty()) group = text;
+        for (auto [path, names] : {std::pair{"/etc/passwd", &passwd}, {"/etc/group", &group}}) {
+            auto text = tree->ReadText(path, kNamesLimit);
+            if (!text) return Fail(std::move(text).error().Wrap("the root"));
+            if (!text->empty()) *names = std::move(*text);
+        }
     }
     auto user = rootfs::ResolveUser(
         {unit_.container.user, unit_.container.group, unit_.container.group_add}, passwd, group);
     if (!user) return Fail(std::move(user).error());
     facts.user = std::move(*user);
-    for (const auto& volume : unit_.container.volumes) {
-        const std::string source = VolumeSource(volume, device_.facts);
-        struct stat file {};
-        const bool there = ::stat(source.c_str(), &file) == 0;
-        if (!there && !volume.named)
-            return FailErrno(Cat("volume source ", Quote(source),
-                                 " (make it first, or use a named "
-                                 "volume: Volume=NAME.volume:",
-                                 volume.destination, ")"));
-        facts.volume_is_directory.push_back(volume.named || S_ISDIR(file.st_mode));
-    }
+    HUSK_TRY(LookAtMounts(facts));
     auto limits = FindLimits(unit_);
     if (!limits) return Fail(std::move(limits).error());
     facts.io = std::move(limits->io);
     facts.devices = std::move(limits->devices);
     return facts;
+}
+
+namespace {
+Result<bool> IsDirectory(const std::string& source, const std::string& subpath,
+                         const std::string& shared) {
+    auto opened = rootfs::OpenSource(source, subpath, shared);
+    if (!opened) return Fail(std::move(opened).error());
+    struct stat file {};
+    if (::fstat(opened->get(), &file) != 0) return FailErrno(Cat("stat ", Quote(source)));
+    return S_ISDIR(file.st_mode);
+}
+}  // namespace
+
+Status UnitRunner::LookAtMounts(UnitFacts& facts) {
+    for (const auto& volume : unit_.container.volumes) {
+        const std::string source = VolumeSource(volume, device_.facts);
+        // One that is new is made later.
+        if (volume.named && volume.subpath.empty()) {
+            facts.volume_is_directory.push_back(true);
+            continue;
+        }
+        auto directory =
+            IsDirectory(source, volume.subpath, SharedFolderAround(source, device_.facts));
+        if (!directory && (volume.named || directory.error().code() == 0))
+            return Fail(std::move(directory).error().Wrap("volume source"));
+        if (!directory)
+            return Fail(Error::FromErrno(directory.error().code(),
+                                         Cat("volume source ", Quote(source),
+                                             " (make it first, or use a named volume: "
+                                             "Volume=NAME.volume:",
+                                             volume.destination, ")")));
+        facts.volume_is_directory.push_back(*directory);
+    }
+    for (const auto& image : unit_.container.image_mounts) {
+        auto path = MountImage(image.source, "");
+        if (!path) return Fail(std::move(path).error());
+        auto directory = IsDirectory(*path, image.subpath, {});
+        if (!directory)
+            return Fail(std::move(directory).error().Wrap(Cat("image ", Quote(image.source))));
+        facts.image_paths.push_back(std::move(*path));
+        facts.image_is_directory.push_back(*directory);
+    }
+    return {};
+}
+
+Result<std::string> UnitRunner::MountImage(const std::string& image, const std::string& verity) {
+    auto file =
+        rootfs::FindImage(image, config::ImageFileNames(image), ImageFolders(device_.facts));
+    if (!file) return Fail(std::move(file).error());
+    auto mounted = device_.images.Mount(*file, verity);
+    if (!mounted) return Fail(std::move(mounted).error());
+    images_.push_back(mounted->path);
+    return std::move(mounted->path);
 }
 
 // A new named volume belongs to the unit's user; what is on one that is there is left alone.
@@ -171,6 +220,25 @@ Status UnitRunner::MakeNamedVolumes(const rootfs::UserIds& user) {
         // After the owner, and whatever the umask.
         if (::chmod(path.c_str(), folder.mode) != 0)
             return FailErrno(Cat("set the mode of volume ", Quote(path)));
+    }
+    return {};
+}
+
+// The folders that overlayfs wants, in the volume. They belong to the container's root, and the
+// upper one, which becomes the root, has the mode that the tree's root has.
+Status UnitRunner::MakeOverlay(const rootfs::Tree* tree) {
+    if (unit_.container.overlay != config::OverlayMode::kVolume) return {};
+    const std::string folder = VolumeFolderPath(unit_.container.overlay_volume, device_.facts);
+    const unsigned mode = tree == nullptr ? 0755 : tree->LookUp("/").mode & 07777;
+    HUSK_TRY(MakeDirectories(folder, 0700));
+    for (const char* name : {"/upper", "/work"}) {
+        const std::string path = folder + name;
+        if (::mkdir(path.c_str(), 0700) != 0) {
+            if (errno == EEXIST) continue;
+            return FailErrno(Cat("make ", Quote(path)));
+        }
+        if (std::string_view(name) == "/upper" && ::chmod(path.c_str(), mode) != 0)
+            return FailErrno(Cat("set the mode of ", Quote(path)));
     }
     return {};
 }

@@ -451,8 +451,33 @@ void UnitRunner::OnGroupChange() {
         RemoveCgroup(kCgroupTries);
 }
 
+bool UnitRunner::UsesImage(const std::string& path) const {
+    auto has = [&](const auto& images) { return std::ranges::find(images, path) != images.end(); };
+    return has(record_.images) || has(images_);
+}
+
+std::string UnitRunner::ImageOn(dev_t device) const {
+    // In the order in which they were mounted.
+    std::vector<std::string> names;
+    if (!unit_.container.image.empty()) names.push_back(unit_.container.image);
+    for (const auto& mount : unit_.container.image_mounts) names.push_back(mount.source);
+    for (size_t i = 0; i < record_.images.size(); ++i) {
+        struct stat root {};
+        if (::stat(record_.images[i].c_str(), &root) == 0 && root.st_dev == device)
+            return i < names.size() ? names[i] : record_.images[i];
+    }
+    return {};
+}
+
+void UnitRunner::SetImages(std::vector<std::string> images) {
+    const auto before = std::exchange(record_.images, std::move(images));
+    images_.clear();
+    host_.ImagesUnused(before);
+}
+
 void UnitRunner::Release() {
     plan_.reset();
+    SetImages({});
     user_namespace_.reset();
     notes_.clear();
     if (cgroup_.Exists()) RemoveCgroup(kCgroupTries);

@@ -36,7 +36,7 @@ struct Device {
     const config::SystemConfig& system;
     DeviceFacts facts;
     std::string cgroup_parent;  // /sys/fs/cgroup/units
-    Filters filters;  // most units share one
+    Filters filters;            // most units share one
     container::DevicePrograms device_programs = {};
 };
 
@@ -49,6 +49,8 @@ class RunnerHost {
     virtual void StateChanged(UnitRunner& runner, State before) = 0;
     // 0 where that unit does not run.
     virtual pid_t MainPidOf(const std::string& unit) = 0;
+    // Images that a unit uses no longer: they go where no other does.
+    virtual void ImagesUnused(const std::vector<std::string>& images) = 0;
     // Asks PID 1 for exits and gives each to its unit.
     virtual void CollectOrphanExits() = 0;
 
@@ -90,6 +92,9 @@ class UnitRunner {
     void Replace(config::Unit unit);
     // A line of its history that is no change of its state.
     void Note(const std::string& text);
+    // The image, as the unit names it, that it has on this device; empty: none.
+    std::string ImageOn(dev_t device) const;
+    bool UsesImage(const std::string& path) const;
     // The unit is gone for good: drops its record and what PID 1 keeps for it.
     void Forget();
 
@@ -104,7 +109,11 @@ class UnitRunner {
     Status Launch();
     Status Prepare();
     Result<UnitFacts> GatherFacts(std::optional<rootfs::Tree>& tree);
+    Result<std::string> MountImage(const std::string& image, const std::string& verity);
+    void SetImages(std::vector<std::string> images);
+    Status LookAtMounts(UnitFacts& facts);
     Status MakeNamedVolumes(const rootfs::UserIds& user);
+    Status MakeOverlay(const rootfs::Tree* tree);
     Result<std::vector<OwnedFd>> OpenAttachments();
     Status OpenStreams(container::LaunchInput& input, std::vector<OwnedFd>& keep);
 
@@ -153,7 +162,8 @@ class UnitRunner {
     Record record_;
     container::Cgroup cgroup_;
     container::IdRange ids_;
-    std::vector<std::string> notes_;  // of the last launch: owners that show as nobody, …
+    std::vector<std::string> images_;  // those of a plan that is being made
+    std::vector<std::string> notes_;   // of the last launch: owners that show as nobody, …
 
     std::unique_ptr<container::Plan> plan_;
     bool plan_is_old_ = false;    // made of an earlier unit: good for what runs, not for a launch

@@ -70,7 +70,7 @@ def _on_disk(disk: Path, name: str, scratch: Path) -> str:
 
 def _file_name(name: str, file: Path) -> str:
     """A name with a known ending is taken as it is; otherwise the type of the content tells the ending."""
-    if name.endswith((".erofs", ".squashfs")):
+    if name.endswith((".erofs", ".squashfs", ".roothash", ".verity")):
         return name
     with open(file, "rb") as handle:
         magic = handle.read(4)

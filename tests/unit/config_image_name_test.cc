@@ -66,7 +66,7 @@ TEST(ImageName, ADigestIsAPromiseThatAFilesNameCannotKeep) {
     EXPECT_EQ(Says("docker.io/library/nginx:1.27@sha256:0123"),
               "image 'docker.io/library/nginx:1.27@sha256:0123' asks for exact bytes by a digest, "
               "and a file's name cannot promise them (write 'docker.io/library/nginx:1.27', and "
-              "ImageVerity= once it is supported)");
+              "ImageVerity= with the root hash of the file)");
     EXPECT_FALSE(ParseImage("nginx@sha256"));
 }
 

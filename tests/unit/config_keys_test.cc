@@ -110,8 +110,34 @@ const std::vector<KeyLine>& Lines() {
         {"Container", "ReadOnlyTmpfs", "no",
          [](const Unit& u) { return !u.container.read_only_tmpfs; }, "2"},
         {"Container", "Overlay", "volatile",
-         [](const Unit& u) { return u.container.overlay == OverlayMode::kVolatile; },
-         "data.volume"},
+         [](const Unit& u) {
+             return u.container.overlay == OverlayMode::kVolatile &&
+                    u.container.overlay_size == kDefaultOverlaySize;
+         },
+         "tmpfs"},
+        {"Container", "Overlay", "volatile:8M",
+         [](const Unit& u) {
+             return u.container.overlay == OverlayMode::kVolatile &&
+                    u.container.overlay_size == 8 << 20;
+         },
+         "volatile:0"},
+        {"Container", "Overlay", "root-%N.volume",
+         [](const Unit& u) {
+             return u.container.overlay == OverlayMode::kVolume &&
+                    u.container.overlay_volume == "root-web";
+         },
+         "../x.volume"},
+        {"Container", "Mount", "type=volume,source=data.volume,destination=/d,subpath=/a/b,ro",
+         [](const Unit& u) {
+             if (u.container.volumes.empty()) return false;
+             const Volume& v = u.container.volumes[0];
+             return v.named && v.source == "data" && v.destination == "/d" && v.read_only &&
+                    v.subpath == "a/b" && v.at.line > 0 && u.container.mounts.empty();
+         },
+         "type=bind,source=/a"},
+        {"Container", "ImageVerity",
+         "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\nImage=web",
+         [](const Unit& u) { return u.container.image_verity.size() == 64; }, "abc"},
         {"Container", "Mask", "/a:/b/",
          [](const Unit& u) {
              return Is(u.container.mask, {"/a", "/b"});
@@ -431,13 +457,10 @@ constexpr LaterLine kLater[] = {
     {"Unit.SuccessAction", "none", "sleep"},
     {"Unit.JobTimeoutSec", "1min", "1mi"},
     {"Unit.Critical", "yes", "very"},
-    {"Container.ImageVerity", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
-     "abc"},
     {"Container.EnvironmentFile", "-/etc/%N.env", "web.env"},
     {"Container.EnvironmentHost", "yes", "all"},
     {"Container.Timezone", "Europe/Berlin", "/Berlin"},
     {"Container.RunInit", "yes", "tini"},
-    {"Container.Mount", "type=bind,source=/a,destination=/b,ro", "type=bind,source=/a"},
     {"Container.Sysctl", "net.ipv4.ip_forward=1", "vm.swappiness=1"},
     {"Container.Secret", "key,type=env,target=KEY", "key,type=file"},
     {"Container.LandlockReadPaths", "/usr:/etc", "/usr:etc"},

@@ -253,6 +253,18 @@ TEST_F(ConfigLoad, AVolumeFileSaysWhatItsNewFolderIsLike) {
     }
 }
 
+TEST_F(ConfigLoad, AVolumeIsTheOverlayOfOneUnitOnly) {
+    Unit("a/one", "Rootfs=/r\nOverlay=root.volume\n");
+    Unit("a/two", "Rootfs=/r\nOverlay=root.volume\n");
+    Unit("a/own", "Rootfs=/r\nOverlay=own.volume\n");
+    const LoadedFolder loaded = Load();
+    EXPECT_EQ(Names(loaded, true), "one two ");
+    EXPECT_NE(Say(loaded).find("a/one.container:4: error: volume 'root' is the overlay of unit "
+                               "'two' too (give each unit a volume of its own)"),
+              std::string::npos)
+        << Say(loaded);
+}
+
 TEST_F(ConfigLoad, ABadVolumeFileRefusesTheUnitsThatNameIt) {
     Unit("a/db", "Volume=data:/data\n");
     Unit("a/web");

@@ -285,13 +285,31 @@ TEST(Values, IoLimitsAreBase1000) {
 TEST(Values, MountsAreInPodmansLongForm) {
     const MountSpec bind = ParseMount("type=bind,src=/a,dst=/b/,ro,noexec").value();
     EXPECT_EQ(bind.kind, MountSpec::Kind::kBind);
-    EXPECT_EQ(bind.destination, "/b");
-    EXPECT_TRUE(bind.read_only);
-    EXPECT_EQ(bind.options, std::vector<std::string>{"noexec"});
-    EXPECT_EQ(ParseMount("type=tmpfs,destination=/t,tmpfs-size=1M,tmpfs-mode=0700")->size,
-              1u << 20);
-    EXPECT_TRUE(ParseMount("type=volume,source=data.volume,destination=/d,readonly=true"));
-    EXPECT_TRUE(ParseMount("destination=/d,type=image,source=docker.io/library/nginx:1"));
+    EXPECT_EQ(bind.volume.source, "/a");
+    EXPECT_EQ(bind.volume.destination, "/b");
+    EXPECT_TRUE(bind.volume.read_only && bind.volume.no_exec);
+    EXPECT_TRUE(bind.volume.no_suid && bind.volume.no_dev && bind.volume.idmap) << "as Volume=";
+    const MountSpec tmpfs =
+        ParseMount("type=tmpfs,destination=/t,tmpfs-size=1M,tmpfs-mode=0700,ro").value();
+    EXPECT_EQ(tmpfs.tmpfs.destination, "/t");
+    EXPECT_EQ(tmpfs.tmpfs.size, 1u << 20);
+    EXPECT_EQ(tmpfs.tmpfs.mode, 0700u);
+    EXPECT_TRUE(tmpfs.tmpfs.read_only);
+    const MountSpec volume =
+        ParseMount("type=volume,source=data.volume,destination=/d,readonly=false,subpath=a/b,suid")
+            .value();
+    EXPECT_TRUE(volume.volume.named);
+    EXPECT_EQ(volume.volume.source, "data");
+    EXPECT_EQ(volume.volume.subpath, "a/b");
+    EXPECT_FALSE(volume.volume.read_only || volume.volume.no_suid);
+    const MountSpec image =
+        ParseMount("destination=/d,type=image,source=docker.io/library/nginx:1").value();
+    EXPECT_TRUE(image.volume.read_only);
+    EXPECT_EQ(Says(ParseMount("type=image,source=x,destination=/d,rw")),
+              "an image cannot be written to (leave rw out)");
+    EXPECT_EQ(Says(ParseMount("type=bind,source=/a,destination=/b,bind-propagation=shared")),
+              "propagation 'shared' is refused (mounts are always private: what is mounted later "
+              "shows on neither side)");
     EXPECT_EQ(
         Says(ParseMount("type=bind,source=/a,destination=/b,relabel=shared")),
         "mount option 'relabel=shared' is refused (owners are mapped and there are no SELinux "
@@ -301,7 +319,10 @@ TEST(Values, MountsAreInPodmansLongForm) {
     for (const char* bad :
          {"", "type=", "type=bind", "type=bind,source=/a", "type=bind,source=a,destination=/b",
           "type=tmpfs,destination=/proc", "type=tmpfs,source=/a,destination=/b", "type=devpts",
-          "type=bind,source=/a,destination=/b,ro=maybe", "type=bind,source=/a,destination"})
+          "type=bind,source=/a,destination=/b,ro=maybe", "type=tmpfs,destination=/t,suid",
+          "type=volume,source=d,destination=/b,subpath=../x",
+          "type=bind,source=/a,destination=/b,idmap=uids=0-1-10",
+          "type=bind,source=/a,destination"})
         EXPECT_FALSE(ParseMount(bad)) << bad;
 }
 

@@ -153,12 +153,12 @@ TEST(ImageStore, NamesTheFileThatItCannotMount) {
     testing::TemporaryFolder folder;
     ImageStore store(folder / "mounts");
     folder.Write("text", "hello");
-    auto text = store.Mount(folder / "text");
+    auto text = store.Mount(folder / "text", "");
     ASSERT_FALSE(text);
     EXPECT_EQ(text.error().text().find(Cat("image '", folder / "text", "': it is neither")), 0u)
         << text.error().text();
-    EXPECT_FALSE(store.Mount(folder / "gone"));
-    EXPECT_NE(store.Mount(folder.path()).error().text().find("not a regular file"),
+    EXPECT_FALSE(store.Mount(folder / "gone", ""));
+    EXPECT_NE(store.Mount(folder.path(), "").error().text().find("not a regular file"),
               std::string::npos);
 }
 

@@ -20,7 +20,7 @@ class LookUpInTree : public ::testing::Test {
     }
     PathFact Ask(const std::string& path) { return Tree::Open(folder_ / "root")->LookUp(path); }
     std::string Read(const std::string& path, size_t limit = 100) {
-        return Tree::Open(folder_ / "root")->ReadText(path, limit);
+        return Tree::Open(folder_ / "root")->ReadText(path, limit).value_or("?");
     }
 
     testing::TemporaryFolder folder_;
@@ -71,7 +71,7 @@ TEST_F(LookUpInTree, FollowsNoMagicLink) {
     auto proc = Tree::Open("/proc");
     ASSERT_TRUE(proc);
     EXPECT_EQ(proc->LookUp("/self/root").kind, Kind::kMissing);
-    EXPECT_EQ(proc->ReadText("/self/root/etc/passwd", 100000), "");
+    EXPECT_EQ(proc->ReadText("/self/root/etc/passwd", 100000).value_or("?"), "");
 }
 
 TEST_F(LookUpInTree, EndsOnLinksThatGoInCirclesOrNowhere) {

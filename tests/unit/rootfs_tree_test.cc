@@ -330,6 +330,42 @@ TEST(RootPlan, OfAVolatileOverlayIsWritableAndItsTreeIsNot) {
     EXPECT_FALSE(planned.Has(TreeOp::kReadOnly, "/"));
 }
 
+TEST(RootPlan, OfALastingOverlayKeepsItsUpperLayerOnTheVolume) {
+    RootSpec spec = OfTree();
+    spec.read_only = false;
+    spec.tree_idmap = true;
+    spec.overlay_folder = "/var/lib/husk/volumes/root";
+    const std::string root = "/run/husk/root";
+    const Planned whole(spec, Whole());
+    ASSERT_EQ(whole.error(), "");
+    EXPECT_EQ(whole.Step(TreeOp::kMount, root).options,
+              (Options{{"lowerdir", root + ".lower"},
+                       {"upperdir", root + ".upper/upper"},
+                       {"workdir", root + ".upper/work"},
+                       {"userxattr", ""}}));
+    EXPECT_FALSE(whole.Has(TreeOp::kMount, root + ".layer")) << "nothing is lacking";
+    const Attachment& upper = whole.Attached(root + ".upper");
+    EXPECT_EQ(upper.source, "/var/lib/husk/volumes/root");
+    EXPECT_TRUE(upper.idmap && upper.no_dev && !upper.read_only);
+    EXPECT_TRUE(whole.Attached(root + ".lower").read_only);
+    EXPECT_FALSE(whole.Has(TreeOp::kReadOnly, "/"));
+    spec.files = {{"/etc/hosts", "x"}};
+    const Planned lacking(spec, Whole());
+    EXPECT_EQ(lacking.Step(TreeOp::kMount, root).options[0].value,
+              root + ".layer/top:" + root + ".lower")
+        << "files of ours never go to the volume";
+    EXPECT_EQ(lacking.Step(TreeOp::kMount, root + ".layer").options[1].value, "1048576");
+}
+
+TEST(RootPlan, OfAVolatileOverlayHasASize) {
+    RootSpec spec = OfTree();
+    spec.read_only = false;
+    spec.volatile_overlay = true;
+    spec.overlay_size = 4 << 20;
+    EXPECT_EQ(Planned(spec, Whole()).Step(TreeOp::kMount, "/run/husk/root.layer").options,
+              (Options{{"mode", "755"}, {"size", "4194304"}}));
+}
+
 TEST(RootPlan, OfAWritableRootThatLacksSomethingIsRefused) {
     RootSpec spec = OfTree();
     spec.read_only = false;

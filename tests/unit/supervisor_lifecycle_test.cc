@@ -439,5 +439,48 @@ TEST_F(Story, OutOfMemoryWithStopEndsTheUnitInItsOwnWay) {
     EXPECT_EQ(life.reason, "restarting in 100ms: short");
 }
 
+// A damaged image.
+
+TEST_F(Story, ADamagedImageFailsARunningUnitWhateverItsRestartRules) {
+    policy.restart = config::RestartPolicy::kAlways;
+    StartAndRun();
+    Send(EventKind::kImageDamaged, "image 'web' is damaged: block 12");
+    EXPECT_EQ(life.state, State::kStopping);
+    EXPECT_EQ(actions.front().kind, ActionKind::kKillGroup) << "it is not asked to end";
+    Send(EventKind::kImageDamaged, "image 'web' is damaged: block 13");
+    Exit(SIGKILL);
+    Send(EventKind::kGroupEmpty);
+    EXPECT_EQ(life.state, State::kFailed);
+    EXPECT_EQ(life.reason, "image 'web' is damaged: block 12") << "the first one";
+    EXPECT_EQ(life.last_exit.kind, ExitKind::kDamaged);
+    Send(EventKind::kStartWanted, "by 'husk start'");
+    EXPECT_EQ(life.state, State::kWaiting) << "a person may try again";
+}
+
+TEST_F(Story, ADamagedImageEndsTheRestartsOfAProgramThatEndedBeforeTheWord) {
+    StartAndRun();
+    Exit(1 << 8);
+    Send(EventKind::kImageDamaged, "image 'web' is damaged");
+    Send(EventKind::kGroupEmpty);
+    EXPECT_EQ(life.state, State::kFailed);
+    EXPECT_EQ(life.reason, "image 'web' is damaged");
+
+    Send(EventKind::kStartWanted, "by it");
+    Run();
+    Crash(seconds(1));
+    ASSERT_EQ(life.state, State::kBackoff);
+    Send(EventKind::kImageDamaged, "image 'web' is damaged");
+    EXPECT_EQ(life.state, State::kFailed);
+}
+
+TEST_F(Story, ADamagedImageDoesNotUndoAStop) {
+    StartAndRun();
+    Send(EventKind::kStopWanted, "by 'husk stop'");
+    Send(EventKind::kImageDamaged, "image 'web' is damaged");
+    Exit(SIGTERM);
+    Send(EventKind::kGroupEmpty);
+    EXPECT_EQ(life.state, State::kInactive);
+}
+
 }  // namespace
 }  // namespace husk::supervisor

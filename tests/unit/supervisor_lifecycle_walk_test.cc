@@ -156,6 +156,8 @@ class World {
             case 3: return Order();
             case 4: return Pick(3) || clinging_ > 0 ? void() : Exit(Pick(2) ? 0 : SIGSEGV);
             case 5: return Pipe();
+            case 6:
+                return Pick(8) ? void() : Send({EventKind::kImageDamaged, "it is damaged", 0, {}});
             default: return Advance1();
         }
     }

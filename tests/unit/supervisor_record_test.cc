@@ -44,6 +44,7 @@ Record Full() {
     record.id_range_base = UINT32_MAX;
     record.keys = {{*config::KeyIndex("Container.Exec"), UINT64_MAX},
                    {*config::KeyIndex("Service.MemoryMax"), 0}};
+    record.images = {"/run/husk/images/1", "/run/husk/images/2.ab"};
     record.Remember({Instant{Duration(1)}, 1'700'000'000'000'000'000, "started at boot"});
     return record;
 }

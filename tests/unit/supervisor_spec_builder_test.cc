@@ -264,7 +264,13 @@ TEST_F(SpecOfUnit, PutsNoTmpfsWhereTheUnitMountsOrTheRootIsWritable) {
 
 TEST_F(SpecOfUnit, OfAVolatileOverlayIsWritable) {
     unit_.container.overlay = config::OverlayMode::kVolatile;
+    unit_.container.overlay_size = 123;
     EXPECT_TRUE(Build().root.volatile_overlay);
+    EXPECT_EQ(Build().root.overlay_size, 123u);
+    unit_.container.overlay = config::OverlayMode::kVolume;
+    unit_.container.overlay_volume = "data";
+    EXPECT_FALSE(Build().root.volatile_overlay || Build().root.read_only);
+    EXPECT_TRUE(Build().root.overlay_folder.ends_with("/volumes/data"));
     EXPECT_FALSE(Build().root.read_only);
 }
 
