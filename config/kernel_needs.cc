@@ -19,7 +19,30 @@ constexpr Need kNone;
 // Which key of a unit asks. A default that asks is named by its key too.
 
 Need ByUserNs(const Unit& unit) {
+    if (!unit.container.uid_map.empty())
+        return FindGiven(unit, "Container.UIDMap") ? "Container.UIDMap" : "Container.GIDMap";
     return unit.container.user_ns == UserNamespace::kAuto ? "Container.UserNS" : kNone;
+}
+
+Need ByHostName(const Unit& unit) {
+    return unit.container.protect_hostname ? "Container.ProtectHostname" : kNone;
+}
+
+Need ByTimeOffset(const Unit& unit) {
+    return unit.container.time_offset != Duration{} ? "Container.TimeOffset" : kNone;
+}
+
+Need ByLandlock(const Unit& unit) {
+    if (!unit.container.landlock_read_paths.empty()) return "Container.LandlockReadPaths";
+    return !unit.container.landlock_write_paths.empty() ? "Container.LandlockWritePaths" : kNone;
+}
+
+Need ByLandlockPorts(const Unit& unit) {
+    return !unit.container.landlock_bind_ports.empty() ? "Container.LandlockBindPorts" : kNone;
+}
+
+Need BySysctl(const Unit& unit) {
+    return !unit.container.sysctl.empty() ? "Container.Sysctl" : kNone;
 }
 
 Need ByPids(const Unit& unit) {
@@ -135,20 +158,26 @@ constexpr KernelNeed kNeeds[] = {
     {"MEMFD_CREATE", "", "the logs of units lie in memory files", nullptr, nullptr},
     {"CGROUPS", "", "each unit has a cgroup of its own", nullptr, nullptr},
     {"NAMESPACES", "", "each container has namespaces of its own", nullptr, nullptr},
-    {"UTS_NS", "", "each container has a host name of its own", nullptr, nullptr},
     {"SECCOMP_FILTER", "", "each container has a filter of system calls", nullptr, nullptr},
     {"CGROUP_BPF", "", "each container has a filter of devices", nullptr, nullptr},
     {"BPF_SYSCALL", "", "the filter of devices is loaded by it", nullptr, nullptr},
     {"PSI", "", "'husk why' tells of units that ran short of memory", nullptr, nullptr,
      Severity::kWarning},
     {"INOTIFY_USER", "", "'husk logs --follow' waits by it", nullptr, nullptr, Severity::kWarning},
-    {"USER_NS", "", "a user namespace", "UserNS=auto, the default", ByUserNs},
+    {"USER_NS", "", "a user namespace", "UserNS=auto, the default, UIDMap= and GIDMap=", ByUserNs},
+    {"UTS_NS", "", "a host name of its own", "ProtectHostname=yes, the default", ByHostName},
     {"PID_NS", "", "a PID namespace", "PrivatePIDs=yes, the default", ByPids},
     {"IPC_NS", "", "an IPC namespace", "PrivateIPC=yes, the default", ByIpc},
     {"POSIX_MQUEUE", "", "a /dev/mqueue of its own", "PrivateIPC=yes, the default", ByIpc},
     {"NET_NS", "", "a network namespace", "Network=none, the default, and NAME.container",
      ByNetwork},
     {"INET", "", "a loopback interface of its own", "Network=none, the default", ByOwnNetwork},
+    {"PROC_SYSCTL", "", "sets parameters", "Sysctl=", BySysctl},
+    {"TIME_NS", "", "clocks of its own", "TimeOffset=", ByTimeOffset},
+    {"SECURITY_LANDLOCK", "", "says which paths may be used",
+     "LandlockReadPaths= and LandlockWritePaths=", ByLandlock},
+    {"SECURITY_LANDLOCK", "", "says which ports may be bound, from kernel 6.7 on",
+     "LandlockBindPorts=", ByLandlockPorts, Severity::kError, 7},
     {"BLK_DEV_LOOP", "", "image files are mounted through a loop device", "Image=", ByImage},
     {"EROFS_FS", "", "mounts the image", "Image=NAME.erofs", ByErofs},
     {"SQUASHFS", "", "mounts the image", "Image=NAME.squashfs", BySquashfs},
@@ -211,23 +240,29 @@ bool TakeLine(std::string_view line, int number, KernelConfig& kernel) {
     return true;
 }
 
-bool IsTooOld(std::string_view version) {
+// Before 6.`since`; false for what is no version.
+bool IsBefore(std::string_view version, uint64_t since) {
     const auto parts = Split(version, '.');
     const auto major = ParseUnsigned(parts[0]);
     const auto minor = parts.size() > 1 ? ParseUnsigned(parts[1]) : std::nullopt;
     if (!major || !minor) return false;
-    return *major < kOldestMajor || (*major == kOldestMajor && *minor < kOldestMinor);
+    return *major < kOldestMajor || (*major == kOldestMajor && *minor < since);
 }
 
 // "CONFIG_EROFS_FS or CONFIG_SQUASHFS"
 std::string Lacked(const KernelNeed& need) {
+    if (need.since_minor != 0)
+        return Cat(kPrefix, need.option, " of kernel ", std::to_string(kOldestMajor), ".",
+                   std::to_string(need.since_minor), " or later");
     std::string text = Cat(kPrefix, need.option);
     if (!need.alternative.empty()) text += Cat(" or ", kPrefix, need.alternative);
     return text;
 }
 
 bool IsMet(const KernelConfig& kernel, const KernelNeed& need) {
-    return kernel.Has(need.option) || (!need.alternative.empty() && kernel.Has(need.alternative));
+    if (kernel.Has(need.option))
+        return need.since_minor == 0 || !IsBefore(kernel.version, need.since_minor);
+    return !need.alternative.empty() && kernel.Has(need.alternative);
 }
 
 std::string Verb(const KernelNeed& need) {
@@ -280,7 +315,7 @@ std::expected<KernelConfig, Problem> ParseKernelConfig(std::string_view file,
 std::span<const KernelNeed> KernelNeeds() { return kNeeds; }
 
 void CheckKernel(const KernelConfig& kernel, std::vector<LoadedUnit>& units, Problems& problems) {
-    if (IsTooOld(kernel.version))
+    if (IsBefore(kernel.version, kOldestMinor))
         AddProblem(problems, Severity::kError, {kernel.file, kernel.version_line}, {},
                    Cat("kernel ", Quote(kernel.version), " is too old"),
                    Cat("husk is tested on ", std::to_string(kOldestMajor), ".",

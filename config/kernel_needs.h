@@ -50,6 +50,7 @@ struct KernelNeed {
     std::string_view (*asked_by)(const Unit& unit);
     // kWarning: only some do, and which cannot be told from the file.
     Severity severity = Severity::kError;
+    unsigned since_minor = 0;  // what is needed of the option came with kernel 6.N
 };
 std::span<const KernelNeed> KernelNeeds();
 

@@ -235,6 +235,8 @@ const char* TypeText(ValueType type) {
         case ValueType::kIoLimits: return "list of PATH NUMBER";
         case ValueType::kDevices: return "list of HOST[:CONTAINER[:ACCESS]]";
         case ValueType::kDeviceRules: return "list of DEVICE [ACCESS]";
+        case ValueType::kIdMaps: return "list of ID:DEVICE-ID[:COUNT]";
+        case ValueType::kPortNumbers: return "list of ports";
         case ValueType::kOther: return "";
     }
     return "";

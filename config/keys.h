@@ -65,6 +65,8 @@ enum class ValueType : uint8_t {
     kIoLimits,
     kDevices,
     kDeviceRules,
+    kIdMaps,
+    kPortNumbers,
     kOther,
 };
 const char* TypeText(ValueType type);

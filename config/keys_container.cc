@@ -127,13 +127,14 @@ Outcome SetOverlay(Unit& unit, const KeyInput& input) {
     return {};
 }
 
-constexpr char kUserNsLater[] = "not supported yet; 'auto' gives each unit a range of its own";
 constexpr Choice kUserNamespaces[] = {
     {"auto", static_cast<int>(UserNamespace::kAuto)},
     {"host", static_cast<int>(UserNamespace::kHost)},
     {"keep-id", 0, "no user starts the unit; 'auto' gives each unit a range of its own"},
-    {"nomap", 0, kUserNsLater},
-    {"private", 0, kUserNsLater},
+    {"nomap", 0,
+     "no user starts the unit that could be left out of the map; 'auto' maps no id of one"},
+    {"private", 0,
+     "which ids it gets must be said: 'auto' gives an own range, UIDMap= those you name"},
 };
 
 constexpr Choice kHealthActions[] = {{"none"}, {"kill"}, {"restart"}, {"stop"}};
@@ -165,11 +166,6 @@ Value<std::string> ParseNotify(std::string_view text) {
 Value<std::string> ParseResolverOption(std::string_view text) {
     if (text.find_first_of(" \t") != text.npos)
         return Bad(Cat(Quote(text), " is not one option"), "write the key again for each");
-    return std::string(text);
-}
-
-Value<std::string> ParsePortText(std::string_view text) {
-    HUSK_TRY_VALUE(ParsePort(text));
     return std::string(text);
 }
 
@@ -254,8 +250,11 @@ constexpr KeyRow kKeys[] = {
      kAppend<&C::mask, ParseMask>},
     {"Unmask", T::kPathList, "", "Paths not hidden after all, separated by ':'; ALL for every one.",
      kAppend<&C::unmask, ParseUnmask>},
-    {"Sysctl", T::kAssignments, "", "Kernel parameters of the container's namespaces.",
-     Later(kCheck<EachWord<ParseNamespacedSysctl>>)},
+    {"Sysctl", T::kAssignments, "",
+     "Kernel parameters of the container's own namespaces: net. with Network=none; kernel.shm, "
+     "kernel.msg, kernel.sem and fs.mqueue. with PrivateIPC=yes. Older kernels have some of them, "
+     "as net.core., with UserNS=host only. Quote a value that holds blanks.",
+     kAppend<&C::sysctl, EachWord<ParseNamespacedSysctl>>},
     {"AddDevice", T::kDevices, "",
      "A device of the device in the container, as a node that belongs to its User=, and leave to "
      "open it; a folder such as /dev/snd: all nodes in it. ACCESS is rwm where it is not given. A "
@@ -292,27 +291,49 @@ constexpr KeyRow kKeys[] = {
     {"SystemCallArchitectures", T::kWords, "native",
      "native, or the native architecture's name: no other is ever allowed.",
      kCheck<EachWord<ParseArchitecture>>},
-    {"LandlockReadPaths", T::kPathList, "", "(own) Paths that may be read.",
-     Later(kCheck<ParseMask>)},
-    {"LandlockWritePaths", T::kPathList, "", "(own) Paths that may be written.",
-     Later(kCheck<ParseMask>)},
-    {"LandlockBindPorts", T::kWords, "", "(own) TCP ports that may be bound.",
-     Later(kCheck<EachWord<ParsePortText>>)},
+    {"LandlockReadPaths", T::kPathList, "",
+     "(own) Landlock: files are read and executed, and directories listed, below these paths of "
+     "the container and LandlockWritePaths= only. Name the program, its libraries and what it "
+     "reads. Separated by ':'; one with a leading '-' may be missing.",
+     kAppend<&C::landlock_read_paths, Expanded<ParseLandlockPaths>>},
+    {"LandlockWritePaths", T::kPathList, "",
+     "(own) Landlock: files are written, made, removed and truncated below these paths only; from "
+     "kernel 6.10 on, devices take ioctls below these only.",
+     kAppend<&C::landlock_write_paths, Expanded<ParseLandlockPaths>>},
+    {"LandlockBindPorts", T::kPortNumbers, "",
+     "(own) Landlock: the only TCP ports that may be bound. Needs kernel 6.7. With any of the "
+     "three Landlock keys, from kernel 6.12 on, neither abstract sockets nor processes of others "
+     "can be "
+     "reached.",
+     kAppend<&C::landlock_bind_ports, ParsePorts>},
     // namespaces
-    {"UserNS", T::kChoice, "auto", "auto: an own range of 65,536 ids; host: the device's ids.",
+    {"UserNS", T::kChoice, "auto",
+     "auto: an own range of 65,536 ids, picked by the unit's name, so that it stays the same; "
+     "host: the device's ids.",
      kSetChoicePath<&Unit::container, &C::user_ns, kUserNamespaces>},
-    {"UIDMap", T::kText, "", "An explicit map of user ids.", Later(kCheck<ParseIdMapping>)},
-    {"GIDMap", T::kText, "", "An explicit map of group ids.", Later(kCheck<ParseIdMapping>)},
+    {"UIDMap", T::kIdMaps, "",
+     "In place of UserNS=: CONTAINER-ID:DEVICE-ID[:COUNT], one assignment a range. Id 0 and User= "
+     "must be in it. Images and volumes are mapped by it too.",
+     kAppend<&C::uid_map, ParseIdMapping>},
+    {"GIDMap", T::kIdMaps,
+     "UIDMap=", "The same for groups; UIDMap= is GIDMap= where that is missing.",
+     kAppend<&C::gid_map, ParseIdMapping>},
     {"PrivatePIDs", T::kBoolean, "yes", "no: sees the device's processes.",
      kSet<&C::private_pids, ParseBoolean>},
     {"PrivateIPC", T::kBoolean, "yes", "no: shares the device's System V and POSIX IPC.",
      kSet<&C::private_ipc, ParseBoolean>},
-    {"PrivateMounts", T::kBoolean, "yes", "no: shares the device's mounts.",
-     Later(kCheck<ParseBoolean>)},
+    {"PrivateMounts", T::kBoolean, "yes",
+     "no: has no root of its own, but the device's root and mounts, /proc, /dev and /sys as the "
+     "device sees them. User= is then of the device's passwd.",
+     kSet<&C::private_mounts, ParseBoolean>},
     {"ProtectHostname", T::kBoolean, "yes", "no: shares the device's host name.",
-     Later(kCheck<ParseBoolean>)},
-    {"TimeOffset", T::kSpan, "", "(own) Shifts the monotonic and boot clocks.",
-     Later(kCheck<ParseTimeOffset>)},
+     kSet<&C::protect_hostname, ParseBoolean>},
+    {"TimeOffset", T::kSpan, "0",
+     "(own) Shifts the monotonic and boot clocks, as a program sees them that goes on from where "
+     "it "
+     "was on another machine, or that is tested with a long uptime. The time of day stays. May be "
+     "negative as far as the device has been up.",
+     kSet<&C::time_offset, ParseTimeOffset>},
     // network
     {"Network", T::kNetwork, "none",
      "none, host, or NAME.container: that unit's network, which is then "

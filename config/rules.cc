@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "config/isolation_rules.h"
 #include "config/keys.h"
 #include "config/limits.h"
 #include "config/values.h"
@@ -344,6 +345,7 @@ void FinishUnit(Unit& unit, Problems& problems) {
     checks.Mounts();
     checks.Files();
     checks.Rights();
+    CheckIsolation(unit, problems);
     checks.Restarts();
     checks.Stops();
     checks.Resources();

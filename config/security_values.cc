@@ -4,6 +4,7 @@
 
 #include "base/syscalls.h"
 #include "base/text.h"
+#include "config/network_values.h"
 
 namespace husk::config {
 namespace {
@@ -34,9 +35,8 @@ constexpr int kNotSupported = 95;  // EOPNOTSUPP
 constexpr uint64_t kMostError = 4095;
 
 // Kernel parameters that a namespace has its own of: namespaces(7), sysctl(8).
-constexpr std::string_view kNamespaced[] = {
-    "net.",       "fs.mqueue.",         "kernel.msg",       "kernel.shm",
-    "kernel.sem", "kernel.auto_msgmni", "kernel.domainname"};
+constexpr std::string_view kNamespaced[] = {"net.",       "fs.mqueue.", "kernel.msg",
+                                            "kernel.shm", "kernel.sem", "kernel.auto_msgmni"};
 
 // `word` where it is one of `words`, else the nearest as a hint.
 Outcome OneOf(std::string_view word, std::string_view words, std::string_view what) {
@@ -142,8 +142,30 @@ Value<IdMapping> ParseIdMapping(std::string_view text) {
     if (numbers[2] == 0 || numbers[0] + numbers[2] > UINT32_MAX ||
         numbers[1] + numbers[2] > UINT32_MAX)
         return Bad(Cat(Quote(text), " maps no ids, or more than there are"), kHint);
-    return IdMapping{static_cast<uint32_t>(numbers[0]), static_cast<uint32_t>(numbers[1]),
-                     static_cast<uint32_t>(numbers[2])};
+    return IdMapping{.inside = static_cast<uint32_t>(numbers[0]),
+                     .outside = static_cast<uint32_t>(numbers[1]),
+                     .count = static_cast<uint32_t>(numbers[2])};
+}
+
+Value<std::vector<std::string>> ParseLandlockPaths(std::string_view text) {
+    std::vector<std::string> paths;
+    for (std::string_view part : Split(text, ':')) {
+        const bool optional = part.starts_with('-');
+        auto path = ParsePath(part.substr(optional));
+        if (!path) return std::unexpected(std::move(path).error());
+        paths.push_back(Cat(optional ? "-" : "", *path));
+    }
+    return paths;
+}
+
+Value<std::vector<uint16_t>> ParsePorts(std::string_view text) {
+    std::vector<uint16_t> ports;
+    for (std::string_view word : SplitWords(text)) {
+        auto port = ParsePort(word);
+        if (!port) return std::unexpected(std::move(port).error());
+        ports.push_back(*port);
+    }
+    return ports;
 }
 
 Value<std::string> ParseNamespacedSysctl(std::string_view text) {
@@ -154,6 +176,11 @@ Value<std::string> ParseNamespacedSysctl(std::string_view text) {
                    "NAME=VALUE, as in net.ipv4.ip_forward=1");
     std::string dotted(name);
     std::replace(dotted.begin(), dotted.end(), '/', '.');
+    if (dotted == "kernel.domainname")
+        return Bad("'kernel.domainname' cannot be written in a user namespace",
+                   "nothing but NIS uses it; leave it out");
+    if (equals + 1 == text.size())
+        return Bad(Cat(Quote(name), " has no value"), "NAME=VALUE, as in net.ipv4.ip_forward=1");
     for (std::string_view own : kNamespaced)
         if (dotted.starts_with(own)) return Cat(dotted, text.substr(equals));
     return Bad(Cat("kernel parameter ", Quote(name), " is the device's, not the container's"),

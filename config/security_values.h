@@ -22,12 +22,14 @@ Value<std::string> ParseArchitecture(std::string_view text);
 // An absolute path.
 Value<std::string> ParseSeccompProfile(std::string_view text);
 
-// `count` ids from `inside` on are those from `outside` on.
-struct IdMapping {
-    uint32_t inside = 0, outside = 0, count = 1;
-};
 // INSIDE:OUTSIDE[:COUNT]
 Value<IdMapping> ParseIdMapping(std::string_view text);
+
+// Absolute paths, separated by ':'; a leading '-' of one, which is kept, says that it may be
+// missing. Specifiers are expanded.
+Value<std::vector<std::string>> ParseLandlockPaths(std::string_view text);
+// Ports, separated by blanks.
+Value<std::vector<uint16_t>> ParsePorts(std::string_view text);
 
 // NAME=VALUE of a kernel parameter that namespaces have their own of.
 Value<std::string> ParseNamespacedSysctl(std::string_view text);

@@ -106,6 +106,13 @@ struct NetworkMode {
     friend bool operator==(const NetworkMode&, const NetworkMode&) = default;
 };
 
+// `count` ids of the container from `inside` on are the device's from `outside` on.
+struct IdMapping {
+    uint32_t inside = 0, outside = 0, count = 1;
+    Place at;
+    friend bool operator==(const IdMapping&, const IdMapping&) = default;
+};
+
 struct IpAddress {
     bool v6 = false;
     std::array<uint8_t, 16> bytes = {};  // network order; the first four of an IPv4 address
@@ -197,7 +204,14 @@ struct ContainerSection {
     int system_call_error = 1;                 // errno, EPERM; 0: a refused call kills
     std::string seccomp_profile;               // absolute path of a file
     UserNamespace user_ns = UserNamespace::kAuto;
-    bool private_pids = true, private_ipc = true;
+    // Explicit maps; both or none of them, once rules.cc has seen the unit. UserNS= is not given
+    // then.
+    std::vector<IdMapping> uid_map, gid_map;
+    bool private_pids = true, private_ipc = true, private_mounts = true, protect_hostname = true;
+    Duration time_offset{};                                              // 0: the device's clocks
+    std::vector<std::string> landlock_read_paths, landlock_write_paths;  // "-/path": may be missing
+    std::vector<uint16_t> landlock_bind_ports;
+    std::vector<std::string> sysctl;  // NAME=VALUE, with dots
     NetworkMode network;
     std::vector<PublishedPort> publish_ports;
     friend bool operator==(const ContainerSection&, const ContainerSection&) = default;

@@ -26,6 +26,9 @@ using rootfs::TreeStep;
 
 constexpr int kLastCapability = 63;  // PR_CAPBSET_DROP answers EINVAL past the kernel's last one
 constexpr unsigned kKeyctlJoinSession = 1;
+constexpr unsigned long kPersonalityLinux = 0;               // PER_LINUX, with no flag
+constexpr int kLandlockPathRule = 1, kLandlockPortRule = 2;  // LANDLOCK_RULE_*
+constexpr uint64_t kLandlockBindTcp = 1;
 
 // Zero or an errno. A failed call's errno is taken on the spot.
 int Check(long result) { return result < 0 ? errno : 0; }
@@ -293,6 +296,23 @@ class TreeBuilder {
     int refused_ = -1;
 };
 
+// An own time namespace is entered by setns(2): kernels before 6.3 do not switch to it at execve.
+// Its offsets can be set until a first process is in it, which we are to be.
+int EnterTimeNamespace(const char* offsets, size_t size) {
+    if (::unshare(static_cast<int>(sys::kCloneNewTime)) != 0) return errno;
+    const int file = ::open("/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC);
+    if (file < 0) return errno;
+    const ssize_t put = ::write(file, offsets, size);
+    int error = put < 0 ? errno : 0;
+    (void)::close(file);
+    if (error != 0) return error;
+    const int space = ::open("/proc/self/ns/time_for_children", O_RDONLY | O_CLOEXEC);
+    if (space < 0) return errno;
+    error = Check(::setns(space, static_cast<int>(sys::kCloneNewTime)));
+    (void)::close(space);
+    return error;
+}
+
 int SetResourceLimits(const std::vector<ResourceLimit>& limits) {
     for (const auto& limit : limits) {
         // prlimit64 takes 64-bit values on every architecture; ~0 is infinity for it.
@@ -354,6 +374,35 @@ int ChangeDirectory(const char* path) {
     return error;
 }
 
+// <linux/landlock.h>: struct landlock_path_beneath_attr is packed.
+struct [[gnu::packed]] LandlockPathRule {
+    uint64_t access;
+    int32_t parent;
+};
+struct LandlockPortRule {
+    uint64_t access, port;
+};
+
+// What lies at the path, links followed, in the container's root.
+int AllowPath(int rules, const LandlockPlan::PathRule& rule) {
+    const int at = OpenInRoot(rule.path.c_str(), 0);
+    if (at < 0) return errno == ENOENT && rule.optional ? 0 : errno;
+    struct stat file {};
+    int error = Check(::fstat(at, &file));
+    if (error == 0) {
+        const LandlockPathRule attributes{S_ISDIR(file.st_mode) ? rule.access : rule.file_access,
+                                          at};
+        error = Check(::syscall(SYS_landlock_add_rule, rules, kLandlockPathRule, &attributes, 0));
+    }
+    (void)::close(at);
+    return error;
+}
+
+int AllowPort(int rules, uint16_t port) {
+    const LandlockPortRule attributes{kLandlockBindTcp, port};
+    return Check(::syscall(SYS_landlock_add_rule, rules, kLandlockPortRule, &attributes, 0));
+}
+
 // The supervisor ignores no signal and CLONE_CLEAR_SIGHAND reset its handlers, so that only the
 // mask is left to reset.
 int ResetSignals() {
@@ -372,21 +421,28 @@ class Child {
     [[noreturn]] void Run() {
         const ContainerSpec& spec = plan_.spec;
         Do(Stage::kWaitForParent, WaitForParent(descriptors_.go));
+        if (!plan_.time_offsets.empty())
+            Do(Stage::kTimeNamespace,
+               EnterTimeNamespace(plan_.time_offsets.data(), plan_.time_offsets.size()));
         if (spec.user_namespace) Do(Stage::kBecomeRoot, SetIds(0, 0, nullptr, 0));
         Do(Stage::kNewSession, Check(::setsid()));
         Do(Stage::kUnshareCgroup, Check(::unshare(static_cast<int>(sys::kCloneNewCgroup))));
-        Do(Stage::kPrivateMounts,
-           Check(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr)));
+        if (spec.private_mounts)
+            Do(Stage::kPrivateMounts,
+               Check(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr)));
         (void)::umask(0);  // cannot fail
         for (const TreeStep& step : plan_.root.steps) {
             if (int error = tree_.Run(step); error != 0) [[unlikely]]
                 ReportTree(error);
             ++step_;
         }
-        Do(Stage::kHostName, Check(::sethostname(spec.host_name.data(), spec.host_name.size())));
+        if (spec.private_host_name)
+            Do(Stage::kHostName,
+               Check(::sethostname(spec.host_name.data(), spec.host_name.size())));
         if (spec.network == NetworkKind::kPrivate)
             Do(Stage::kLoopback, Check(sys::bring_loopback_up()));
         Do(Stage::kResourceLimits, SetResourceLimits(spec.resource_limits));
+        Do(Stage::kPersonality, Check(::syscall(SYS_personality, kPersonalityLinux)));
         Do(Stage::kKeyring, JoinKeyring());
         GiveUpRights(spec);
         (void)::umask(spec.umask);
@@ -452,12 +508,29 @@ class Child {
         if (!spec.no_new_privileges && spec.filter) Do(Stage::kFilter, InstallFilter(*spec.filter));
         if (spec.no_new_privileges)
             Do(Stage::kNoNewPrivileges, Check(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)));
+        if (plan_.landlock.IsUsed()) Landlock(plan_.landlock);
         // Changing from uid 0 to another empties the permitted set, but for this bit.
         if (spec.user.uid != 0 && spec.capabilities != 0)
             Do(Stage::kIds, Check(::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)));
         Do(Stage::kIds,
            SetIds(spec.user.uid, spec.user.gid, spec.user.groups.data(), spec.user.groups.size()));
         Do(Stage::kCapabilities, SetCapabilities(spec.capabilities));
+    }
+
+    void Landlock(const LandlockPlan& plan) {
+        const long rules =
+            ::syscall(SYS_landlock_create_ruleset, &plan.attributes, plan.attributes_size, 0);
+        step_ = static_cast<uint32_t>(plan.paths.size());
+        Do(Stage::kLandlock, Check(rules));
+        step_ = 0;
+        for (const auto& rule : plan.paths) {
+            Do(Stage::kLandlock, AllowPath(static_cast<int>(rules), rule));
+            ++step_;
+        }
+        for (uint16_t port : plan.bind_ports)
+            Do(Stage::kLandlock, AllowPort(static_cast<int>(rules), port));
+        Do(Stage::kLandlock, Check(::syscall(SYS_landlock_restrict_self, rules, 0)));
+        (void)::close(static_cast<int>(rules));
     }
 
     // Tries each candidate as execvp(3) does: one that is not there or not ours to run is passed

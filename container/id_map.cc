@@ -51,15 +51,33 @@ std::map<std::string, IdRange> AssignIdRanges(const std::vector<std::string>& na
     return ranges;
 }
 
-Status WriteIdMaps(pid_t pid, IdRange range) {
-    const std::string map =
-        Cat("0 ", std::to_string(range.base), " ", std::to_string(range.count), "\n");
-    const std::string process = Cat("/proc/", std::to_string(pid));
-    HUSK_TRY(WriteAttribute(process + "/uid_map", map));
-    return WriteAttribute(process + "/gid_map", map);
+IdMap MapOf(IdRange range) {
+    const std::vector<IdExtent> whole = {{0, range.base, range.count}};
+    return {whole, whole};
 }
 
-Result<OwnedFd> CreateIdMapNamespace(IdRange range) {
+std::optional<uint32_t> OnDevice(const std::vector<IdExtent>& map, uint32_t inside) {
+    for (const IdExtent& extent : map)
+        if (inside >= extent.inside && inside - extent.inside < extent.count)
+            return extent.outside + (inside - extent.inside);
+    return std::nullopt;
+}
+
+std::string TextOf(const std::vector<IdExtent>& map) {
+    std::string text;
+    for (const IdExtent& extent : map)
+        text += Cat(std::to_string(extent.inside), " ", std::to_string(extent.outside), " ",
+                    std::to_string(extent.count), "\n");
+    return text;
+}
+
+Status WriteIdMaps(pid_t pid, const IdMap& map) {
+    const std::string process = Cat("/proc/", std::to_string(pid));
+    HUSK_TRY(WriteAttribute(process + "/uid_map", TextOf(map.users)));
+    return WriteAttribute(process + "/gid_map", TextOf(map.groups));
+}
+
+Result<OwnedFd> CreateIdMapNamespace(const IdMap& map) {
     int pidfd_number = -1;
     const pid_t pid = sys::clone3({.flags = CLONE_NEWUSER | sys::kClonePidfd,
                                    .pidfd = reinterpret_cast<uint64_t>(&pidfd_number),
@@ -71,7 +89,7 @@ Result<OwnedFd> CreateIdMapNamespace(IdRange range) {
         for (;;) ::pause();
     OwnedFd pidfd(pidfd_number);
     auto space = [&]() -> Result<OwnedFd> {
-        HUSK_TRY(WriteIdMaps(pid, range));
+        HUSK_TRY(WriteIdMaps(pid, map));
         return OpenFile(Cat("/proc/", std::to_string(pid), "/ns/user"), O_RDONLY);
     }();
     (void)sys::pidfd_send_signal(pidfd.get(), SIGKILL);  // it only waits

@@ -131,9 +131,29 @@ Status SetUpFromOutside(pid_t pid, const ContainerSpec& spec) {
     return {};
 }
 
+// A kernel parameter by its name, in a container with users of its own or not:
+// "/proc/sys/net/core/somaxconn" is Sysctl=net.core.somaxconn.
+Error ExplainParameter(std::string name, int error, bool users) {
+    std::replace(name.begin(), name.end(), '/', '.');
+    const std::string what = Cat("Sysctl=", name);
+    if (error == ENOENT)
+        return Error::Because(Cat(what,
+                                  ": this kernel has no such parameter in the container's "
+                                  "namespaces",
+                                  users ? "; some are there with UserNS=host only" : ""));
+    if ((error == EACCES || error == EPERM) && users)
+        return Error::Because(Cat(what,
+                                  ": this kernel does not let it be set in a user namespace; drop "
+                                  "it, or write UserNS=host"));
+    return Error::FromErrno(error, what);
+}
+
 // The words for a step of the root that failed. A file system's own come along (fsopen(2): "e" for
 // error, a blank, then the message).
-Error ExplainTree(const rootfs::TreeStep& step, const ChildReport& report) {
+Error ExplainTree(const rootfs::TreeStep& step, const ChildReport& report, bool users) {
+    constexpr std::string_view kParameters = "/proc/sys/";
+    if (step.op == rootfs::TreeOp::kWriteFile && step.target.starts_with(kParameters))
+        return ExplainParameter(step.target.substr(kParameters.size()), report.error, users);
     const std::string what = rootfs::Describe(step);
     if (report.error == ELOOP)
         return Error::Because(
@@ -149,6 +169,12 @@ Error ExplainTree(const rootfs::TreeStep& step, const ChildReport& report) {
     words = words.substr(0, words.find_first_of(std::string_view("\n\0", 2)));
     if (words.starts_with("e ")) words.remove_prefix(2);
     return Error::FromErrno(report.error, words.empty() ? what : Cat(what, " (", words, ")"));
+}
+
+// With the sign, which FormatDuration() does not know.
+std::string FormatOffset(int64_t nanoseconds) {
+    return Cat(nanoseconds < 0 ? "-" : "",
+               FormatDuration(Duration(nanoseconds < 0 ? -nanoseconds : nanoseconds)));
 }
 
 }  // namespace
@@ -228,14 +254,33 @@ Result<bool> ReadStatus(int status, const Plan& plan) {
 
 Error Explain(const ChildReport& report, const Plan& plan) {
     if (report.stage == Stage::kTree && report.step < plan.root.steps.size())
-        return ExplainTree(plan.root.steps[report.step], report);
+        return ExplainTree(plan.root.steps[report.step], report,
+                           plan.spec.user_namespace.has_value());
+    if (report.stage == Stage::kTimeNamespace && report.error == ERANGE)
+        return Error::FromErrno(
+            report.error,
+            Cat("TimeOffset=: a clock that is shifted by ", FormatOffset(plan.spec.time_offset),
+                " would be negative, or beyond what the kernel takes"));
+    if (report.stage == Stage::kTimeNamespace && report.error == EINVAL)
+        return Error::FromErrno(report.error,
+                                "TimeOffset=: make a time namespace (CONFIG_TIME_NS)");
+    if (report.stage == Stage::kLandlock && report.step < plan.landlock.paths.size())
+        return Error::FromErrno(report.error,
+                                Cat("allow ", Quote(plan.landlock.paths[report.step].path),
+                                    " by Landlock (paths are the container's; with "
+                                    "a leading '-' one may be missing)"));
     if (report.stage == Stage::kExecute && report.step < plan.programs.size()) {
         const std::string& asked = plan.spec.argv.front();
         const bool searched = asked.find('/') == std::string::npos;
         const std::string_view head(report.head,
                                     std::min<size_t>(report.head_size, sizeof report.head));
-        return ExplainExecFailure(searched && head.empty() ? asked : plan.programs[report.step],
-                                  searched, report.error, head);
+        Error error =
+            ExplainExecFailure(searched && head.empty() ? asked : plan.programs[report.step],
+                               searched, report.error, head);
+        if (report.error != EACCES || plan.spec.landlock.read.empty()) return error;
+        return Error::Because(Cat(error.text(),
+                                  "; LandlockReadPaths= must hold the program, its interpreter or "
+                                  "loader, and its libraries"));
     }
     if (report.stage == Stage::kWorkingDirectory && report.error == ELOOP)
         return Error::Because(

@@ -4,6 +4,7 @@
 
 #include "base/sys.h"
 #include "base/text.h"
+#include "container/id_map.h"
 
 namespace husk::container {
 namespace {
@@ -12,12 +13,35 @@ constexpr std::string_view kDefaultPath =
     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 uint64_t CloneFlags(const ContainerSpec& spec) {
-    uint64_t flags = CLONE_NEWNS | CLONE_NEWUTS;
+    uint64_t flags = 0;
+    if (spec.private_mounts) flags |= CLONE_NEWNS;
+    if (spec.private_host_name) flags |= CLONE_NEWUTS;
     if (spec.user_namespace) flags |= CLONE_NEWUSER;
     if (spec.private_pids) flags |= CLONE_NEWPID;
     if (spec.private_ipc) flags |= CLONE_NEWIPC;
     if (spec.network == NetworkKind::kPrivate) flags |= CLONE_NEWNET;
     return flags;
+}
+
+// A folder of the layer of mount points whose owner has no id in the container would show as
+// nobody's, were it the tree's own; it cannot be given away to nobody, and stays root's.
+void DropForeignOwners(const IdMap& map, rootfs::RootPlan& root) {
+    std::erase_if(root.steps, [&map](const rootfs::TreeStep& step) {
+        return step.op == rootfs::TreeOp::kSetOwner &&
+               (!OnDevice(map.users, step.uid) || !OnDevice(map.groups, step.gid));
+    });
+}
+
+// As /proc/PID/timens_offsets takes them (time_namespaces(7)); nanoseconds are never negative.
+std::string TimeOffsets(int64_t offset) {
+    constexpr int64_t kSecond = 1'000'000'000;
+    int64_t seconds = offset / kSecond, rest = offset % kSecond;
+    if (rest < 0) {
+        seconds -= 1;
+        rest += kSecond;
+    }
+    const std::string by = Cat(" ", std::to_string(seconds), " ", std::to_string(rest), "\n");
+    return Cat("monotonic", by, "boottime", by);
 }
 
 std::vector<std::string> ProgramCandidates(const ContainerSpec& spec) {
@@ -45,6 +69,7 @@ std::vector<const char*> Pointers(const std::vector<std::string>& strings) {
 const char* StageName(Stage stage) {
     switch (stage) {
         case Stage::kWaitForParent: return "wait for the supervisor";
+        case Stage::kTimeNamespace: return "set the clocks of a time namespace (TimeOffset=)";
         case Stage::kBecomeRoot: return "become root of the user namespace";
         case Stage::kNewSession: return "start a session";
         case Stage::kUnshareCgroup: return "enter a cgroup namespace";
@@ -53,9 +78,11 @@ const char* StageName(Stage stage) {
         case Stage::kHostName: return "set the host name";
         case Stage::kLoopback: return "bring the loopback interface up";
         case Stage::kResourceLimits: return "set resource limits";
+        case Stage::kPersonality: return "set the personality";
         case Stage::kKeyring: return "join a session keyring";
         case Stage::kBoundingSet: return "drop capabilities from the bounding set";
         case Stage::kNoNewPrivileges: return "set no_new_privs";
+        case Stage::kLandlock: return "restrict by Landlock";
         case Stage::kIds: return "set user and groups";
         case Stage::kCapabilities: return "set capabilities";
         case Stage::kFilter: return "install the seccomp filter";
@@ -76,11 +103,18 @@ Result<std::unique_ptr<Plan>> MakePlan(ContainerSpec spec, const rootfs::Tree* t
     if (plan->programs.empty())
         return Fail(Cat("command ", Quote(plan->spec.argv.front()),
                         ": PATH has no absolute folder; write the program's full path"));
-    auto root = rootfs::PlanRoot(plan->spec.root, [tree](const std::string& path) {
-        return tree == nullptr ? rootfs::PathFact{} : tree->LookUp(path);
-    });
-    if (!root) return Fail(std::move(root).error());
-    plan->root = std::move(*root);
+    if (plan->spec.private_mounts) {
+        auto root = rootfs::PlanRoot(plan->spec.root, [tree](const std::string& path) {
+            return tree == nullptr ? rootfs::PathFact{} : tree->LookUp(path);
+        });
+        if (!root) return Fail(std::move(root).error());
+        plan->root = std::move(*root);
+        if (plan->spec.user_namespace) DropForeignOwners(*plan->spec.user_namespace, plan->root);
+    }
+    if (plan->spec.time_offset != 0) plan->time_offsets = TimeOffsets(plan->spec.time_offset);
+    auto landlock = PlanLandlock(plan->spec.landlock);
+    if (!landlock) return Fail(std::move(landlock).error());
+    plan->landlock = std::move(*landlock);
     plan->clone_flags = CloneFlags(plan->spec);
     plan->argv = Pointers(plan->spec.argv);
     plan->envp = Pointers(plan->spec.environment);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "container/landlock.h"
 #include "container/spec.h"
 #include "rootfs/look_up.h"
 #include "rootfs/tree.h"
@@ -16,6 +17,7 @@ namespace husk::container {
 // What the child does between clone3(2) and execve(2), in this order. Failures are reported by it.
 enum class Stage : uint32_t {
     kWaitForParent,  // id maps, oom score, nice level, record
+    kTimeNamespace,  // while /proc is the device's, and before its file of offsets is another's
     kBecomeRoot,     // of its user namespace
     kNewSession,
     kUnshareCgroup,  // after CLONE_INTO_CGROUP: together with it the namespace would be rooted at
@@ -25,9 +27,11 @@ enum class Stage : uint32_t {
     kHostName,
     kLoopback,
     kResourceLimits,
-    kKeyring,  // an own session keyring, or the device's would show
+    kPersonality,  // whatever that of who started the supervisor is
+    kKeyring,      // an own session keyring, or the device's would show
     kBoundingSet,
     kNoNewPrivileges,
+    kLandlock,  // while CAP_SYS_ADMIN is there, which it needs where new privileges are allowed
     kIds,
     kCapabilities,
     kFilter,
@@ -42,6 +46,8 @@ const char* StageName(Stage stage);  // "drop capabilities from the bounding set
 struct Plan {
     ContainerSpec spec;
     rootfs::RootPlan root;
+    LandlockPlan landlock;
+    std::string time_offsets;           // for /proc/self/timens_offsets; empty: the device's clocks
     uint64_t clone_flags = 0;           // CLONE_NEW*
     std::vector<std::string> programs;  // what execve tries, in order: the path, or PATH's folders
     std::vector<const char*> argv, envp;  // null-terminated, pointing into spec; const_cast is

@@ -22,6 +22,16 @@ struct IdRange {
     uint32_t count = 65536;
 };
 
+// `count` ids from `inside` on are the device's from `outside` on.
+struct IdExtent {
+    uint32_t inside = 0, outside = 0, count = 0;
+    friend bool operator==(const IdExtent&, const IdExtent&) = default;
+};
+// What uid_map and gid_map are to say: at most 340 extents each, without overlaps, id 0 inside.
+struct IdMap {
+    std::vector<IdExtent> users, groups;
+};
+
 inline constexpr uint64_t kNoLimit = UINT64_MAX;
 
 // Of a whole disk, as io.max takes it: bytes and operations a second, kNoLimit = "max".
@@ -60,6 +70,18 @@ enum class NetworkKind {
     kJoin,  // that of the process `join_pid`
 };
 
+// Landlock (landlock(7)): where a list is not empty, what it is about is refused but for that.
+struct LandlockPath {
+    std::string path;       // in the container
+    bool optional = false;  // may be missing
+};
+struct LandlockSpec {
+    std::vector<LandlockPath> read, write;  // what may be written may be read, too
+    std::vector<uint16_t> bind_ports;       // TCP
+    int abi = 0;  // of the kernel at hand (LandlockAbi() of landlock.h); 0: it has none
+    bool IsGiven() const { return !read.empty() || !write.empty() || !bind_ports.empty(); }
+};
+
 using FilterProgram = std::vector<sock_filter>;
 
 struct ContainerSpec {
@@ -69,13 +91,20 @@ struct ContainerSpec {
     std::vector<std::string> argv;
     std::vector<std::string> environment;  // NAME=VALUE, whole
     std::string working_dir = "/";
-    rootfs::UserIds user;                   // in the container's ids
-    std::optional<IdRange> user_namespace;  // nothing = the device's
+    rootfs::UserIds user;                 // in the container's ids, and in the map
+    std::optional<IdMap> user_namespace;  // nothing = the device's
     bool private_pids = true, private_ipc = true;
+    // Without mounts of its own there is no root of its own either: `root` is passed over.
+    bool private_mounts = true;
+    bool private_host_name = true;
+    // Of an own time namespace's monotonic and boot clocks, in nanoseconds; 0 = the device's
+    // clocks.
+    int64_t time_offset = 0;
     NetworkKind network = NetworkKind::kPrivate;
     uint64_t capabilities = 0;  // bit n = capability n
     bool no_new_privileges = true;
     std::shared_ptr<const FilterProgram> filter;  // nothing = none
+    LandlockSpec landlock;
     CgroupLimits limits;
     DeviceRules devices;
     std::vector<ResourceLimit> resource_limits;

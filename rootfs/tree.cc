@@ -124,11 +124,12 @@ class RootPlanner {
                           .no_suid = true,
                           .own_devices = !spec_.device_nodes.empty()},
                          true);
+        // kernel.pty.max is one for all: a unit must not take them all.
+        std::vector<FileSystemOption> terminals = {
+            {"ptmxmode", "0666"}, {"mode", "0620"}, {"max", "256"}};
+        if (spec_.tty_group) terminals.push_back({"gid", "5"});
         AddPoint({.target = "/dev/pts",
-                  .step = Mount(
-                      "devpts", "", sys::kMountNoSuid | kNoExec,
-                      // kernel.pty.max is one for all: a unit must not take them all
-                      {{"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", "5"}, {"max", "256"}})});
+                  .step = Mount("devpts", "", sys::kMountNoSuid | kNoExec, std::move(terminals))});
         AddPoint({.target = "/dev/shm",
                   .step = Mount("tmpfs", "", kQuiet | kNoExec, TmpfsOptions(spec_.shm_size, 01777)),
                   .take_new_entries = true});

@@ -7,6 +7,7 @@
 
 #include "base/capabilities.h"
 #include "base/text.h"
+#include "container/id_map.h"
 
 namespace husk::supervisor {
 namespace {
@@ -72,9 +73,21 @@ std::vector<rootfs::RootFile> RootFiles(const ContainerSpec& spec, const DeviceF
             {"/etc/group", std::string(rootfs::DefaultGroup())}};
 }
 
+// "net.core.somaxconn=10" is the file /proc/sys/net/core/somaxconn.
+std::vector<rootfs::RootFile> KernelFiles(const Unit& unit) {
+    std::vector<rootfs::RootFile> files;
+    for (const auto& parameter : unit.container.sysctl) {
+        const size_t equals = parameter.find('=');
+        std::string path = parameter.substr(0, equals);
+        std::ranges::replace(path, '.', '/');
+        files.push_back({"/proc/sys/" + path, parameter.substr(equals + 1)});
+    }
+    return files;
+}
+
 void AddMounts(const Unit& unit, const DeviceFacts& device, const UnitFacts& facts,
                rootfs::RootSpec& root) {
-    const bool map = unit.container.user_ns == config::UserNamespace::kAuto;
+    const bool map = root.tree_idmap;
     for (size_t i = 0; i < unit.container.volumes.size(); ++i) {
         const auto& volume = unit.container.volumes[i];
         root.binds.push_back({.source = VolumeSource(volume, device),
@@ -111,6 +124,60 @@ void AddMounts(const Unit& unit, const DeviceFacts& device, const UnitFacts& fac
         if (!taken(path))
             root.tmpfs.push_back(
                 {.destination = path, .mode = std::string_view(path) == "/run" ? 0755u : 01777u});
+}
+
+std::vector<container::IdExtent> Extents(const std::vector<config::IdMapping>& map) {
+    std::vector<container::IdExtent> extents;
+    for (const auto& line : map) extents.push_back({line.inside, line.outside, line.count});
+    return extents;
+}
+
+// Names that the container's passwd resolves are not known to the rules of config/.
+Status CheckMapped(const Unit& unit, const ContainerSpec& spec) {
+    auto check = [&](const std::vector<container::IdExtent>& map, uint32_t id,
+                     const char* key) -> Status {
+        if (container::OnDevice(map, id)) return {};
+        return Fail(Cat(key, " ", std::to_string(id), " of ", Quote(unit.container.user),
+                        " is not in the map of ids; add it to ",
+                        std::string_view(key) == "user" ? "UIDMap=" : "GIDMap="));
+    };
+    HUSK_TRY(check(spec.user_namespace->users, spec.user.uid, "user"));
+    HUSK_TRY(check(spec.user_namespace->groups, spec.user.gid, "group"));
+    for (uint32_t group : spec.user.groups)
+        HUSK_TRY(check(spec.user_namespace->groups, group, "group"));
+    return {};
+}
+
+// config's paths have a leading '-' where they may be missing.
+std::vector<container::LandlockPath> LandlockPaths(const std::vector<std::string>& texts) {
+    std::vector<container::LandlockPath> paths;
+    for (const auto& text : texts) {
+        const bool optional = text.starts_with('-');
+        paths.push_back({text.substr(optional), optional});
+    }
+    return paths;
+}
+
+void AddNamespaces(const config::ContainerSection& keys, const UnitFacts& facts,
+                   ContainerSpec& spec) {
+    if (!keys.uid_map.empty())
+        spec.user_namespace = {Extents(keys.uid_map), Extents(keys.gid_map)};
+    else if (keys.user_ns == config::UserNamespace::kAuto)
+        spec.user_namespace = container::MapOf(facts.id_range);
+    spec.private_pids = keys.private_pids;
+    spec.private_ipc = keys.private_ipc;
+    spec.private_mounts = keys.private_mounts;
+    spec.private_host_name = keys.protect_hostname;
+    spec.time_offset = keys.time_offset.count();
+    switch (keys.network.kind) {
+        case config::NetworkMode::Kind::kNone:
+            spec.network = container::NetworkKind::kPrivate;
+            break;
+        case config::NetworkMode::Kind::kHost: spec.network = container::NetworkKind::kHost; break;
+        case config::NetworkMode::Kind::kContainer:
+            spec.network = container::NetworkKind::kJoin;
+            break;
+    }
 }
 
 std::vector<std::string> MaskedPaths(const Unit& unit, const std::vector<std::string>& defaults) {
@@ -215,7 +282,10 @@ container::CgroupLimits BuildLimits(const Unit& unit, const config::SystemConfig
     limits.io = facts.io;
     if (service.delegate)
         limits.delegate_to =
-            unit.container.user_ns == config::UserNamespace::kAuto ? facts.id_range.base : 0;
+            !unit.container.uid_map.empty()
+                ? container::OnDevice(Extents(unit.container.uid_map), 0).value_or(0)
+            : unit.container.user_ns == config::UserNamespace::kAuto ? facts.id_range.base
+                                                                     : 0;
     limits.oom_group = service.oom_policy == config::OomPolicy::kKill;
     return limits;
 }
@@ -224,24 +294,14 @@ Result<ContainerSpec> BuildSpec(const Unit& unit, const config::SystemConfig& sy
                                 const DeviceFacts& device, const UnitFacts& facts) {
     ContainerSpec spec;
     spec.name = unit.name;
-    spec.host_name =
-        unit.container.host_name.empty() ? unit.name.substr(0, 64) : unit.container.host_name;
+    spec.host_name = !unit.container.protect_hostname   ? facts.device_host_name
+                     : unit.container.host_name.empty() ? unit.name.substr(0, 64)
+                                                        : unit.container.host_name;
     spec.argv = unit.Command();
     spec.user = facts.user;
     if (!unit.container.working_dir.empty()) spec.working_dir = unit.container.working_dir;
-    if (unit.container.user_ns == config::UserNamespace::kAuto)
-        spec.user_namespace = facts.id_range;
-    spec.private_pids = unit.container.private_pids;
-    spec.private_ipc = unit.container.private_ipc;
-    switch (unit.container.network.kind) {
-        case config::NetworkMode::Kind::kNone:
-            spec.network = container::NetworkKind::kPrivate;
-            break;
-        case config::NetworkMode::Kind::kHost: spec.network = container::NetworkKind::kHost; break;
-        case config::NetworkMode::Kind::kContainer:
-            spec.network = container::NetworkKind::kJoin;
-            break;
-    }
+    AddNamespaces(unit.container, facts, spec);
+    if (spec.user_namespace) HUSK_TRY(CheckMapped(unit, spec));
     auto capabilities = CapabilitySet(unit);
     if (!capabilities) return Fail(std::move(capabilities).error());
     spec.capabilities = *capabilities;
@@ -250,6 +310,10 @@ Result<ContainerSpec> BuildSpec(const Unit& unit, const config::SystemConfig& sy
     auto devices = BuildDeviceRules(unit, facts.devices);
     if (!devices) return Fail(std::move(devices).error());
     spec.devices = std::move(*devices);
+    spec.landlock = {.read = LandlockPaths(unit.container.landlock_read_paths),
+                     .write = LandlockPaths(unit.container.landlock_write_paths),
+                     .bind_ports = unit.container.landlock_bind_ports,
+                     .abi = device.landlock_abi};
     spec.resource_limits = ResourceLimits(unit, device);
     spec.nice = unit.service.nice;
     spec.scheduling_policy = SchedulerOf(unit.service.scheduling_policy);
@@ -273,18 +337,26 @@ Result<ContainerSpec> BuildSpec(const Unit& unit, const config::SystemConfig& sy
     root.read_only =
         unit.container.read_only && !root.volatile_overlay && root.overlay_folder.empty();
     root.files = RootFiles(spec, device);
+    root.kernel_files = KernelFiles(unit);
     root.masked = MaskedPaths(unit, rootfs::DefaultMaskedPaths());
     root.masked.insert(root.masked.end(), unit.container.mask.begin(), unit.container.mask.end());
     root.protected_paths = MaskedPaths(unit, rootfs::DefaultProtectedPaths());
     root.device_tree = device.run_directory + "/dev";
-    const uint32_t base = spec.user_namespace ? spec.user_namespace->base : 0;
-    root.device_nodes =
-        BuildDeviceNodes(facts.devices, base + facts.user.uid, base + facts.user.gid);
+    uint32_t uid = facts.user.uid, gid = facts.user.gid;
+    if (spec.user_namespace) {
+        // CheckMapped() has looked.
+        uid = container::OnDevice(spec.user_namespace->users, uid).value_or(uid);
+        gid = container::OnDevice(spec.user_namespace->groups, gid).value_or(gid);
+    }
+    root.device_nodes = BuildDeviceNodes(facts.devices, uid, gid);
     root.staging = device.run_directory + "/root";
     root.shm_size = unit.container.shm_size;
     root.own_network = spec.network == container::NetworkKind::kPrivate;
     root.own_ipc = spec.private_ipc;
     root.writable_cgroup = unit.service.delegate;
+    constexpr uint32_t kTtyGroup = 5;
+    root.tty_group =
+        !spec.user_namespace || container::OnDevice(spec.user_namespace->groups, kTtyGroup);
     AddMounts(unit, device, facts, root);
     return spec;
 }

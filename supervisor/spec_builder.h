@@ -21,12 +21,14 @@ struct DeviceFacts {
     std::string resolv_conf;                 // text of the device's
     // Folders, besides those of named volumes, that a unit has as a volume to write to.
     std::vector<std::string> shared_folders;
+    int landlock_abi = 0;                    // of its kernel; 0: none
 };
 
 struct UnitFacts {
     std::string tree;  // where the image is mounted, or the Rootfs= directory; empty: none
     rootfs::UserIds user;
-    container::IdRange id_range;
+    container::IdRange id_range;   // of UserNS=auto
+    std::string device_host_name;  // with ProtectHostname=no
     // Whether each volume's source is a directory, in the order of the unit's volumes.
     std::vector<bool> volume_is_directory;
     std::vector<container::IoMax> io;  // FindIoLimits()

@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "container/landlock.h"
 #include "supervisor/control_protocol.h"
 #include "supervisor/device_setup.h"
 #include "supervisor/manager.h"
@@ -152,7 +153,8 @@ Status Supervise(const Options& options) {
                             .descriptor_limit = DescriptorLimit(),
                             .run_directory = options.run_directory,
                             .state_directory = options.state_directory,
-                            .resolv_conf = ReadFile("/etc/resolv.conf", 64 << 10).value_or("")},
+                            .resolv_conf = ReadFile("/etc/resolv.conf", 64 << 10).value_or(""),
+                            .landlock_abi = container::LandlockAbi()},
                   .cgroup_parent = options.cgroup};
     const bool usual = options.units.empty();
     std::vector<std::string> folders = usual ? config::DefaultUnitPath() : options.units;

@@ -101,7 +101,9 @@ Status UnitRunner::Prepare() {
                         error.hint.empty() ? "" : Cat(" (", error.hint, ")")));
     }
     spec->filter = std::move(*filter);
-    if (spec->user_namespace && !user_namespace_) {
+    // Anew, since the map may be another one than that of the last plan.
+    user_namespace_.reset();
+    if (spec->user_namespace) {
         auto space = container::CreateIdMapNamespace(*spec->user_namespace);
         if (!space) return Fail(std::move(space).error());
         user_namespace_ = std::move(*space);
@@ -129,8 +131,9 @@ Result<UnitFacts> UnitRunner::GatherFacts(std::optional<rootfs::Tree>& tree) {
         facts.tree = unit_.container.rootfs;
     }
     std::string passwd(rootfs::DefaultPasswd()), group(rootfs::DefaultGroup());
-    if (!facts.tree.empty()) {
-        auto opened = rootfs::Tree::Open(facts.tree);
+    const std::string seen = unit_.container.private_mounts ? facts.tree : "/";
+    if (!seen.empty()) {
+        auto opened = rootfs::Tree::Open(seen);
         if (!opened) return Fail(std::move(opened).error());
         tree.emplace(std::move(*opened));
         for (auto [path, names] : {std::pair{"/etc/passwd", &passwd}, {"/etc/group", &group}}) {
@@ -138,6 +141,11 @@ Result<UnitFacts> UnitRunner::GatherFacts(std::optional<rootfs::Tree>& tree) {
             if (!text) return Fail(std::move(text).error().Wrap("the root"));
             if (!text->empty()) *names = std::move(*text);
         }
+    }
+    if (!unit_.container.protect_hostname) {
+        char name[65] = "";
+        if (::gethostname(name, sizeof name - 1) != 0) return FailErrno("read the host name");
+        facts.device_host_name = name;
     }
     auto user = rootfs::ResolveUser(
         {unit_.container.user, unit_.container.group, unit_.container.group_add}, passwd, group);
@@ -286,8 +294,13 @@ Status UnitRunner::OpenStreams(container::LaunchInput& input, std::vector<OwnedF
                 if (!writer) return Fail(std::move(writer).error());
                 // Programs open /dev/stdout anew, and may do so as a user of the container's only.
                 const container::ContainerSpec& spec = plan_->spec;
-                const uint32_t base = spec.user_namespace ? spec.user_namespace->base : 0;
-                if (::fchown(writer->get(), base + spec.user.uid, base + spec.user.gid) != 0)
+                uint32_t uid = spec.user.uid, gid = spec.user.gid;
+                if (spec.user_namespace) {
+                    // They are in the map: BuildSpec() has looked.
+                    uid = container::OnDevice(spec.user_namespace->users, uid).value_or(uid);
+                    gid = container::OnDevice(spec.user_namespace->groups, gid).value_or(gid);
+                }
+                if (::fchown(writer->get(), uid, gid) != 0)
                     return FailErrno("give the log's pipe to the container's user");
                 stream = writer->get();
                 keep.push_back(std::move(*writer));

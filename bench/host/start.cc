@@ -68,7 +68,7 @@ container::ContainerSpec MakeSpec(const Bench& bench) {
     spec.name = spec.host_name = "husk";
     spec.argv = {"/stamp", "once"};
     spec.environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", "HOSTNAME=husk", "container=husk"};
-    spec.user_namespace = container::IdRange{.base = kFirstId};
+    spec.user_namespace = container::MapOf({.base = kFirstId});
     spec.filter = bench.filter;
     spec.resource_limits = {{RLIMIT_NOFILE, 1024, bench.files}};
     spec.root.binds = {{.source = bench.stamp, .destination = "/stamp", .read_only = true, .is_directory = false}};

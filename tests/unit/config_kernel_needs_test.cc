@@ -164,6 +164,12 @@ TEST(KernelNeeds, EachRowIsAskedForByTheKeysThatItNames) {
         {"PID_NS", "PrivatePIDs=yes\n", "PrivatePIDs=no\n"},
         {"IPC_NS", "PrivateIPC=yes\n", "PrivateIPC=no\n"},
         {"POSIX_MQUEUE", "PrivateIPC=yes\n", "PrivateIPC=no\n"},
+        {"USER_NS", "GIDMap=0:100000:10\n", "UserNS=host\n"},
+        {"UTS_NS", "ProtectHostname=yes\n", "ProtectHostname=no\n"},
+        {"TIME_NS", "TimeOffset=1h\n", "TimeOffset=0\n"},
+        {"PROC_SYSCTL", "Sysctl=net.core.somaxconn=1\n", ""},
+        {"SECURITY_LANDLOCK", "LandlockReadPaths=/usr\n", ""},
+        {"SECURITY_LANDLOCK", "LandlockWritePaths=/data\n", ""},
         {"NET_NS", "Network=db.container\n", "Network=host\n"},
         {"INET", "Network=none\n", "Network=db.container\n"},
         {"BLK_DEV_LOOP", "Image=i\n", "Rootfs=/r\n"},
@@ -212,6 +218,17 @@ TEST(KernelNeeds, AWeightOfDisksNeedsOneOfTheTwoThatWeigh) {
     EXPECT_EQ(Lacks(without, kUnit),
               "web.container:4: error: key 'IOWeight' needs CONFIG_BLK_CGROUP_IOCOST or "
               "CONFIG_BFQ_GROUP_IOSCHED, which this kernel lacks (weighs the use of disks)\n");
+}
+
+TEST(KernelNeeds, WhatAnOldKernelHasOnlyInPartIsSaidWithItsVersion) {
+    constexpr char kPorts[] = "LandlockBindPorts=80\n";
+    const std::string whole = WholeKernel();
+    EXPECT_EQ(Lacks(whole, kPorts), "");
+    EXPECT_EQ(Lacks(std::string(whole).replace(whole.find("6.12.95"), 7, "6.1.192"), kPorts),
+              "web.container:3: error: key 'LandlockBindPorts' needs CONFIG_SECURITY_LANDLOCK of "
+              "kernel 6.7 or later, which this kernel lacks (says which ports may be bound, from "
+              "kernel 6.7 on)\n");
+    EXPECT_NE(LacksWithout("SECURITY_LANDLOCK", kPorts), "");
 }
 
 TEST(KernelNeeds, ProblemsOfAUnitStayInTheOrderOfItsLines) {

@@ -174,6 +174,44 @@ const std::vector<KeyLine>& Lines() {
          [](const Unit& u) { return !u.container.no_new_privileges; }, "x"},
         {"Container", "UserNS", "host",
          [](const Unit& u) { return u.container.user_ns == UserNamespace::kHost; }, "keep-id"},
+        {"Container", "UIDMap", "0:100000:65536",
+         [](const Unit& u) {
+             const auto& map = u.container.uid_map;
+             return map.size() == 1 && map[0].inside == 0 && map[0].outside == 100000 &&
+                    map[0].count == 65536 && u.container.gid_map == map;
+         },
+         "0"},
+        {"Container", "GIDMap", "0:100000",
+         [](const Unit& u) {
+             return u.container.gid_map.size() == 1 && u.container.gid_map[0].count == 1 &&
+                    u.container.uid_map.size() == 1;
+         },
+         "a:b"},
+        {"Container", "PrivateMounts", "no",
+         [](const Unit& u) { return !u.container.private_mounts; }, "x"},
+        {"Container", "ProtectHostname", "no",
+         [](const Unit& u) { return !u.container.protect_hostname; }, "x"},
+        {"Container", "TimeOffset", "-1h",
+         [](const Unit& u) { return u.container.time_offset == -std::chrono::hours(1); },
+         "infinity"},
+        {"Container", "LandlockReadPaths", "/usr:-/opt/%p/",
+         [](const Unit& u) {
+             return Is(u.container.landlock_read_paths, {"/usr", "-/opt/web"});
+         },
+         "/usr:etc"},
+        {"Container", "LandlockWritePaths", "/data",
+         [](const Unit& u) { return Is(u.container.landlock_write_paths, {"/data"}); }, "/data/.."},
+        {"Container", "LandlockBindPorts", "80 443",
+         [](const Unit& u) {
+             return u.container.landlock_bind_ports == std::vector<uint16_t>{80, 443};
+         },
+         "http"},
+        {"Container", "Sysctl", "net/core/somaxconn=10 \"net.ipv4.ping_group_range=0 1\"",
+         [](const Unit& u) {
+             return Is(u.container.sysctl,
+                       {"net.core.somaxconn=10", "net.ipv4.ping_group_range=0 1"});
+         },
+         "vm.swappiness=1"},
         {"Container", "PrivatePIDs", "no", [](const Unit& u) { return !u.container.private_pids; },
          "x"},
         {"Container", "PrivateIPC", "no", [](const Unit& u) { return !u.container.private_ipc; },
@@ -461,16 +499,7 @@ constexpr LaterLine kLater[] = {
     {"Container.EnvironmentHost", "yes", "all"},
     {"Container.Timezone", "Europe/Berlin", "/Berlin"},
     {"Container.RunInit", "yes", "tini"},
-    {"Container.Sysctl", "net.ipv4.ip_forward=1", "vm.swappiness=1"},
     {"Container.Secret", "key,type=env,target=KEY", "key,type=file"},
-    {"Container.LandlockReadPaths", "/usr:/etc", "/usr:etc"},
-    {"Container.LandlockWritePaths", "/data", "/data/*"},
-    {"Container.LandlockBindPorts", "80 443", "http"},
-    {"Container.UIDMap", "0:100000:65536", "0"},
-    {"Container.GIDMap", "0:100000", "a:b"},
-    {"Container.PrivateMounts", "no", "x"},
-    {"Container.ProtectHostname", "no", "x"},
-    {"Container.TimeOffset", "-1h", "infinity"},
     {"Container.IP", "10.89.0.2", "fd00::2"},
     {"Container.IP6", "fd00::2", "10.89.0.2"},
     {"Container.PublishPort", "127.0.0.1:8080:80/tcp", "8080:80/http"},
@@ -606,6 +635,7 @@ constexpr std::string_view kSpecialDefaults[] = {
     "Container.SystemCallFilter",  // a profile, in words
     "Container.Group",             // the user's
     "Container.HostName",          // the unit's name
+    "Container.GIDMap",            // the other map
     "Container.User",              // nothing is 0, so that Group= knows
     "Container.WorkingDir",        // nothing is the root
     "Container.PidsLimit",         // twins of keys of [Service]

@@ -61,7 +61,7 @@ TEST(Plan, PointsIntoItsOwnStrings) {
 
 TEST(Plan, MakesANewNamespaceForWhateverIsPrivate) {
     ContainerSpec spec = Spec({"/app"});
-    spec.user_namespace = IdRange{.base = 1 << 20};
+    spec.user_namespace = MapOf({.base = 1 << 20});
     EXPECT_EQ((*MakePlan(spec, nullptr))->clone_flags,
               uint64_t{CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWPID | CLONE_NEWIPC} |
                   uint64_t{CLONE_NEWNET} | uint64_t{CLONE_NEWUSER});
@@ -70,10 +70,19 @@ TEST(Plan, MakesANewNamespaceForWhateverIsPrivate) {
     for (auto network : {NetworkKind::kHost, NetworkKind::kJoin}) {
         spec.network = network;
         EXPECT_EQ((*MakePlan(spec, nullptr))->clone_flags, uint64_t{CLONE_NEWNS | CLONE_NEWUTS})
-            << "mounts and host name are always its own";
+            << "mounts and host name are its own unless it is said";
     }
+    spec.private_mounts = spec.private_host_name = false;
+    EXPECT_EQ((*MakePlan(spec, nullptr))->clone_flags, 0u);
     EXPECT_EQ((*MakePlan(spec, nullptr))->clone_flags & sys::kCloneNewCgroup, 0u)
         << "the child unshares it, or it would be rooted at the parent's group";
+}
+
+TEST(Plan, OfTheDevicesMountsBuildsNoRoot) {
+    ContainerSpec spec = Spec({"/app"});
+    spec.private_mounts = false;
+    auto plan = std::move(*MakePlan(std::move(spec), nullptr));
+    EXPECT_TRUE(plan->root.steps.empty() && plan->root.attachments.empty());
 }
 
 TEST(Plan, LooksAtTheTreeForItsRoot) {
@@ -149,6 +158,21 @@ TEST(IdRanges, StayTheSameWhenUnitsComeAndGo) {
         }
     // Files on disk hang on it: this number must never change.
     EXPECT_EQ(AssignIdRanges({"web"}, {}).at("web").base, 1388183552u);
+}
+
+TEST(IdMaps, AreWrittenInTheirOrder) {
+    const IdMap map = MapOf({.base = 1 << 20, .count = 10});
+    EXPECT_EQ(TextOf(map.users), "0 1048576 10\n");
+    EXPECT_EQ(map.groups, map.users);
+    EXPECT_EQ(TextOf({{0, 5, 1}, {7, 9, 2}}), "0 5 1\n7 9 2\n");
+}
+
+TEST(IdMaps, TellTheDevicesId) {
+    const std::vector<IdExtent> map = {{0, 100, 1}, {10, 200, 5}};
+    EXPECT_EQ(OnDevice(map, 0), 100u);
+    EXPECT_EQ(OnDevice(map, 14), 204u);
+    for (uint32_t missing : {1u, 9u, 15u, UINT32_MAX})
+        EXPECT_EQ(OnDevice(map, missing), std::nullopt);
 }
 
 TEST(IdRanges, AvoidWhatIsTaken) {

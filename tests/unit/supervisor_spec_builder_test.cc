@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/capabilities.h"
+#include "container/id_map.h"
 #include "supervisor/spec_builder.h"
 
 namespace husk::supervisor {
@@ -78,7 +79,8 @@ TEST_F(SpecOfUnit, IsSafeWhereTheUnitSaysNothing) {
     EXPECT_EQ(spec.host_name, "web");
     EXPECT_EQ(spec.argv, (std::vector<std::string>{"/app", "-v"}));
     EXPECT_EQ(spec.working_dir, "/");
-    EXPECT_EQ(spec.user_namespace->base, uint32_t{1 << 20});
+    EXPECT_EQ(spec.user_namespace->users, (std::vector<container::IdExtent>{{0, 1 << 20, 65536}}));
+    EXPECT_EQ(spec.user_namespace->groups, spec.user_namespace->users);
     EXPECT_EQ(spec.network, container::NetworkKind::kPrivate);
     EXPECT_TRUE(spec.private_pids && spec.private_ipc && spec.no_new_privileges);
     EXPECT_EQ(spec.capabilities, 0u);
@@ -298,6 +300,64 @@ TEST_F(SpecOfUnit, SharesWhatItAsksToShare) {
     spec = Build();
     EXPECT_EQ(spec.network, container::NetworkKind::kJoin);
     EXPECT_FALSE(spec.root.own_network) << "the namespace is another one's, so is its sysfs";
+}
+
+TEST_F(SpecOfUnit, HasTheIdsOfItsMapInPlaceOfARange) {
+    unit_.container.uid_map = {{.inside = 0, .outside = 100'000, .count = 1},
+                               {.inside = 1000, .outside = 200'000, .count = 10}};
+    unit_.container.gid_map = {{.inside = 0, .outside = 100'000, .count = 6}};
+    facts_.user = {.uid = 1009, .gid = 5};
+    auto spec = Build();
+    EXPECT_EQ(spec.user_namespace->users,
+              (std::vector<container::IdExtent>{{0, 100'000, 1}, {1000, 200'000, 10}}));
+    EXPECT_EQ(container::OnDevice(spec.user_namespace->users, 1009), 200'009u);
+    EXPECT_TRUE(spec.root.tty_group);
+    unit_.container.gid_map[0].count = 5;
+    facts_.user.gid = 4;
+    EXPECT_FALSE(Build().root.tty_group) << "devpts would not mount with a group that is no one";
+}
+
+TEST_F(SpecOfUnit, IsRefusedWhereItsUserIsNotInTheMap) {
+    unit_.container.uid_map = unit_.container.gid_map = {{.outside = 100'000, .count = 10}};
+    unit_.container.user = "web";
+    auto text = [&] { return BuildSpec(unit_, system_, device_, facts_).error().text(); };
+    facts_.user = {.uid = 10, .gid = 0};
+    EXPECT_EQ(text(), "user 10 of 'web' is not in the map of ids; add it to UIDMap=");
+    facts_.user = {.uid = 9, .gid = 10};
+    EXPECT_EQ(text(), "group 10 of 'web' is not in the map of ids; add it to GIDMap=");
+    facts_.user = {.uid = 9, .gid = 9, .groups = {1, 11}};
+    EXPECT_EQ(text(), "group 11 of 'web' is not in the map of ids; add it to GIDMap=");
+}
+
+TEST_F(SpecOfUnit, SharesTheMountsAndTheHostNameOfTheDevice) {
+    unit_.container.private_mounts = unit_.container.protect_hostname = false;
+    facts_.device_host_name = "box";
+    const auto spec = Build();
+    EXPECT_FALSE(spec.private_mounts || spec.private_host_name);
+    EXPECT_EQ(spec.host_name, "box");
+    EXPECT_TRUE(Has(spec.environment, "HOSTNAME=box"));
+}
+
+TEST_F(SpecOfUnit, WritesItsKernelParameters) {
+    unit_.container.sysctl = {"net.ipv4.ip_local_port_range=1024 65535"};
+    const auto files = Build().root.kernel_files;
+    ASSERT_EQ(files.size(), 1u);
+    EXPECT_EQ(files[0].path, "/proc/sys/net/ipv4/ip_local_port_range");
+    EXPECT_EQ(files[0].content, "1024 65535");
+}
+
+TEST_F(SpecOfUnit, HasItsClocksAndLandlock) {
+    unit_.container.time_offset = -std::chrono::seconds(2);
+    unit_.container.landlock_read_paths = {"/usr", "-/opt"};
+    unit_.container.landlock_bind_ports = {80};
+    device_.landlock_abi = 6;
+    const auto spec = Build();
+    EXPECT_EQ(spec.time_offset, -2'000'000'000);
+    ASSERT_EQ(spec.landlock.read.size(), 2u);
+    EXPECT_EQ(spec.landlock.read[1].path, "/opt");
+    EXPECT_TRUE(spec.landlock.read[1].optional && !spec.landlock.read[0].optional);
+    EXPECT_EQ(spec.landlock.bind_ports, std::vector<uint16_t>{80});
+    EXPECT_EQ(spec.landlock.abi, 6);
 }
 
 TEST_F(SpecOfUnit, KeepsItsOwnLimitOfDescriptors) {
