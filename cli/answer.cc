@@ -138,6 +138,15 @@ ChangeView ReadChange(const Fields& fields) {
     return change;
 }
 
+NamespaceView ReadNamespace(const Fields& fields) {
+    NamespaceView space;
+    fields.Read("kind", space.kind);
+    fields.Read("shared", space.shared);
+    fields.Read("inode", space.inode);
+    fields.Read("with", space.with);
+    return space;
+}
+
 HistoryView ReadHistory(const Fields& fields) {
     HistoryView line;
     fields.Read("at", line.at);
@@ -176,6 +185,9 @@ UnitView ReadUnit(const Fields& fields) {
     });
     fields.Each("history", [&](const Value& value, const std::string& path) {
         unit.history.push_back(ReadHistory(Fields(value, path, fields.problem())));
+    });
+    fields.Each("namespaces", [&](const Value& value, const std::string& path) {
+        unit.namespaces.push_back(ReadNamespace(Fields(value, path, fields.problem())));
     });
     if (unit.name.empty()) fields.Refuse(fields.Name("name"), "there");
     if (unit.state.empty()) fields.Refuse(fields.Name("state"), "there");

@@ -44,6 +44,12 @@ struct HistoryView {
     std::string text;
 };
 
+struct NamespaceView {
+    std::string kind, shared;  // "own|device|units"
+    uint64_t inode = 0;
+    std::vector<std::string> with;
+};
+
 struct UnitView {
     std::string name, description, path, state, reason, cgroup;
     int64_t since = 0, since_monotonic = 0;
@@ -57,6 +63,7 @@ struct UnitView {
     std::vector<ProblemView> problems;
     std::vector<std::string> notes;  // what the kernel at hand made different
     std::vector<HistoryView> history;
+    std::vector<NamespaceView> namespaces;  // show --namespaces
 };
 
 struct Answer {

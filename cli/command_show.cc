@@ -3,13 +3,14 @@
 
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/format.h"
 #include "cli/problem_json.h"
+#include "cli/unit_paths.h"
 #include "config/show.h"
 
 namespace husk::cli {
 namespace {
 
-using config::LoadedFolder;
 using config::LoadedUnit;
 using config::ShownKey;
 
@@ -19,27 +20,6 @@ struct Shown {
     LoadedUnit unit;
     std::vector<ShownKey> keys;
 };
-
-// A path of a file, or a unit of the folders.
-Result<LoadedUnit> LoadNamed(const std::string& name, const std::vector<std::string>& folders) {
-    const bool is_path = name.find('/') != name.npos;
-    LoadedFolder loaded =
-        is_path ? config::LoadUnitFiles({name + ".container"}, {.keep_assignments = true})
-                : config::LoadUnits(folders, {.instances = {name}, .keep_assignments = true});
-    std::vector<std::string_view> names;
-    for (LoadedUnit& unit : loaded.units) {
-        if (is_path || unit.unit.name == name) return std::move(unit);
-        names.push_back(unit.unit.name);
-    }
-    if (is_path && !loaded.problems.empty()) return Fail(Describe(loaded.problems.front()));
-    for (const auto& masked : loaded.masked)
-        if (masked.name == name || is_path)
-            return Fail(Cat("unit ", Quote(name), " is masked: ", Quote(masked.path),
-                            " is a link to /dev/null"));
-    auto near = Nearest(name, names);
-    return Fail(Cat("no unit ", Quote(name), " in ", Join(folders, ", "),
-                    near ? Cat(" (did you mean ", Quote(*near), "?)") : std::string()));
-}
 
 std::string PlaceText(const ShownKey& key) {
     if (key.source == ShownKey::Source::kDefault) return "default";
@@ -66,6 +46,15 @@ void Select(const Arguments& arguments, std::vector<ShownKey>& keys) {
         if (wanted && *wanted != key.key && *wanted != Cat(key.section, ".", key.key)) return true;
         return arguments.Has("given") && key.source == ShownKey::Source::kDefault;
     });
+}
+
+std::string FormatNamespacePages(const Invocation& call, const Answer& answer) {
+    std::string text;
+    for (const auto& unit : answer.units) {
+        if (!text.empty()) text += "\n";
+        text += FormatNamespaces(unit, call.style);
+    }
+    return text;
 }
 
 const char* SourceName(ShownKey::Source source) {
@@ -114,6 +103,9 @@ std::string JsonOf(const std::vector<Shown>& units) {
 
 int ShowCommand(const Invocation& call) {
     const auto& arguments = call.arguments;
+    if (arguments.Has("namespaces"))
+        return AskAndPrint(call, {.verb = "namespaces", .units = arguments.operands},
+                           FormatNamespacePages);
     const auto folder = arguments.Get("units");
     const std::vector<std::string> folders =
         folder ? std::vector{*folder} : config::DefaultUnitPath();
@@ -122,7 +114,7 @@ int ShowCommand(const Invocation& call) {
     std::vector<Shown> units;
     int code = kExitOk;
     for (const std::string& name : arguments.operands) {
-        auto unit = LoadNamed(name, folders);
+        auto unit = LoadNamedUnit(name, folders);
         if (!unit) {
             PrintError(unit.error().text());
             code = kExitNoSuchUnit;

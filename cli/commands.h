@@ -17,6 +17,7 @@ int UnitJobCommand(const Invocation& call);  // start, stop, restart, kill: the 
 int LogsCommand(const Invocation& call);
 int CatCommand(const Invocation& call);
 int ShowCommand(const Invocation& call);
+int SecurityCommand(const Invocation& call);
 int IsSystemRunningCommand(const Invocation& call);
 int ShutdownCommand(const Invocation& call);  // poweroff, reboot, halt: the verb's name
 int PlanCommand(const Invocation& call);

@@ -45,6 +45,9 @@ std::string FormatWhy(const UnitView& unit, const Now& now, const Style& style);
 // "web: running, pid 12": after start, stop, restart, kill.
 std::string FormatOutcome(const UnitView& unit, const Style& style);
 
+// `husk show --namespaces`: a line for each kind.
+std::string FormatNamespaces(const UnitView& unit, const Style& style);
+
 // `husk plan`: what happens to which unit, and why.
 std::string FormatChanges(const std::vector<ChangeView>& changes, const Style& style);
 // What is to be confirmed, or was not; empty where neither is.

@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include "base/text.h"
 #include "supervisor/spec_check.h"
 
 namespace husk::cli {
@@ -63,6 +64,27 @@ LoadedPaths LoadPaths(const std::vector<std::string>& paths) {
     }
     if (!files.empty()) Add(out, config::LoadUnitFiles(files), false);
     return out;
+}
+
+Result<config::LoadedUnit> LoadNamedUnit(const std::string& name,
+                                         const std::vector<std::string>& folders) {
+    const bool is_path = name.find('/') != name.npos;
+    LoadedFolder loaded =
+        is_path ? config::LoadUnitFiles({name + ".container"}, {.keep_assignments = true})
+                : config::LoadUnits(folders, {.instances = {name}, .keep_assignments = true});
+    std::vector<std::string_view> names;
+    for (config::LoadedUnit& unit : loaded.units) {
+        if (is_path || unit.unit.name == name) return std::move(unit);
+        names.push_back(unit.unit.name);
+    }
+    if (is_path && !loaded.problems.empty()) return Fail(Describe(loaded.problems.front()));
+    for (const auto& masked : loaded.masked)
+        if (masked.name == name || is_path)
+            return Fail(Cat("unit ", Quote(name), " is masked: ", Quote(masked.path),
+                            " is a link to /dev/null"));
+    auto near = Nearest(name, names);
+    return Fail(Cat("no unit ", Quote(name), " in ", Join(folders, ", "),
+                    near ? Cat(" (did you mean ", Quote(*near), "?)") : std::string()));
 }
 
 }  // namespace husk::cli

@@ -32,6 +32,12 @@ constexpr Option kCheckOptions[] = {
 constexpr Option kShowOptions[] = {
     {'g', "given", nullptr, "only what files say, without the defaults"},
     {'p', "property", "KEY", "only this key: Memory, or Service.MemoryMax"},
+    {'\0', "namespaces", nullptr, "of a running unit: its namespaces, and who shares them"},
+    {'u', "units", "DIR", "folder of units (default: those of the device)"},
+    {'\0', "config", "FILE", "system configuration (/etc/husk/system.conf)"},
+};
+constexpr Option kSecurityOptions[] = {
+    {'\0', "threshold", "N", "exit status 1 above N, ten times a score: 0 to 100"},
     {'u', "units", "DIR", "folder of units (default: those of the device)"},
     {'\0', "config", "FILE", "system configuration (/etc/husk/system.conf)"},
 };
@@ -67,7 +73,16 @@ constexpr char kLogsDetails[] =
 constexpr char kShowDetails[] =
     "Reads the unit's files as they are now, drop-ins and system.conf too, and prints\n"
     "each key with its value, and the file and line that it comes from. UNIT may be a\n"
-    "file: ./web.container. 'husk plan' says what of it is not in force yet.";
+    "file: ./web.container. 'husk plan' says what of it is not in force yet. With\n"
+    "--namespaces, the supervisor says which kinds of namespaces the unit has for\n"
+    "itself, which are the device's, and which it shares with other units.";
+constexpr char kSecurityDetails[] =
+    "Reads the units' files, builds what a launch would, and asks it what it may do:\n"
+    "a score from 0.0 to 10.0 for each unit, the worst first. With UNIT: a line for\n"
+    "each question, with the key to write and what it counts. What gives the device\n"
+    "away by itself counts whatever else holds. Nothing has to run, so it works on a\n"
+    "build host, too: husk security -u DIR --threshold=50. Exit status: 1 where a\n"
+    "unit is above the threshold or refused.";
 constexpr char kJobDetails[] = "Waits until it is done, and prints how each unit is then.";
 constexpr char kPlanDetails[] =
     "Prints a line for each unit that would be started, stopped, restarted or\n"
@@ -143,6 +158,9 @@ constexpr Verb kVerbs[] = {
      nullptr},
     {"show", VerbGroup::kFiles, "[OPTION…] UNIT…", "every value of a unit, and where it comes from",
      kShowDetails, kShowOptions, 1, kAnyNumber, ShowCommand, nullptr},
+    {"security", VerbGroup::kFiles, "[OPTION…] [UNIT…]",
+     "what units may do, and how much that exposes", kSecurityDetails, kSecurityOptions, 0,
+     kAnyNumber, SecurityCommand, nullptr},
     {"start",
      VerbGroup::kControl,
      "UNIT…",

@@ -7,6 +7,8 @@
 // verb               more fields                     answer
 // status             units (none: all)               units: [Unit…]
 // why                units                           units: [Unit… with "history"]
+// namespaces         units                           units: [{"name","state","main_pid",
+//                                                    "namespaces": [Namespace…]}]
 // start stop         units                           units, once the jobs are done; ok false and
 // restart                                            "error" where one failed
 // kill               units, signal ("SIGHUP")        units
@@ -38,6 +40,9 @@
 //   "notes": [what a person should know, such as owners that show as nobody],
 //   "problems": [{"severity","file","line","key","text","hint"}],
 //   "history": [{"at","monotonic","text"}]}
+//
+// Namespace: {"kind": "mnt|pid|net|ipc|uts|cgroup|user|time", "inode": as in /proc/PID/ns,
+//   "shared": "own|device|units", "with": [the other units]}; none where it does not run.
 //
 // Change: {"name", "change": "untouched|reload|start|restart|stop",
 //   "keys": [{"key": "Container.Exec", "change": "changed|new|gone",

@@ -115,6 +115,7 @@ class Manager final : public RunnerHost {
                         bool history);
     void AddUnit(Answer& answer, const Entry& entry, bool history);
     void AnswerStatus(ControlServer::ConnectionId id, const ControlRequest& request);
+    void AnswerNamespaces(ControlServer::ConnectionId id, const ControlRequest& request);
     void AnswerLogs(ControlServer::ConnectionId id, const ControlRequest& request);
     void AnswerKill(ControlServer::ConnectionId id, const ControlRequest& request);
     void AnswerJob(ControlServer::ConnectionId id, const ControlRequest& request);

@@ -13,7 +13,7 @@ namespace {
 
 bool TakesUnits(std::string_view verb) {
     return verb == "start" || verb == "stop" || verb == "restart" || verb == "kill" ||
-           verb == "logs" || verb == "why" || verb == "update";
+           verb == "logs" || verb == "why" || verb == "update" || verb == "namespaces";
 }
 
 }  // namespace
@@ -78,6 +78,7 @@ void Manager::OnRequest(ControlServer::ConnectionId id, const std::string& line)
         return Reply(id, Answer::Failure(missing ? "no-such-unit" : "refused", text));
     }
     if (refused_too) return AnswerStatus(id, request);
+    if (verb == "namespaces") return AnswerNamespaces(id, request);
     if (verb == "logs") return AnswerLogs(id, request);
     if (verb == "kill") return AnswerKill(id, request);
     if (verb == "start" || verb == "stop" || verb == "restart") return AnswerJob(id, request);
@@ -106,6 +107,29 @@ void Manager::AnswerStatus(ControlServer::ConnectionId id, const ControlRequest&
     if (names.empty())
         for (const auto& entry : entries_) names.push_back(entry.name);
     ReplyWithUnits(id, names, request.verb == "why");
+}
+
+// Read here and now: what a process joined since it was started counts, not what its unit says.
+void Manager::AnswerNamespaces(ControlServer::ConnectionId id, const ControlRequest& request) {
+    std::vector<std::pair<std::string, Namespaces>> running;
+    for (const auto& entry : entries_)
+        if (entry.runner && entry.runner->life().main_pid != 0)
+            running.emplace_back(entry.name, ReadNamespaces(entry.runner->life().main_pid));
+    const Namespaces device = ReadNamespaces(0);
+    Answer answer;
+    answer.BeginUnits();
+    for (const auto& name : request.units) {
+        Namespaces own{};
+        auto others = running;
+        std::erase_if(others, [&](const auto& other) {
+            if (other.first != name) return false;
+            own = other.second;
+            return true;
+        });
+        answer.AddNamespaces(*Find(name), CompareNamespaces(own, device, others));
+    }
+    answer.EndUnits();
+    Reply(id, answer.Finish());
 }
 
 void Manager::AnswerLogs(ControlServer::ConnectionId id, const ControlRequest& request) {

@@ -193,6 +193,26 @@ void Answer::AddUnit(const UnitRunner& runner, const config::Problems& problems,
     out.json.EndObject();
 }
 
+void Answer::AddNamespaces(const UnitRunner& runner, const std::vector<NamespaceView>& namespaces) {
+    Writer& out = *writer_;
+    out.json.StartObject();
+    out.Text("name", runner.unit().name);
+    out.Text("state", StateName(runner.life().state));
+    out.Number("main_pid", runner.life().main_pid);
+    out.Key("namespaces");
+    out.json.StartArray();
+    for (const auto& space : namespaces) {
+        out.json.StartObject();
+        out.Text("kind", space.kind);
+        out.Number("inode", std::optional(space.inode));
+        out.Text("shared", space.devices ? "device" : space.with.empty() ? "own" : "units");
+        AddList("with", space.with);
+        out.json.EndObject();
+    }
+    out.json.EndArray();
+    out.json.EndObject();
+}
+
 void Answer::AddRefused(const RefusedUnit& unit) {
     Writer& out = *writer_;
     size_t errors = 0;

@@ -7,6 +7,7 @@
 
 #include "config/problem.h"
 #include "supervisor/change_set.h"
+#include "supervisor/namespaces.h"
 #include "supervisor/unit_runner.h"
 
 namespace husk::supervisor {
@@ -32,6 +33,8 @@ class Answer {
     void AddChanges(const ChangeSet& changes);
     void BeginUnits();
     void AddUnit(const UnitRunner& runner, const config::Problems& problems, bool history);
+    // Only its name, state and process, and these.
+    void AddNamespaces(const UnitRunner& runner, const std::vector<NamespaceView>& namespaces);
     void AddRefused(const RefusedUnit& unit);
     void EndUnits();
     std::string Finish();

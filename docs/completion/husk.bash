@@ -4,7 +4,8 @@
 _husk() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
     local verb=${COMP_WORDS[1]} words=""
-    local verbs="status list why logs cat show start stop restart kill update plan apply confirm reload
+    local verbs="status list why logs cat show security start stop restart kill update plan apply confirm
+        reload
         is-system-running poweroff reboot halt check version supervise help"
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
@@ -31,7 +32,8 @@ _husk() {
         words="--json --run-dir --help"
         case $verb in
             logs) words+=" --follow --lines --since --output" ;;
-            show) words+=" --given --property --units --config" ;;
+            show) words+=" --given --property --namespaces --units --config" ;;
+            security) words+=" --threshold --units --config" ;;
             kill) words+=" --signal" ;;
             update) words+=" --persist" ;;
             is-system-running) words+=" --wait" ;;
@@ -46,7 +48,7 @@ _husk() {
         return
     fi
     case $verb in
-        status | why | logs | cat | show | start | stop | restart | kill)
+        status | why | logs | cat | show | security | start | stop | restart | kill)
             words=$(husk list 2>/dev/null)
             COMPREPLY=($(compgen -W "$words" -- "$current")) ;;
         update)

@@ -44,6 +44,11 @@ class Facts(dict):
     def tried(self, name: str) -> str:
         return self[f"try {name}"]
 
+    def keys_of(self, *beginnings: str) -> list[str]:
+        """Names of what was tried."""
+        tried = [name.removeprefix("try ") for name in self if name.startswith("try ")]
+        return [name for name in tried if name.startswith(beginnings)]
+
 
 def facts_of(husk: Husk, name: str) -> Facts:
     done = husk.guest.run(f"for i in $(seq 60); do husk logs -o cat -n all {name} | grep -q '^end' && break; sleep 0.5; done;"

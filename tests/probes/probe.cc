@@ -7,14 +7,17 @@
 #include <fcntl.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/reboot.h>
@@ -23,10 +26,13 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <initializer_list>
+#include <utility>
 
 extern "C" char** environ;
 
@@ -206,11 +212,41 @@ void SeeIdentity() {
     }
 }
 
+void SeeScheduling() {
+    Number("personality", personality(0xffffffff));
+    // musl has no more than an error for these.
+    Number("scheduling policy", syscall(SYS_sched_getscheduler, 0));
+    sched_param parameter{};
+    syscall(SYS_sched_getparam, 0, &parameter);
+    Number("scheduling priority", parameter.sched_priority);
+    Number("nice", getpriority(PRIO_PROCESS, 0));
+    Number("io priority", syscall(SYS_ioprio_get, 1, 0));
+    cpu_set_t cpus;
+    CPU_ZERO(&cpus);
+    sched_getaffinity(0, sizeof cpus, &cpus);
+    Number("cpus", CPU_COUNT(&cpus));
+    for (auto [name, clock] : {std::pair{"clock monotonic", CLOCK_MONOTONIC},
+                               {"clock boottime", CLOCK_BOOTTIME},
+                               {"clock realtime", CLOCK_REALTIME}}) {
+        timespec now{};
+        clock_gettime(clock, &now);
+        Number(name, now.tv_sec);
+    }
+    printf("groups\t[");
+    gid_t groups[64];
+    const int count = getgroups(64, groups);
+    for (int i = 0; i < count; ++i) printf("%s%u", i == 0 ? "" : ",", groups[i]);
+    printf("]\n");
+}
+
 void SeeFiles() {
     for (const char* path : {"/proc/self/status",
                              "/proc/self/uid_map",
                              "/proc/self/gid_map",
                              "/proc/self/setgroups",
+                             "/proc/self/timens_offsets",
+                             "/proc/key-users",
+                             "/proc/sys/kernel/domainname",
                              "/proc/self/mountinfo",
                              "/proc/self/cgroup",
                              "/proc/self/oom_score_adj",
@@ -321,13 +357,78 @@ void TryToGetOut() {
 #endif
 }
 
+// What the unit asks for, in variables of lists that are separated by ':'.
+void TryAsAsked(const char* variable, void (*attempt)(const char* word)) {
+    const char* list = getenv(variable);
+    if (list == nullptr) return;
+    static char words[1024];
+    snprintf(words, sizeof words, "%s", list);
+    for (char* word = strtok(words, ":"); word != nullptr; word = strtok(nullptr, ":"))
+        attempt(word);
+}
+
+void TryNamed(const char* what, const char* word, long result) {
+    char name[600];
+    const int error = errno;
+    snprintf(name, sizeof name, "%s %s", what, word);
+    errno = error;
+    Try(name, result);
+}
+
+void TryRead(const char* path) {
+    const int file = open(path, O_RDONLY | O_CLOEXEC);
+    TryNamed("read", path, file);
+    if (file >= 0) close(file);
+}
+void TryWrite(const char* path) { TryNamed("write", path, Write(path, "x", O_CREAT)); }
+void TrySysctl(const char* path) { File(path); }
+void TryRename(const char* path) {
+    char other[600];
+    snprintf(other, sizeof other, "%s/from", path);
+    if (Write(other, "x", O_CREAT) < 0) return TryNamed("make a file to rename in", path, -1);
+    char target[600];
+    mkdir((snprintf(target, sizeof target, "%s/folder", path), target), 0755);
+    snprintf(target, sizeof target, "%s/folder/to", path);
+    TryNamed("rename into another folder of", path, rename(other, target));
+}
+void TryBind(const char* port) {
+    const int end = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<uint16_t>(atoi(port)));
+    TryNamed("bind", port, bind(end, reinterpret_cast<sockaddr*>(&address), sizeof address));
+    close(end);
+}
+void TrySignal(const char* pid) { TryNamed("signal", pid, kill(atoi(pid), 0)); }
+// The word is the socket's name.
+void TryAbstract(const char* name) {
+    const int end = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    const size_t length = strlen(name);
+    memcpy(address.sun_path + 1, name, length);
+    TryNamed("connect to abstract socket", name,
+             connect(end, reinterpret_cast<sockaddr*>(&address),
+                     static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + length)));
+    close(end);
+}
+
 }  // namespace
 
 int main() {
     // First what a wrapper of the C library could change by being called.
     SeeIdentity();
+    SeeScheduling();
     SeeFiles();
-    TryToGetOut();
+    TryAsAsked("PROBE_READ", TryRead);
+    TryAsAsked("PROBE_WRITE", TryWrite);
+    TryAsAsked("PROBE_RENAME", TryRename);
+    TryAsAsked("PROBE_BIND", TryBind);
+    TryAsAsked("PROBE_SIGNAL", TrySignal);
+    TryAsAsked("PROBE_ABSTRACT", TryAbstract);
+    TryAsAsked("PROBE_SHOW", TrySysctl);
+    // Where nothing holds it, some of these do end the device.
+    if (getenv("PROBE_TAME") == nullptr) TryToGetOut();
     Number("end", 1);
     fflush(stdout);
     // Not earlier: the facts are about signals as they come. PID 1 ignores what it has no handler

@@ -177,5 +177,21 @@ TEST(CliFormat, TheOutcomeOfAJobIsOneLine) {
     EXPECT_EQ(FormatOutcome(Crashing(), kPlain), "sensor: backoff: killed by SIGSEGV\n");
 }
 
+TEST(FormatNamespaces, SaysWithWhomEachKindIsShared) {
+    UnitView unit{.name = "web", .state = "running", .main_pid = 12};
+    unit.namespaces = {{"mnt", "own", 4026532211, {}},
+                       {"net", "units", 4026532300, {"db", "proxy"}},
+                       {"ipc", "device", 4026531839, {}}};
+    EXPECT_EQ(FormatNamespaces(unit, Style{}),
+              "# web, pid 12\n"
+              "mnt     4026532211  own\n"
+              "net     4026532300  shared with 'db', 'proxy'\n"
+              "ipc     4026531839  the device's\n");
+    unit = {.name = "web", .state = "inactive"};
+    EXPECT_EQ(FormatNamespaces(unit, Style{}),
+              "web: inactive, so it has no process and no namespaces; 'husk show web' prints what "
+              "it asks for\n");
+}
+
 }  // namespace
 }  // namespace husk::cli
