@@ -148,7 +148,15 @@ class RootPlanner {
         AddPoint({.target = "/sys/fs/cgroup",
                   .step = Mount("cgroup2", "",
                                 kQuiet | kNoExec | (spec_.writable_cgroup ? 0 : kReadOnly))});
-        AddPoint({.target = "/proc", .step = Mount("proc", "", kQuiet | kNoExec)});
+        if (spec_.own_pids)
+            AddPoint({.target = "/proc", .step = Mount("proc", "", kQuiet | kNoExec)});
+        else
+            AddPoint({.target = "/proc",
+                      .step = {.op = TreeOp::kAttach,
+                               .slot = AddAttachment({.source = "/proc",
+                                                      .no_exec = true,
+                                                      .no_suid = true,
+                                                      .no_dev = true})}});
         collecting_asked_for_ = true;
         for (const auto& tmpfs : spec_.tmpfs) AddTmpfs(tmpfs);
         for (const auto& bind : spec_.binds)

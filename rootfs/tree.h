@@ -108,6 +108,7 @@ struct RootSpec {
     bool own_network = true;       // sysfs can be mounted; otherwise the device's is bound
     bool own_ipc = true;           // mqueue can be mounted
     bool tty_group = true;         // the container's ids have group 5, which terminals belong to
+    bool own_pids = true;          // proc can be mounted; otherwise the device's is bound
     bool writable_cgroup = false;  // the container makes cgroups of its own
     std::string staging;  // an empty directory on the device to build the root at; three more lie
                           // beside it: STAGING.lower, STAGING.layer and STAGING.upper

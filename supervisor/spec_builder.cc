@@ -353,6 +353,7 @@ Result<ContainerSpec> BuildSpec(const Unit& unit, const config::SystemConfig& sy
     root.shm_size = unit.container.shm_size;
     root.own_network = spec.network == container::NetworkKind::kPrivate;
     root.own_ipc = spec.private_ipc;
+    root.own_pids = spec.private_pids;
     root.writable_cgroup = unit.service.delegate;
     constexpr uint32_t kTtyGroup = 5;
     root.tty_group =

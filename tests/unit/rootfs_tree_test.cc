@@ -392,6 +392,18 @@ TEST(RootPlan, BindsTheDevicesSysfsWhereTheNetworkIsNotItsOwn) {
     EXPECT_TRUE(Planned(OfTree(), Whole()).Has(TreeOp::kMount, "/dev/mqueue"));
 }
 
+TEST(RootPlan, BindsTheDevicesProcWhereTheProcessesAreNotItsOwn) {
+    RootSpec spec = OfTree();
+    spec.own_pids = false;
+    spec.masked = {"/proc/kcore"};
+    const Planned planned(spec, Whole());
+    EXPECT_FALSE(planned.Has(TreeOp::kMount, "/proc"));
+    const Attachment& proc = planned.Attached("/proc");
+    EXPECT_EQ(proc.source, "/proc");
+    EXPECT_TRUE(proc.no_exec && proc.no_suid && proc.no_dev && !proc.recursive);
+    EXPECT_TRUE(planned.Has(TreeOp::kMask, "/proc/kcore"));
+}
+
 TEST(RootPlan, MasksAndProtectsWhatItIsToldTo) {
     RootSpec spec = OfTree();
     spec.masked = DefaultMaskedPaths();

@@ -294,8 +294,8 @@ TEST_F(SpecOfUnit, SharesWhatItAsksToShare) {
     unit_.container.private_ipc = unit_.container.private_pids = false;
     auto spec = Build();
     EXPECT_EQ(spec.network, container::NetworkKind::kHost);
-    EXPECT_FALSE(spec.root.own_network || spec.root.own_ipc || spec.private_ipc ||
-                 spec.private_pids);
+    EXPECT_FALSE(spec.root.own_network || spec.root.own_ipc || spec.root.own_pids ||
+                 spec.private_ipc || spec.private_pids);
     unit_.container.network.kind = config::NetworkMode::Kind::kContainer;
     spec = Build();
     EXPECT_EQ(spec.network, container::NetworkKind::kJoin);
