@@ -125,8 +125,7 @@ TEST_F(Check, JsonHasTheDocumentedShapeWhateverTheBytes) {
     EXPECT_STREQ(problem["file"].GetString(), "/a.container");
     EXPECT_EQ(problem["line"].GetInt(), 4);
     EXPECT_STREQ(problem["key"].GetString(), "User");
-    EXPECT_STREQ(problem["text"].GetString(),
-                 "key 'User': '\xef\xbf\xbd\xc3\xa4' is not a user or group");
+    EXPECT_STREQ(problem["text"].GetString(), "key 'User': '\\xff\xc3\xa4' is not a user or group");
     EXPECT_STREQ(problem["hint"].GetString(), "a name or a number");
     EXPECT_EQ(document["problems"].Size(), 0u);
     EXPECT_EQ(document["summary"]["errors"].GetInt(), 2);

@@ -159,6 +159,9 @@ TEST(KernelNeeds, EachRowIsAskedForByTheKeysThatItNames) {
         const char* lines;
         const char* not_by;
     };
+    static constexpr char kVerity[] =
+        "Image=a.erofs\n"
+        "ImageVerity=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n";
     constexpr Case kCases[] = {
         {"USER_NS", "UserNS=auto\n", "UserNS=host\n"},
         {"PID_NS", "PrivatePIDs=yes\n", "PrivatePIDs=no\n"},
@@ -166,6 +169,8 @@ TEST(KernelNeeds, EachRowIsAskedForByTheKeysThatItNames) {
         {"POSIX_MQUEUE", "PrivateIPC=yes\n", "PrivateIPC=no\n"},
         {"USER_NS", "GIDMap=0:100000:10\n", "UserNS=host\n"},
         {"UTS_NS", "ProtectHostname=yes\n", "ProtectHostname=no\n"},
+        {"BLK_DEV_DM", kVerity, "Image=a.erofs\n"},
+        {"DM_VERITY", kVerity, "Image=a.erofs\n"},
         {"TIME_NS", "TimeOffset=1h\n", "TimeOffset=0\n"},
         {"PROC_SYSCTL", "Sysctl=net.core.somaxconn=1\n", ""},
         {"SECURITY_LANDLOCK", "LandlockReadPaths=/usr\n", ""},

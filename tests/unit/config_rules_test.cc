@@ -99,7 +99,8 @@ TEST(ConfigRules, ARootIsOneThing) {
         "web.container:3: error: an overlay needs a root below it (give Image= or Rootfs=)\n");
     EXPECT_EQ(Of("ReadOnly=no\n"),
               "web.container:4: error: an image cannot be written to (add Overlay=volatile for a "
-              "root whose changes go when it stops, or a Volume= for what stays)\n");
+              "root whose changes go when it stops, or Overlay=NAME.volume or a "
+              "Volume= for what stays)\n");
     EXPECT_EQ(Of("ReadOnly=no\nOverlay=volatile\n"), "");
     EXPECT_EQ(Of("Overlay=volatile\n"), "");
     EXPECT_FALSE(ParseUnit("w", "f", "[Container]\nExec=/x\nImage=i\nOverlay=volatile\n")

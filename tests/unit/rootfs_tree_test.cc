@@ -115,7 +115,8 @@ class Planned {
     // What holds for whatever is asked for.
     void CheckEveryPlan() const {
         if (!error_.empty()) return;
-        int pivots = 0, last_mount = -1, proc = Find(TreeOp::kMount, "/proc");
+        int pivots = 0, last_mount = -1;
+        const int proc = MountOf("/proc");
         for (size_t i = 0; i < plan_.steps.size(); ++i) {
             const TreeStep& step = plan_.steps[i];
             const int at = static_cast<int>(i);
