@@ -78,6 +78,7 @@ std::string FormatConfirmation(const Answer& answer, const Now& now, const Style
 }
 
 std::string FormatUpdate(const std::string& unit, const Answer& answer, const Style& style) {
+    if (!answer.ok) return {};  // nothing was changed, as the error says
     const bool now = answer.applied == "now";
     const char* verb = answer.settings.size() == 1 ? " holds " : " hold ";
     std::string text = Cat(Visible(style, unit), ": ", Visible(style, Join(answer.settings, " ")),

@@ -78,7 +78,7 @@ TEST(FormatConfirmation, SaysHowLongThereIsOrThatItWasReverted) {
 }
 
 TEST(FormatUpdate, SaysHowLongItHolds) {
-    Answer answer{.settings = {"MemoryMax=64M"}, .applied = "now"};
+    Answer answer{.ok = true, .settings = {"MemoryMax=64M"}, .applied = "now"};
     EXPECT_EQ(FormatUpdate("web", answer, kPlain),
               "web: MemoryMax=64M holds now and until the device restarts; --persist keeps it\n");
     answer.persistent = true;
@@ -86,13 +86,15 @@ TEST(FormatUpdate, SaysHowLongItHolds) {
     EXPECT_EQ(FormatUpdate("web", answer, kPlain),
               "web: MemoryMax=64M holds now and is kept in "
               "/etc/husk/units/web.container.d/update.conf\n");
-    answer = {.settings = {"MemoryMax=64M", "CPUWeight="},
+    answer = {.ok = true,
+              .settings = {"MemoryMax=64M", "CPUWeight="},
               .notes = {"it uses 80.0M, more than MemoryMax=64.0M"},
               .applied = "next-start"};
     EXPECT_EQ(FormatUpdate("web", answer, kPlain),
               "web: MemoryMax=64M CPUWeight= hold from its next start on and until the device "
               "restarts; --persist keeps it\n"
               "web: it uses 80.0M, more than MemoryMax=64.0M\n");
+    EXPECT_EQ(FormatUpdate("web", {.ok = false}, kPlain), "") << "the error says it all";
 }
 
 }  // namespace
