@@ -218,7 +218,7 @@ def test_an_instance_of_a_template_is_started_on_demand_and_stays(device):
     missing = found.husk("status", "worker@")
     assert missing.returncode == 4 and "'worker@' is a template: name an instance, as in worker@1" in missing.stderr
     assert found.husk("start", "worker@a", "worker@b").returncode == 0
-    assert found.log("worker@b") == ["this is b"]
+    found.wait_for("worker@b", lambda _: found.log("worker@b") == ["this is b"])  # running is not yet said
     before = found.unit("worker@a")["main_pid"]
     found.kill_supervisor(signal.SIGKILL)
     after = found.wait_for("worker@a", lambda one: one["state"] == "running")
