@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "base/sort.h"
 #include "base/text.h"
 
 namespace husk {
@@ -88,19 +89,32 @@ Status WriteAttributeAt(int directory, const std::string& name, std::string_view
     return {};
 }
 
-Status WriteFileAtomically(const std::string& path, std::string_view data, unsigned mode) {
+namespace {
+
+Status ReplaceFile(const std::string& path, std::string_view data, unsigned mode, bool sync) {
     const std::string temporary = path + ".new";
     Status written = [&]() -> Status {
         auto fd = OpenFile(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode);
         if (!fd) return Fail(std::move(fd).error());
         HUSK_TRY(WriteAll(fd->get(), data, temporary));
+        if (sync && ::fsync(fd->get()) != 0) return FailErrno(Cat("sync ", Quote(temporary)));
         if (::rename(temporary.c_str(), path.c_str()) != 0)
             return FailErrno(Cat("rename ", Quote(temporary)));
-        return {};
+        return sync ? SyncDirectory(path.substr(0, path.rfind('/'))) : Status();
     }();
     // A file cut short by a full file system would only take room from the next try.
     if (!written) (void)::unlink(temporary.c_str());
     return written;
+}
+
+}  // namespace
+
+Status WriteFileAtomically(const std::string& path, std::string_view data, unsigned mode) {
+    return ReplaceFile(path, data, mode, false);
+}
+
+Status WriteFileDurably(const std::string& path, std::string_view data, unsigned mode) {
+    return ReplaceFile(path, data, mode, true);
 }
 
 Status MakeDirectories(const std::string& path, unsigned mode) {
@@ -154,7 +168,7 @@ Result<std::vector<std::string>> ListDirectory(const std::string& path) {
         if (name != "." && name != "..") names.emplace_back(name);
     }
     if (errno != 0) return FailErrno(Cat("read directory ", Quote(path)));
-    std::sort(names.begin(), names.end());
+    Sort(names);
     return names;
 }
 

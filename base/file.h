@@ -32,6 +32,8 @@ Status WriteAttribute(const std::string& path, std::string_view value);
 Status WriteAttributeAt(int directory, const std::string& name, std::string_view value);
 // Written whole beside `path` and renamed over it; no partial file is ever seen.
 Status WriteFileAtomically(const std::string& path, std::string_view data, unsigned mode = 0644);
+// The same for an absolute path, and on disk before it returns.
+Status WriteFileDurably(const std::string& path, std::string_view data, unsigned mode = 0644);
 
 // mkdir -p; existing directories are fine.
 Status MakeDirectories(const std::string& path, unsigned mode = 0755);

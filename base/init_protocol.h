@@ -23,7 +23,8 @@ inline constexpr const char* kInitSocketOption = "--init-socket=";
 enum class InitPacketType : uint32_t {
     // Requests of the supervisor. A reply has the request's type and `number` 0 or an errno.
     kHello = 1,        // number = protocol version; reply.value = ShutdownAction so far, 0 = none,
-                       // reply.pid = how often the supervisor was started (1 = first boot)
+                       // reply.pid = how often the supervisor was started (1 = first boot),
+                       // reply.time = when PID 1 began
     kStore = 2,        // slot + descriptor; EBUSY where the slot is taken
     kFetch = 3,        // slot; the reply carries a duplicate; ENOENT where it is empty
     kDrop = 4,         // slot; closes it
@@ -46,7 +47,8 @@ struct InitPacket {
     uint64_t value = 0;
     int32_t pid = 0;
     int32_t status = 0;  // as waitpid(2) gives it
-    int64_t time = 0;    // CLOCK_MONOTONIC nanoseconds when it was reaped
+    int64_t time = 0;    // CLOCK_MONOTONIC nanoseconds when it was reaped; of a
+                         // reply to kHello, when PID 1 began
 };
 static_assert(sizeof(InitPacket) == 40);
 

@@ -1,5 +1,6 @@
 #include "base/text.h"
 
+#include <cstdarg>
 #include <cstdio>
 #include <signal.h>
 #include <time.h>
@@ -13,6 +14,15 @@ namespace husk {
 namespace {
 
 char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+std::string Together(const std::string_view* parts, size_t count) {
+    size_t size = 0;
+    for (size_t i = 0; i < count; ++i) size += parts[i].size();
+    std::string text;
+    text.reserve(size);
+    for (size_t i = 0; i < count; ++i) text.append(parts[i]);
+    return text;
+}
 
 template <typename Number>
 std::optional<Number> ParseNumber(std::string_view text) {
@@ -46,12 +56,26 @@ constexpr int kLastSignal = 64;
 }  // namespace
 
 std::string Concatenate(std::initializer_list<std::string_view> parts) {
-    size_t size = 0;
-    for (auto part : parts) size += part.size();
-    std::string text;
-    text.reserve(size);
-    for (auto part : parts) text.append(part);
-    return text;
+    return Together(std::data(parts), parts.size());
+}
+
+std::string internal::Concatenate(unsigned kinds, ...) {
+    std::string_view parts[16];
+    size_t count = 0;
+    va_list rest;
+    va_start(rest, kinds);
+    for (; kinds != kNoPart; kinds >>= 2) {
+        const void* part = va_arg(rest, const void*);
+        std::string_view& view = parts[count++];
+        switch (static_cast<PartKind>(kinds & 3)) {
+            case kChars: view = static_cast<const char*>(part); break;
+            case kString: view = *static_cast<const std::string*>(part); break;
+            case kView: view = *static_cast<const std::string_view*>(part); break;
+            case kNoPart: break;
+        }
+    }
+    va_end(rest);
+    return Together(parts, count);
 }
 
 std::string EscapedByte(char byte) {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "base/time.h"
@@ -15,11 +16,39 @@ namespace husk {
 
 // All parts in one string.
 std::string Concatenate(std::initializer_list<std::string_view> parts);
-// The same for whatever becomes a string_view; the plain way to build a message. The work is in one
-// function that is not a template, since there are hundreds of calls.
+
+namespace internal {
+// What Cat() is given, as it lies in memory. Two bits for each part, the first in the lowest; 0
+// ends.
+enum PartKind : unsigned { kNoPart, kChars, kString, kView };
+std::string Concatenate(unsigned kinds, ...);
+
+template <typename Part>
+constexpr PartKind kPartKind = std::is_same_v<Part, std::string>        ? kString
+                               : std::is_same_v<Part, std::string_view> ? kView
+                                                                        : kChars;
 template <typename... Parts>
-std::string Cat(const Parts&... parts) {
-    return Concatenate({std::string_view(parts)...});
+constexpr unsigned PartKinds() {
+    static_assert(sizeof...(Parts) <= 16, "that many kinds fit");
+    unsigned kinds = 0, shift = 0;
+    ((kinds |= kPartKind<Parts> << shift, shift += 2), ...);
+    return kinds;
+}
+template <typename Part>
+constexpr const void* AddressOf(const Part& part) {
+    if constexpr (kPartKind<Part> == kChars)
+        return static_cast<const char*>(part);
+    else
+        return &part;
+}
+}  // namespace internal
+
+// The same for strings, views and characters up to a NUL; the plain way to build a message. There
+// are over a thousand calls, each with other types: by address, a part is one instruction, and
+// nothing is compiled for the types.
+template <typename... Parts>
+[[gnu::always_inline]] inline std::string Cat(const Parts&... parts) {
+    return internal::Concatenate(internal::PartKinds<Parts...>(), internal::AddressOf(parts)...);
 }
 
 // A byte as \xNN.

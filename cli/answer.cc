@@ -111,6 +111,60 @@ ExitView ReadExit(const Fields& fields) {
     return exit;
 }
 
+void ReadTraffic(const Fields& fields, TrafficView& traffic) {
+    fields.Read("received_bytes", traffic.received_bytes);
+    fields.Read("received_packets", traffic.received_packets);
+    fields.Read("received_dropped", traffic.received_dropped);
+    fields.Read("sent_bytes", traffic.sent_bytes);
+    fields.Read("sent_packets", traffic.sent_packets);
+    fields.Read("sent_dropped", traffic.sent_dropped);
+}
+
+LinkView ReadLink(const Fields& fields) {
+    LinkView link;
+    fields.Read("name", link.name);
+    fields.Read("kind", link.kind);
+    fields.Read("mac", link.mac);
+    fields.Read("up", link.up);
+    fields.Read("carrier", link.carrier);
+    fields.Read("configured", link.configured);
+    fields.Read("mtu", link.mtu);
+    ReadTraffic(fields, link.traffic);
+    fields.Each("addresses", [&](const Value& value, const std::string& path) {
+        const Fields of(value, path, fields.problem());
+        LinkView::Address& address = link.addresses.emplace_back();
+        of.Read("address", address.address);
+        of.Read("by", address.by);
+    });
+    return link;
+}
+
+NetworkView ReadNetwork(const Fields& fields) {
+    NetworkView network;
+    fields.Read("name", network.name);
+    fields.Read("bridge", network.bridge);
+    fields.Read("driver", network.driver);
+    fields.Read("parent", network.parent);
+    fields.Read("up", network.up);
+    fields.Read("internal", network.internal);
+    fields.Read("addresses", network.addresses);
+    fields.Each("members", [&](const Value& value, const std::string& path) {
+        const Fields of(value, path, fields.problem());
+        NetworkView::Member& member = network.members.emplace_back();
+        of.Read("unit", member.unit);
+        of.Read("interface", member.interface);
+        of.Read("link", member.link);
+        of.Read("mac", member.mac);
+        of.Read("up", member.up);
+        of.Read("addresses", member.addresses);
+        of.Read("aliases", member.aliases);
+        of.Read("ports", member.ports);
+        of.Read("received_bytes", member.received_bytes);
+        of.Read("sent_bytes", member.sent_bytes);
+    });
+    return network;
+}
+
 ProblemView ReadProblem(const Fields& fields) {
     ProblemView problem;
     fields.Read("severity", problem.severity);
@@ -163,6 +217,7 @@ UnitView ReadUnit(const Fields& fields) {
     fields.Read("state", unit.state);
     fields.Read("reason", unit.reason);
     fields.Read("cgroup", unit.cgroup);
+    fields.Read("identifier", unit.identifier);
     fields.Read("since", unit.since);
     fields.Read("since_monotonic", unit.since_monotonic);
     fields.Read("main_pid", unit.main_pid);
@@ -170,14 +225,58 @@ UnitView ReadUnit(const Fields& fields) {
     fields.Read("next_try_ms", unit.next_try_ms);
     fields.Read("cpu_usec", unit.cpu_usec);
     fields.Object("last_exit", [&](const Fields& exit) { unit.last_exit = ReadExit(exit); });
+    fields.Read("sub_state", unit.sub_state);
+    fields.Read("status_text", unit.status_text);
+    fields.Object("health", [&](const Fields& health) {
+        HealthView& view = unit.health.emplace();
+        health.Read("state", view.state);
+        health.Read("failing_streak", view.failing_streak);
+        health.Read("last_output", view.last_output);
+    });
+    fields.Read("wanted", unit.wanted);
+    fields.Read("launched", unit.launched);
+    fields.Read("up", unit.up);
+    fields.Read("after", unit.after);
     fields.Object("memory", [&](const Fields& memory) {
         memory.Read("current", unit.memory_current);
         memory.Read("peak", unit.memory_peak);
         memory.Read("max", unit.memory_max);
     });
+    fields.Object("log", [&](const Fields& log) {
+        LogView& view = unit.log.emplace();
+        log.Read("bytes", view.bytes);
+        log.Read("memory", view.memory);
+        log.Read("lines_dropped", view.lines_dropped);
+        log.Read("file", unit.log_file);
+    });
+    fields.Each("networks", [&](const Value& value, const std::string& path) {
+        const Fields of(value, path, fields.problem());
+        TrafficView& view = unit.networks.emplace_back();
+        of.Read("network", view.network);
+        of.Read("shared_with", view.shared_with);
+        ReadTraffic(of, view);
+    });
     fields.Object("tasks", [&](const Fields& tasks) {
         tasks.Read("current", unit.tasks_current);
         tasks.Read("max", unit.tasks_max);
+    });
+    fields.Read("armed", unit.armed);
+    fields.Each("listen", [&](const Value& value, const std::string& path) {
+        const Fields listen(value, path, fields.problem());
+        ListenView& view = unit.listen.emplace_back();
+        listen.Read("key", view.key);
+        listen.Read("address", view.address);
+        listen.Read("open", view.open);
+        listen.Read("waiting", view.waiting);
+        listen.Read("connections", view.connections);
+    });
+    fields.Object("timer", [&](const Fields& timer) {
+        TimerView& view = unit.timer.emplace();
+        timer.Read("next", view.next);
+        timer.Read("next_monotonic", view.next_monotonic);
+        timer.Read("last", view.last);
+        timer.Read("last_monotonic", view.last_monotonic);
+        timer.Read("cause", view.cause);
     });
     fields.Read("notes", unit.notes);
     fields.Each("problems", [&](const Value& value, const std::string& path) {
@@ -203,8 +302,20 @@ Answer ReadAnswer(const Fields& fields) {
     fields.Read("husk", answer.husk);
     fields.Read("pid", answer.pid);
     fields.Read("supervisor_starts", answer.supervisor_starts);
+    fields.Object("boot", [&](const Fields& boot) {
+        boot.Read("init", answer.boot_init);
+        boot.Read("supervisor", answer.boot_supervisor);
+        boot.Read("settled", answer.boot_settled);
+    });
+    fields.Read("state_directory", answer.state_directory);
     fields.Each("changes", [&](const Value& value, const std::string& path) {
         answer.changes.push_back(ReadChange(Fields(value, path, fields.problem())));
+    });
+    fields.Each("networks", [&](const Value& value, const std::string& path) {
+        answer.networks.push_back(ReadNetwork(Fields(value, path, fields.problem())));
+    });
+    fields.Each("links", [&](const Value& value, const std::string& path) {
+        answer.links.push_back(ReadLink(Fields(value, path, fields.problem())));
     });
     fields.Each("problems", [&](const Value& value, const std::string& path) {
         answer.problems.push_back(ReadProblem(Fields(value, path, fields.problem())));
@@ -218,6 +329,9 @@ Answer ReadAnswer(const Fields& fields) {
     fields.Read("file", answer.file);
     fields.Read("applied", answer.applied);
     fields.Read("persistent", answer.persistent);
+    if (fields.Find("exit_status") != nullptr)
+        fields.Read("exit_status", answer.exit_status.emplace());
+    if (answer.exit_status) fields.Read("exit", answer.exit);
     fields.Each("units", [&](const Value& value, const std::string& path) {
         answer.units.push_back(ReadUnit(Fields(value, path, fields.problem())));
     });
@@ -248,6 +362,26 @@ Result<Answer> ParseAnswer(std::string_view line) {
     return answer;
 }
 
+Result<EventView> ParseEvent(std::string_view line) {
+    rapidjson::Document document;
+    document.Parse<rapidjson::kParseIterativeFlag>(line.data(), line.size());
+    if (document.HasParseError()) return Fail("the supervisor's event is not JSON");
+    std::string problem;
+    const Fields fields(document, "", problem);
+    EventView event;
+    fields.Read("event", event.event);
+    fields.Read("unit", event.unit);
+    fields.Read("before", event.before);
+    fields.Read("state", event.state);
+    fields.Read("reason", event.reason);
+    fields.Read("text", event.text);
+    fields.Read("at", event.at);
+    fields.Read("monotonic", event.monotonic);
+    fields.Read("count", event.count);
+    if (!problem.empty()) return Fail(Cat("the supervisor's event: ", problem));
+    return event;
+}
+
 std::string WriteRequest(const Request& request) {
     rapidjson::StringBuffer buffer;
     rapidjson::Writer<rapidjson::StringBuffer> writer(buffer);
@@ -259,14 +393,18 @@ std::string WriteRequest(const Request& request) {
     writer.Key("version");
     writer.Int(supervisor::kControlVersion);
     text("verb", request.verb);
-    if (!request.units.empty()) {
-        writer.Key("units");
+    auto list = [&](const char* name, const std::vector<std::string>& values) {
+        if (values.empty()) return;
+        writer.Key(name);
         writer.StartArray();
-        for (const auto& unit : request.units)
-            writer.String(unit.data(), static_cast<rapidjson::SizeType>(unit.size()));
+        for (const auto& value : values)
+            writer.String(value.data(), static_cast<rapidjson::SizeType>(value.size()));
         writer.EndArray();
-    }
+    };
+    list("units", request.units);
+    list("states", request.states);
     if (!request.signal.empty()) text("signal", request.signal);
+    if (!request.whom.empty()) text("whom", request.whom);
     if (!request.action.empty()) text("action", request.action);
     auto flag = [&](const char* name, bool value) {
         if (!value) return;
@@ -274,20 +412,33 @@ std::string WriteRequest(const Request& request) {
         writer.Bool(true);
     };
     flag("wait", request.wait);
+    flag("no_wait", request.no_wait);
     flag("partial", request.partial);
     flag("persist", request.persist);
-    if (!request.settings.empty()) {
-        writer.Key("settings");
+    if (request.since_monotonic > 0) {
+        writer.Key("since_monotonic");
+        writer.Int64(request.since_monotonic);
+    }
+    list("settings", request.settings);
+    list("command", request.command);
+    list("environment", request.environment);
+    if (!request.directory.empty()) text("directory", request.directory);
+    flag("terminal", request.terminal);
+    auto number = [&](const char* name, int64_t value) {
+        writer.Key(name);
+        writer.Int64(value);
+    };
+    if (request.main_pid != 0) number("main_pid", request.main_pid);
+    if (request.user) {
+        number("uid", request.user->uid);
+        number("gid", request.user->gid);
+        writer.Key("groups");
         writer.StartArray();
-        for (const auto& setting : request.settings)
-            writer.String(setting.data(), static_cast<rapidjson::SizeType>(setting.size()));
+        for (uint32_t group : request.user->groups) writer.Uint(group);
         writer.EndArray();
     }
     if (!request.path.empty()) text("path", request.path);
-    if (request.confirm != 0) {
-        writer.Key("confirm");
-        writer.Int64(request.confirm);
-    }
+    if (request.confirm != 0) number("confirm", request.confirm);
     writer.EndObject();
     return std::string(buffer.GetString(), buffer.GetSize()) + "\n";
 }

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "rootfs/users.h"
 
 namespace husk::cli {
 
@@ -50,8 +51,38 @@ struct NamespaceView {
     std::vector<std::string> with;
 };
 
+struct HealthView {
+    std::string state, last_output;
+    int64_t failing_streak = 0;
+};
+
+struct TimerView {
+    int64_t next = 0, next_monotonic = 0, last = 0, last_monotonic = 0;  // 0: none
+    std::string cause;
+};
+
+// A line of [Socket].
+struct ListenView {
+    std::string key, address;  // "ListenStream", "8080"
+    bool open = false, waiting = false;
+    std::optional<uint64_t> connections;  // that wait
+};
+
+struct LogView {
+    uint64_t bytes = 0, memory = 0, lines_dropped = 0;
+};
+
+// Of a unit and a network, as the unit sees it.
+struct TrafficView {
+    std::string network, shared_with;
+    uint64_t received_bytes = 0, received_packets = 0, received_dropped = 0;
+    uint64_t sent_bytes = 0, sent_packets = 0, sent_dropped = 0;
+};
+
 struct UnitView {
-    std::string name, description, path, state, reason, cgroup;
+    std::string name, description, path, state, sub_state, reason, cgroup, identifier, log_file;
+    std::string status_text;  // what the program says of itself (sd_notify)
+    std::optional<HealthView> health;
     int64_t since = 0, since_monotonic = 0;
     int64_t main_pid = 0;
     uint64_t restarts = 0;
@@ -60,10 +91,44 @@ struct UnitView {
     std::optional<uint64_t> memory_current, memory_peak, memory_max;
     std::optional<uint64_t> tasks_current, tasks_max;
     std::optional<uint64_t> cpu_usec;
+    bool armed = false;
+    std::vector<ListenView> listen;
+    std::optional<LogView> log;
+    std::vector<TrafficView> networks;
+    std::optional<TimerView> timer;
     std::vector<ProblemView> problems;
     std::vector<std::string> notes;  // what the kernel at hand made different
     std::vector<HistoryView> history;
     std::vector<NamespaceView> namespaces;  // show --namespaces
+    // boot: nanoseconds of the monotonic clock, 0 = not yet
+    int64_t wanted = 0, launched = 0, up = 0;
+    std::vector<std::string> after;
+};
+
+struct NetworkView {
+    struct Member {
+        std::string unit, interface, link, mac;
+        bool up = false;
+        std::vector<std::string> addresses, aliases, ports;
+        uint64_t received_bytes = 0, sent_bytes = 0;
+    };
+    std::string name, bridge;
+    std::string driver, parent;  // of macvlan and ipvlan, which have no bridge
+    bool up = false, internal = false;
+    std::vector<std::string> addresses;
+    std::vector<Member> members;
+};
+
+// Of the device's own.
+struct LinkView {
+    struct Address {
+        std::string address, by;
+    };
+    std::string name, kind, mac;
+    bool up = false, carrier = false, configured = false;
+    uint64_t mtu = 0;
+    std::vector<Address> addresses;
+    TrafficView traffic;
 };
 
 struct Answer {
@@ -73,6 +138,11 @@ struct Answer {
     std::string state;  // is-system-running
     std::string husk;   // version
     int64_t pid = 0, supervisor_starts = 0;
+    // boot, nanoseconds of the monotonic clock, 0 = unknown
+    int64_t boot_init = 0, boot_supervisor = 0, boot_settled = 0;
+    std::string state_directory;
+    std::vector<NetworkView> networks;  // networks
+    std::vector<LinkView> links;
     std::vector<ChangeView> changes;    // plan, apply, reload
     std::vector<ProblemView> problems;  // the same, where files are refused
     std::optional<int64_t> confirm_within_ms;
@@ -81,6 +151,9 @@ struct Answer {
     // update
     std::vector<std::string> settings, notes;
     std::string file, applied;
+    // exec
+    std::optional<int64_t> exit_status;
+    std::string exit;
     bool persistent = false;
 };
 
@@ -91,12 +164,30 @@ struct Request {
     std::vector<std::string> units = {};
     std::string signal = {}, action = {};  // left out where empty
     bool wait = false;
+    bool no_wait = false;
+    std::string whom = {};
     std::string path = {};  // absolute
     int64_t confirm = 0;    // seconds
     bool partial = false;
+    std::vector<std::string> states = {};  // only units in one of them
     std::vector<std::string> settings = {};
     bool persist = false;
+    // exec
+    std::vector<std::string> command = {}, environment = {};
+    std::string directory = {};
+    bool terminal = false;
+    int64_t main_pid = 0;
+    std::optional<rootfs::UserIds> user = {};
+    int64_t since_monotonic = 0;  // nanoseconds; left out where 0
 };
+
+// A line of `events`.
+struct EventView {
+    std::string event, unit, before, state, reason, text;
+    int64_t at = 0, monotonic = 0;
+    uint64_t count = 0;  // missed
+};
+Result<EventView> ParseEvent(std::string_view line);
 
 // One line with its end.
 std::string WriteRequest(const Request& request);

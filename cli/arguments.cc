@@ -30,8 +30,8 @@ Error Unknown(std::span<const Option> known, std::string_view name) {
 // Takes the words one by one; `next` is the one behind the current.
 class Parser {
   public:
-    Parser(std::span<const Option> known, std::span<char* const> words)
-        : known_(known), words_(words) {}
+    Parser(std::span<const Option> known, std::span<char* const> words, bool options_first)
+        : known_(known), words_(words), options_first_(options_first) {}
 
     Result<Arguments> Parse() {
         bool only_operands = false;
@@ -39,6 +39,7 @@ class Parser {
             const std::string_view word = words_[next_++];
             if (only_operands || word == "-" || !word.starts_with('-')) {
                 out_.operands.emplace_back(word);
+                only_operands |= options_first_;
             } else if (word == "--") {
                 only_operands = true;
             } else if (word.starts_with("--")) {
@@ -86,11 +87,13 @@ class Parser {
             value = words_[next_++];
         }
         out_.options[option.name] = value.value_or("");
+        out_.in_order.emplace_back(option.name, value.value_or(""));
         return {};
     }
 
     std::span<const Option> known_;
     std::span<char* const> words_;
+    bool options_first_;
     size_t next_ = 0;
     Arguments out_;
 };
@@ -103,8 +106,9 @@ std::optional<std::string> Arguments::Get(std::string_view name) const {
     return at->second;
 }
 
-Result<Arguments> ParseArguments(std::span<const Option> known, std::span<char* const> words) {
-    return Parser(known, words).Parse();
+Result<Arguments> ParseArguments(std::span<const Option> known, std::span<char* const> words,
+                                 bool options_first) {
+    return Parser(known, words, options_first).Parse();
 }
 
 }  // namespace husk::cli

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -20,7 +21,8 @@ struct Option {
 };
 
 struct Arguments {
-    std::map<std::string, std::string, std::less<>> options;  // by long name
+    std::map<std::string, std::string, std::less<>> options;    // by long name
+    std::vector<std::pair<std::string, std::string>> in_order;  // each that was given
     std::vector<std::string> operands;
 
     bool Has(std::string_view name) const { return options.contains(name); }
@@ -28,7 +30,9 @@ struct Arguments {
 };
 
 // -f, -n5, -n 5, --lines=5, --lines 5; operands may stand between options; "--" ends the options.
-// The last one of an option that is given twice counts.
-Result<Arguments> ParseArguments(std::span<const Option> known, std::span<char* const> words);
+// The last one of an option that is given twice counts. `options_first`: the first operand ends the
+// options, since those behind it are another command's.
+Result<Arguments> ParseArguments(std::span<const Option> known, std::span<char* const> words,
+                                 bool options_first = false);
 
 }  // namespace husk::cli

@@ -1,13 +1,16 @@
 #include "cli/client.h"
 
 #include <cstdlib>
-#include <cstring>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <iterator>
+#include <span>
+
+#include "base/socket.h"
 #include "base/text.h"
 #include "supervisor/control_protocol.h"
 
@@ -47,21 +50,20 @@ Status WaitFor(int fd, short events, Duration patience) {
     }
 }
 
-Result<OwnedFd> Connect(const std::string& path) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path.size() >= sizeof address.sun_path)
-        return Fail(Cat("the path ", Quote(path), " is too long for a socket (over ",
-                        std::to_string(sizeof address.sun_path - 1), " bytes)"));
-    std::memcpy(address.sun_path, path.data(), path.size());
+Result<OwnedFd> ConnectTo(const std::string& path) {
+    auto address = UnixAddress(path);
+    if (!address) return Fail(std::move(address).error());
     OwnedFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!fd) return FailErrno("make a socket");
-    if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0)
+    if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) == 0)
         return fd;
     const int code = errno;
-    const char* hint =
-        code == EACCES || code == EPERM ? " (are you root?)" : " (is husk supervise running?)";
-    return Fail(Error::FromErrno(code, Cat("cannot connect to ", Quote(path), hint)));
+    const bool forbidden = code == EACCES || code == EPERM;
+    return Fail(Error::FromErrno(
+        code, forbidden ? Cat("you may not ask the supervisor at ", Quote(path),
+                              " (root may, and members of the group husk what only looks)")
+                        : Cat("no supervisor answers at ", Quote(path),
+                              " (does husk run as PID 1 here, or 'husk supervise' by hand?)")));
 }
 
 // EAGAIN: more clients are waiting than the supervisor lets queue.
@@ -71,16 +73,20 @@ bool MayComeBack(int code, const std::string& run_directory) {
     return code == ENOENT && ::stat(run_directory.c_str(), &info) == 0;
 }
 
-Result<OwnedFd> ConnectPatiently(const CallOptions& options) {
+}  // namespace
+
+Result<OwnedFd> Connect(const CallOptions& options) {
     const std::string path = Cat(options.run_directory, "/", supervisor::kControlSocketName);
     const Instant deadline = MonotonicNow() + options.connect_patience;
     for (;;) {
-        auto fd = Connect(path);
+        auto fd = ConnectTo(path);
         if (fd || !MayComeBack(fd.error().code(), options.run_directory)) return fd;
         if (MonotonicNow() >= deadline) return fd;
         Sleep(kPause);
     }
 }
+
+namespace {
 
 Error WentAway() {
     return Error::FromErrno(ECONNRESET,
@@ -88,10 +94,11 @@ Error WentAway() {
                             "and keeps what runs: see husk status)");
 }
 
-Status Send(int fd, std::string_view data, Duration patience) {
+Status Send(int fd, std::string_view data, std::vector<int> files, Duration patience) {
     while (!data.empty()) {
-        const ssize_t put = ::send(fd, data.data(), data.size(), MSG_NOSIGNAL);
+        const ssize_t put = SendMessage(fd, std::as_bytes(std::span(data)), files);
         if (put > 0) {
+            files.clear();
             data.remove_prefix(static_cast<size_t>(put));
         } else if (errno == EAGAIN) {
             HUSK_TRY(WaitFor(fd, POLLOUT, patience));
@@ -104,35 +111,18 @@ Status Send(int fd, std::string_view data, Duration patience) {
     return {};
 }
 
-void TakeFiles(const msghdr& message, std::vector<OwnedFd>& files) {
-    for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr;
-         part = CMSG_NXTHDR(const_cast<msghdr*>(&message), part)) {
-        if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
-        const size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (size_t i = 0; i < count; ++i) {
-            int fd = -1;
-            std::memcpy(&fd, CMSG_DATA(part) + i * sizeof(int), sizeof fd);
-            files.emplace_back(fd);
-        }
-    }
-}
-
 // One recvmsg(2): bytes are put behind `data`, descriptors behind `files`. False at the end.
 Result<bool> Receive(int fd, std::string& data, std::vector<OwnedFd>& files) {
     char buffer[16 * 1024];
-    alignas(cmsghdr) char control[CMSG_SPACE(kMaxFilesInAnswer * sizeof(int))];
-    iovec part{buffer, sizeof buffer};
-    msghdr message{};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    const ssize_t got = ::recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+    OwnedFd room[kMaxFilesInAnswer];
+    const ReceivedMessage message =
+        ReceiveMessage(fd, std::as_writable_bytes(std::span(buffer)), room);
+    const ssize_t got = message.size;
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return true;
     if (got < 0 && errno == ECONNRESET) return false;
     if (got < 0) return FailErrno("receive the answer");
-    TakeFiles(message, files);
-    if (message.msg_flags & MSG_CTRUNC)
+    std::ranges::move(std::span(room, message.descriptors), std::back_inserter(files));
+    if (message.lost_descriptors)
         return Fail("the supervisor's answer: more descriptors than there should be");
     data.append(buffer, static_cast<size_t>(got));
     return got > 0;
@@ -146,16 +136,20 @@ std::string DefaultRunDirectory() {
                                                       : supervisor::kDefaultRunDirectory;
 }
 
-Result<Reply> Exchange(int fd, const Request& request, Duration answer_patience) {
+Status SendRequest(int fd, const Request& request, const std::vector<int>& files,
+                   Duration patience) {
     const std::string line = WriteRequest(request);
     if (line.size() > supervisor::kMaxControlRequest)
         return Fail(Cat("the request is longer than ",
                         std::to_string(supervisor::kMaxControlRequest),
                         " bytes: name fewer units at once"));
-    HUSK_TRY(Send(fd, line, answer_patience));
+    return Send(fd, line, files, patience);
+}
+
+Result<Reply> ReceiveReply(int fd, Duration patience) {
     Reply reply;
     for (size_t searched = 0;;) {
-        HUSK_TRY(WaitFor(fd, POLLIN, answer_patience));
+        HUSK_TRY(WaitFor(fd, POLLIN, patience));
         auto more = Receive(fd, reply.line, reply.files);
         if (!more) return Fail(std::move(more).error());
         const size_t end = reply.line.find('\n', searched);
@@ -174,16 +168,53 @@ Result<Reply> Exchange(int fd, const Request& request, Duration answer_patience)
     return reply;
 }
 
+Result<Reply> Exchange(int fd, const Request& request, Duration answer_patience) {
+    HUSK_TRY(SendRequest(fd, request, {}, answer_patience));
+    return ReceiveReply(fd, answer_patience);
+}
+
 Result<Reply> Call(const CallOptions& options, const Request& request) {
     const Instant start = MonotonicNow();
     for (;;) {
-        auto fd = ConnectPatiently(options);
+        auto fd = Connect(options);
         if (!fd) return Fail(std::move(fd).error());
         auto reply = Exchange(fd->get(), request, options.answer_patience);
+        const bool busy = reply && !reply->answer.ok && reply->answer.code == "busy";
+        if (busy && options.repeatable && MonotonicNow() - start < options.connect_patience) {
+            Sleep(kPause);
+            continue;
+        }
         if (reply || reply.error().code() != ECONNRESET || !options.repeatable) return reply;
         // What waits for a job may have waited for long before the supervisor died.
         if (!request.wait && MonotonicNow() - start > kRepeatFor) return reply;
         Sleep(kPause);
+    }
+}
+
+Status Stream(const CallOptions& options, const Request& request, int output,
+              const LineSink& take) {
+    auto fd = Connect(options);
+    if (!fd) return Fail(std::move(fd).error());
+    HUSK_TRY(SendRequest(fd->get(), request, {}, options.answer_patience));
+    std::string data;
+    std::vector<OwnedFd> none;
+    for (;;) {
+        pollfd watched[] = {{fd->get(), POLLIN, 0}, {output, 0, 0}};
+        if (::poll(watched, 2, -1) < 0 && errno != EINTR)
+            return FailErrno("poll the control socket");
+        if (watched[1].revents & (POLLERR | POLLHUP)) return {};
+        if (watched[0].revents == 0) continue;
+        auto more = Receive(fd->get(), data, none);
+        if (!more) return Fail(std::move(more).error());
+        size_t begin = 0;
+        for (size_t end; (end = data.find('\n', begin)) != data.npos; begin = end + 1) {
+            auto go_on = take(std::string_view(data).substr(begin, end - begin));
+            if (!go_on) return Fail(std::move(go_on).error());
+            if (!*go_on) return {};
+        }
+        data.erase(0, begin);
+        if (data.size() > kMaxAnswer) return Fail("the supervisor sends a line without an end");
+        if (!*more) return Fail(WentAway());
     }
 }
 

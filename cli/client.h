@@ -5,7 +5,9 @@
 // supervisor died before it answered.
 #pragma once
 
+#include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -42,7 +44,19 @@ std::string DefaultRunDirectory();
 // Reply, not an error.
 Result<Reply> Call(const CallOptions& options, const Request& request);
 
+// A request whose answer goes on: gives each line to `take`, the first one too, until that says
+// false or the reader of `output` is gone. An error with code ECONNRESET where the supervisor went.
+using LineSink = std::function<Result<bool>(std::string_view line)>;
+Status Stream(const CallOptions& options, const Request& request, int output, const LineSink& take);
+
 // The same over a connected stream socket, once.
 Result<Reply> Exchange(int fd, const Request& request, Duration answer_patience);
+
+// Its parts, for who does something else while it waits.
+Result<OwnedFd> Connect(const CallOptions& options);
+// `files` go along (SCM_RIGHTS), at most three.
+Status SendRequest(int fd, const Request& request, const std::vector<int>& files,
+                   Duration patience);
+Result<Reply> ReceiveReply(int fd, Duration patience);
 
 }  // namespace husk::cli

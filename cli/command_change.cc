@@ -66,6 +66,11 @@ int PlanCommand(const Invocation& call) {
 }
 
 int ChangeCommand(const Invocation& given) {
+    if (given.verb->name == std::string_view("reload") && !given.arguments.operands.empty()) {
+        if (!given.arguments.Has("partial")) return UnitJobCommand(given);
+        PrintError("reload: --partial is for unit files: leave it or the units out");
+        return kExitUsage;
+    }
     Invocation call = given;
     Request request = PlanRequest(call);
     request.verb = call.verb->name;

@@ -36,10 +36,10 @@ void AddOptions(std::string& text, std::span<const Option> options) {
 std::optional<Invocation> Prepare(const Verb& verb, std::span<char* const> words, int& exit_code) {
     std::vector<Option> known(verb.options.begin(), verb.options.end());
     known.insert(known.end(), CommonOptions().begin(), CommonOptions().end());
-    auto arguments = ParseArguments(known, words);
+    auto arguments = ParseArguments(known, words, verb.command);
     auto refuse = [&](std::string_view why) {
         PrintError(Cat(verb.name, ": ", why, "; see 'husk ", verb.name, " --help'"));
-        exit_code = kExitUsage;
+        exit_code = verb.command ? kExitExecFailed : kExitUsage;
         return std::nullopt;
     };
     if (!arguments) return refuse(arguments.error().text());
@@ -54,12 +54,13 @@ std::optional<Invocation> Prepare(const Verb& verb, std::span<char* const> words
     auto& operands = call.arguments.operands;
     const bool takes_folder = verb.group == VerbGroup::kChange;
     if (operands.size() < verb.least_operands)
-        return refuse(takes_folder           ? "which folder?"
-                      : operands.size() == 1 ? "which KEY=VALUE?"
-                                             : "which unit?");
+        return refuse(takes_folder                           ? "which folder?"
+                      : verb.command && operands.size() == 1 ? "which command?"
+                      : operands.size() == 1                 ? "which KEY=VALUE?"
+                                                             : "which unit?");
     if (operands.size() > verb.most_operands)
         return refuse(Cat("too many arguments: ", Quote(operands[verb.most_operands])));
-    for (auto& name : operands)
+    for (auto& name : std::span(operands).first(verb.command ? 1 : operands.size()))
         if (constexpr std::string_view kEnd = ".container";
             !takes_folder && name.ends_with(kEnd) && name.find('=') == name.npos)
             name.resize(name.size() - kEnd.size());

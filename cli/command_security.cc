@@ -58,12 +58,7 @@ std::string JsonOf(const std::vector<AssessedUnit>& units) {
 AssessedUnit AssessLoaded(const config::LoadedUnit& loaded, const config::SystemConfig& system) {
     AssessedUnit unit{loaded.unit.name, loaded.unit.path, {}, {}};
     if (loaded.refused) {
-        unit.error = "is refused";
-        for (const auto& problem : loaded.problems)
-            if (problem.severity == config::Severity::kError) {
-                unit.error = config::Describe(problem);
-                break;
-            }
+        unit.error = config::DescribeFirst(loaded.problems);
         return unit;
     }
     auto report = supervisor::AssessFiles(loaded.unit, system);

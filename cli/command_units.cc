@@ -9,25 +9,54 @@ namespace husk::cli {
 namespace {
 
 constexpr size_t kStatusLogLines = 10;
+constexpr size_t kMostProcesses = 50;
+constexpr std::string_view kStateNames[] = {"inactive",  "waiting",  "starting", "running",
+                                            "reloading", "stopping", "backoff",  "failed",
+                                            "exited",    "refused"};
+
+bool IsFiltered(const Invocation& call);
 constexpr size_t kLargestUnitFile = 64 * 1024;  // as the loader allows
+
+UnitUsage ReadUsage(const UnitView& unit) {
+    UnitUsage usage;
+    if (unit.cgroup.empty()) return usage;
+    usage.figures = ReadFigures(unit.cgroup);
+    usage.processes = ReadProcesses(unit.cgroup, kMostProcesses, usage.more_processes);
+    if (unit.main_pid > 0)
+        if (auto name = ReadFile(Cat("/proc/", std::to_string(unit.main_pid), "/comm"), 64))
+            usage.main_command = name->substr(0, name->find('\n'));
+    return usage;
+}
 
 std::string FormatPages(const Invocation& call, const Answer& answer) {
     std::string text;
     for (const auto& unit : answer.units) {
         if (!text.empty()) text += "\n";
-        text += FormatUnit(unit, ReadClocks(), call.style);
+        text += FormatUnit(unit, ReadClocks(), call.style, ReadUsage(unit));
         const std::string log = LastLogLines(call, unit.name, kStatusLogLines);
         if (!log.empty()) text += Cat("\n", log);
     }
     return text;
 }
 
+// Of patterns and of what is filtered it is a line each, of units that are named a page each.
+bool IsTable(const Invocation& call) {
+    const auto& units = call.arguments.operands;
+    return units.empty() || IsFiltered(call) ||
+           std::ranges::any_of(units, [](const std::string& name) {
+               return name.find_first_of("*?[") != name.npos;
+           });
+}
+
 std::string FormatStatus(const Invocation& call, const Answer& answer) {
-    if (!call.arguments.operands.empty()) return FormatPages(call, answer);
+    if (!IsTable(call)) return FormatPages(call, answer);
     if (!answer.ok) return "";
     const Now now = ReadClocks();
     const std::string news = FormatConfirmation(answer, now, call.style);
-    return Cat(FormatTable(answer.units, now, call.style), news.empty() ? "" : "\n", news);
+    if (answer.units.empty() && IsFiltered(call)) return "no unit is in such a state\n";
+    return Cat(FormatTable(answer.units, now, call.style),
+               answer.units.empty() ? "" : Cat("\n", FormatSummary(answer, call.style)),
+               news.empty() ? "" : "\n", news);
 }
 
 std::string FormatNames(const Invocation&, const Answer& answer) {
@@ -52,6 +81,30 @@ std::string FormatOutcomes(const Invocation& call, const Answer& answer) {
     return text;
 }
 
+bool IsFiltered(const Invocation& call) {
+    return call.arguments.Has("state") || call.arguments.Has("failed");
+}
+
+// --state=failed,running and --failed; false where a word is no state.
+bool TakeStates(const Invocation& call, std::vector<std::string>& states) {
+    if (call.arguments.Has("failed")) states = {"failed", "refused"};
+    const std::string words = call.arguments.Get("state").value_or("");
+    if (words.empty()) return true;
+    for (auto word : Split(words, ',')) {
+        if (std::ranges::find(kStateNames, word) == std::end(kStateNames)) {
+            const std::vector<std::string_view> known(std::begin(kStateNames),
+                                                      std::end(kStateNames));
+            auto nearest = Nearest(word, known);
+            PrintError(Cat(call.verb->name, ": no state ", Quote(word),
+                           nearest ? Cat(" (did you mean ", Quote(*nearest), "?)")
+                                   : Cat("; there are ", Join({known.begin(), known.end()}, " "))));
+            return false;
+        }
+        states.emplace_back(word);
+    }
+    return true;
+}
+
 // The main file and its drop-ins, in the order in which they are merged. The supervisor names the
 // main file; drop-ins lie beside it (NAME.container.d/*.conf).
 std::vector<std::string> FilesOf(const UnitView& unit) {
@@ -67,11 +120,13 @@ std::vector<std::string> FilesOf(const UnitView& unit) {
 
 int StatusCommand(const Invocation& call) {
     const auto& units = call.arguments.operands;
-    auto reply = Call(call.call, {.verb = "status", .units = units});
+    std::vector<std::string> states;
+    if (!TakeStates(call, states)) return kExitUsage;
+    auto reply = Call(call.call, {.verb = "status", .units = units, .states = states});
     if (!reply) return ExitCodeOf(reply.error());
     if (!Print(call.json ? reply->line + "\n" : FormatStatus(call, reply->answer)))
         return kExitFailed;
-    if (int code = ExitCodeOf(reply->answer); code != kExitOk || units.empty()) return code;
+    if (int code = ExitCodeOf(reply->answer); code != kExitOk || IsTable(call)) return code;
     const bool all_up = std::all_of(
         reply->answer.units.begin(), reply->answer.units.end(),
         [](const UnitView& unit) { return unit.state == "running" || unit.state == "exited"; });
@@ -79,7 +134,16 @@ int StatusCommand(const Invocation& call) {
 }
 
 int ListCommand(const Invocation& call) {
-    return AskAndPrint(call, {.verb = "status"}, FormatNames);
+    std::vector<std::string> states;
+    if (!TakeStates(call, states)) return kExitUsage;
+    return AskAndPrint(call, {.verb = "list", .units = call.arguments.operands, .states = states},
+                       FormatNames);
+}
+
+int TimersCommand(const Invocation& call) {
+    return AskAndPrint(call, {.verb = "timers"}, [](const Invocation& asked, const Answer& answer) {
+        return FormatTimers(answer.units, ReadClocks(), asked.style);
+    });
 }
 
 int WhyCommand(const Invocation& call) {
@@ -90,9 +154,16 @@ int UnitJobCommand(const Invocation& given) {
     Invocation call = given;
     Request request{.verb = call.verb->name, .units = call.arguments.operands};
     // Starting what runs and stopping what is down are nothing; the others count.
-    call.call.repeatable = request.verb == "start" || request.verb == "stop";
+    call.call.repeatable =
+        request.verb == "start" || request.verb == "stop" || request.verb == "reset-failed";
     call.call.answer_patience = kInfinite;  // the unit's own timeouts end the job
+    request.no_wait = call.arguments.Has("no-wait");
     if (request.verb == "kill") {
+        request.whom = call.arguments.Get("whom").value_or("main");
+        if (request.whom != "main" && request.whom != "all") {
+            PrintError(Cat("kill: --whom=", request.whom, ": write main or all"));
+            return kExitUsage;
+        }
         const std::string name = call.arguments.Get("signal").value_or("SIGTERM");
         const auto signal = ParseSignal(name);
         if (!signal) {
@@ -116,6 +187,7 @@ std::string Harmless(const Invocation& call, std::string_view text) {
 int CatCommand(const Invocation& call) {
     auto reply = Call(call.call, {.verb = "status", .units = call.arguments.operands});
     if (!reply) return ExitCodeOf(reply.error());
+    if (!reply->answer.ok && call.json) (void)Print(reply->line + "\n");
     if (int code = ExitCodeOf(reply->answer); code != kExitOk) return code;
     std::string text = call.json ? "{\"version\":1,\"ok\":true,\"files\":[" : "";
     bool first = true;

@@ -12,9 +12,12 @@ namespace husk::cli {
 
 int StatusCommand(const Invocation& call);
 int ListCommand(const Invocation& call);
+int TimersCommand(const Invocation& call);
+int NetworkCommand(const Invocation& call);
 int WhyCommand(const Invocation& call);
 int UnitJobCommand(const Invocation& call);  // start, stop, restart, kill: the verb's name
 int LogsCommand(const Invocation& call);
+int EventsCommand(const Invocation& call);
 int CatCommand(const Invocation& call);
 int ShowCommand(const Invocation& call);
 int SecurityCommand(const Invocation& call);
@@ -24,6 +27,12 @@ int PlanCommand(const Invocation& call);
 int ChangeCommand(const Invocation& call);  // apply, reload: the verb's name
 int ConfirmCommand(const Invocation& call);
 int UpdateCommand(const Invocation& call);
+int ExecCommand(const Invocation& call);
+int BlameCommand(const Invocation& call);
+int CriticalChainCommand(const Invocation& call);
+int MetricsCommand(const Invocation& call);
+int TopCommand(const Invocation& call);
+int DoctorCommand(const Invocation& call);
 int VersionCommand(const Invocation& call);
 
 // Shared by them.

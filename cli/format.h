@@ -9,6 +9,7 @@
 
 #include "base/time.h"
 #include "cli/answer.h"
+#include "cli/figures.h"
 #include "cli/terminal.h"
 
 namespace husk::cli {
@@ -30,6 +31,9 @@ std::string FormatClock(int64_t realtime, const Now& now);
 // "2min 5s ago", and "just now" under a second.
 std::string FormatAgo(int64_t monotonic, const Now& now);
 
+// "12.3%" of 1234.
+std::string FormatPercent(uint64_t hundredths);
+
 Colour ColourOfState(std::string_view state);
 // "killed by SIGSEGV", in the supervisor's words where it sent some.
 std::string DescribeExit(const ExitView& exit);
@@ -38,12 +42,38 @@ std::string DescribeProblem(const Style& style, const ProblemView& problem);
 
 // `husk status`: one line a unit, no longer than the style's width.
 std::string FormatTable(const std::vector<UnitView>& units, const Now& now, const Style& style);
+// What stands below the table: how many units there are, and how long the boot took.
+std::string FormatSummary(const Answer& answer, const Style& style);
+// What a client found out about a unit by itself.
+struct UnitUsage {
+    Figures figures;
+    std::string main_command;
+    std::vector<ProcessView> processes;
+    bool more_processes = false;
+};
 // `husk status UNIT`, without the log lines.
-std::string FormatUnit(const UnitView& unit, const Now& now, const Style& style);
+std::string FormatUnit(const UnitView& unit, const Now& now, const Style& style,
+                       const UnitUsage& usage = {});
 // `husk why UNIT`.
 std::string FormatWhy(const UnitView& unit, const Now& now, const Style& style);
 // "web: running, pid 12": after start, stop, restart, kill.
 std::string FormatOutcome(const UnitView& unit, const Style& style);
+
+// `husk network`: a line for each, and of one network a line for each member.
+std::string FormatNetworks(const std::vector<NetworkView>& networks, const Style& style);
+std::string FormatNetwork(const NetworkView& network, const Style& style);
+// The device's own links: a line for each and for each further address; and one of them.
+std::string FormatLinks(const std::vector<LinkView>& links, const Style& style);
+std::string FormatLink(const LinkView& link, const Style& style);
+
+// `husk timers`: one line a unit with a timer, the next one first.
+std::string FormatTimers(const std::vector<UnitView>& units, const Now& now, const Style& style);
+// "Sun 2026-11-22 05:10:06 UTC, in 5min (OnCalendar=…)" of a timer's next elapse.
+std::string FormatNextElapse(const UnitView& unit, const Now& now, const Style& style);
+// "Sun 2026-11-22 05:10:06 UTC; 5min ago", or "never".
+std::string FormatLastElapse(const TimerView& timer, const Now& now);
+// "8080 (Stream), 3 connections wait"
+std::string FormatListen(const ListenView& listen, const Style& style);
 
 // `husk show --namespaces`: a line for each kind.
 std::string FormatNamespaces(const UnitView& unit, const Style& style);

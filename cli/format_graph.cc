@@ -20,24 +20,43 @@ using config::UnitGraph;
 
 constexpr size_t kConsole = 80;  // columns where the output is no terminal
 
-enum class Relation { kRequires, kWants, kAfter };
+enum class Relation {
+    kRequires,
+    kBindsTo,
+    kWants,
+    kAfter,
+    kPartOf,
+    kConflicts,
+    kOnFailure,
+    kOnSuccess
+};
 
-const char* RelationName(Relation relation) {
-    switch (relation) {
-        case Relation::kRequires: return "requires";
-        case Relation::kWants: return "wants";
-        case Relation::kAfter: return "after";
-    }
-    return "";
-}
+struct RelationFacts {
+    const char* name;
+    const char* dot;  // attributes of the arrow
+};
+constexpr RelationFacts kRelations[] = {
+    {"requires", "style=solid"},
+    {"binds-to", "style=bold"},
+    {"wants", "style=dashed"},
+    {"after", "style=dotted"},
+    {"part-of", "style=solid, color=grey"},
+    {"conflicts", "style=dashed, color=red, dir=both"},
+    {"on-failure", "style=dashed, color=orange"},
+    {"on-success", "style=dashed, color=green"},
+};
+const RelationFacts& FactsOf(Relation relation) { return kRelations[static_cast<int>(relation)]; }
 
-const char* LineStyle(Relation relation) {
-    switch (relation) {
-        case Relation::kRequires: return "solid";
-        case Relation::kWants: return "dashed";
-        case Relation::kAfter: return "dotted";
-    }
-    return "";
+// Which relation a key makes, beside those that Network= and Before= do.
+Relation RelationOf(std::string_view key, Relation otherwise) {
+    constexpr std::pair<std::string_view, Relation> kKeys[] = {
+        {"Unit.BindsTo", Relation::kBindsTo},     {"Unit.Wants", Relation::kWants},
+        {"Unit.PartOf", Relation::kPartOf},       {"Unit.Conflicts", Relation::kConflicts},
+        {"Unit.OnFailure", Relation::kOnFailure}, {"Unit.OnSuccess", Relation::kOnSuccess},
+    };
+    for (const auto& [name, relation] : kKeys)
+        if (name == key) return relation;
+    return otherwise;
 }
 
 // One edge of a unit, with its reason, for every form of output.
@@ -55,7 +74,7 @@ std::string_view ShortKey(std::string_view key) { return key.substr(key.find('.'
 void AddLinks(const GraphView& view, const Edges& edges, size_t unit, Relation relation,
               std::vector<Link>& links) {
     for (const Edge& edge : edges[unit])
-        links.push_back({.relation = relation,
+        links.push_back({.relation = RelationOf(edge.key, relation),
                          .to = view.units[edge.to].unit.name,
                          .refused = view.units[edge.to].refused,
                          .key = ShortKey(edge.key),
@@ -75,8 +94,9 @@ void AddUnresolved(const GraphView& view, size_t unit, std::vector<Link>& links)
         };
         const bool network = name.key == "Container.Network";
         if (network || name.key == "Unit.Requires") add(Relation::kRequires);
-        if (name.key == "Unit.Wants") add(Relation::kWants);
         if (network || name.key == "Unit.After") add(Relation::kAfter);
+        const Relation other = RelationOf(name.key, Relation::kAfter);
+        if (other != Relation::kAfter) add(other);
     }
 }
 
@@ -85,16 +105,16 @@ std::vector<Link> LinksOf(const GraphView& view, size_t unit) {
     AddLinks(view, view.graph.requires_, unit, Relation::kRequires, links);
     AddLinks(view, view.graph.wants, unit, Relation::kWants, links);
     AddLinks(view, view.graph.after, unit, Relation::kAfter, links);
+    for (const Edges* edges : {&view.graph.part_of, &view.graph.conflicts, &view.graph.on_failure,
+                               &view.graph.on_success})
+        AddLinks(view, *edges, unit, Relation::kPartOf, links);
     AddUnresolved(view, unit, links);
     return links;
 }
 
 // The error that refuses the unit; empty text where nothing does.
 std::string FirstError(const LoadedUnit& unit) {
-    auto error = std::ranges::find_if(unit.problems, [](const config::Problem& problem) {
-        return problem.severity == config::Severity::kError;
-    });
-    return error == unit.problems.end() ? std::string() : config::Describe(*error);
+    return config::HasErrors(unit.problems) ? config::DescribeFirst(unit.problems) : std::string();
 }
 
 size_t WidthOf(const Style& style) { return style.width == 0 ? kConsole : style.width; }
@@ -165,7 +185,7 @@ std::string UnitText(const GraphView& view, size_t unit, size_t name_width, cons
         if (!link.found) to += " (not found)";
         if (link.refused) to += " (refused)";
         const std::string line =
-            Cat("  ", PadRight(RelationName(link.relation), 8), "  ", PadRight(to, name_width),
+            Cat("  ", PadRight(FactsOf(link.relation).name, 10), "  ", PadRight(to, name_width),
                 "  ", link.key, "= in ", PlaceText(link.at));
         out += Cat(Shorten(Visible(style, line), WidthOf(style)), "\n");
     }
@@ -204,9 +224,9 @@ std::string DotLinks(const std::string& name, const std::vector<Link>& links) {
         if (!link.found)
             out += Cat("    ", DotText(link.to),
                        " [color=grey, fontcolor=grey, tooltip=", DotText("not found"), "];\n");
-        out += Cat("    ", DotText(name), " -> ", DotText(link.to),
-                   " [style=", LineStyle(link.relation),
-                   ", tooltip=", DotText(Cat(link.key, "= in ", PlaceText(link.at))), "];\n");
+        out +=
+            Cat("    ", DotText(name), " -> ", DotText(link.to), " [", FactsOf(link.relation).dot,
+                ", tooltip=", DotText(Cat(link.key, "= in ", PlaceText(link.at))), "];\n");
     }
     return out;
 }
@@ -233,7 +253,7 @@ void PutUnit(JsonWriter& writer, const GraphView& view, size_t unit) {
     writer.StartArray();
     for (const Link& link : LinksOf(view, unit)) {
         writer.StartObject();
-        PutText(writer, "relation", RelationName(link.relation));
+        PutText(writer, "relation", FactsOf(link.relation).name);
         PutText(writer, "unit", link.to);
         writer.Key("found");
         writer.Bool(link.found);
@@ -251,7 +271,8 @@ std::vector<bool> Around(const std::vector<LoadedUnit>& units, const UnitGraph& 
                          const std::vector<std::string>& names) {
     if (names.empty()) return std::vector<bool>(units.size(), true);
     std::vector<std::vector<size_t>> to(units.size()), from(units.size());
-    for (const Edges* edges : {&graph.after, &graph.requires_, &graph.wants})
+    for (const Edges* edges : {&graph.after, &graph.requires_, &graph.wants, &graph.part_of,
+                               &graph.conflicts, &graph.on_failure, &graph.on_success})
         for (size_t i = 0; i < units.size(); ++i)
             for (const Edge& edge : (*edges)[i]) {
                 to[i].push_back(edge.to);
@@ -285,7 +306,8 @@ std::string GraphText(const GraphView& view, const Style& style) {
 std::string GraphDot(const GraphView& view) {
     std::string out =
         "digraph husk {\n"
-        "    // solid: requires, dashed: wants, dotted: after\n"
+        "    // solid: requires, bold: binds to, dashed: wants, dotted: after, grey: part of,\n"
+        "    // red: conflicts, orange and green: started by its failure or good end\n"
         "    rankdir=LR;\n"
         "    node [shape=box];\n";
     for (size_t i = 0; i < view.units.size(); ++i)

@@ -25,8 +25,8 @@ std::vector<bool> Around(const std::vector<config::LoadedUnit>& units,
 // The order of start level by level, then each unit with its edges and their reasons, and why it is
 // refused.
 std::string GraphText(const GraphView& view, const Style& style);
-// For Graphviz: an arrow leads to what is needed or waited for. Solid = requires, dashed = wants,
-// dotted = ordering; refused units are red, names that are no unit grey.
+// For Graphviz: an arrow leads to what is needed or waited for. Solid = requires, bold = binds to,
+// dashed = wants, dotted = ordering; refused units are red, names that are no unit grey.
 std::string GraphDot(const GraphView& view);
 // One object, see `husk graph --help`.
 std::string GraphJson(const GraphView& view, const config::Problems& problems);

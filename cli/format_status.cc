@@ -7,6 +7,9 @@
 namespace husk::cli {
 namespace {
 
+constexpr size_t kIndent = 13;          // of what stands below a label
+constexpr size_t kLongestOutput = 200;  // of a health check, in one line
+
 struct Row {
     std::string name, state, span, pid, restarts, memory, reason;
 };
@@ -73,9 +76,36 @@ std::string Tasks(const UnitView& unit) {
 
 std::string Active(const UnitView& unit, const Now& now, const Style& style) {
     std::string text = Paint(style, ColourOfState(unit.state), Visible(style, unit.state));
+    if (!unit.sub_state.empty() && unit.sub_state != unit.state)
+        text += Cat(" (", Visible(style, unit.sub_state), ")");
     if (unit.since_monotonic == 0) return text;
     const int64_t since = WallClock(unit.since, unit.since_monotonic, now);
     return Cat(text, " since ", FormatTimestamp(since), "; ", FormatAgo(unit.since_monotonic, now));
+}
+
+std::string Health(const HealthView& health, const Style& style) {
+    std::string text = Paint(style,
+                             health.state == "healthy"     ? Colour::kGreen
+                             : health.state == "unhealthy" ? Colour::kRed
+                                                           : Colour::kYellow,
+                             Visible(style, health.state));
+    if (health.failing_streak > 0)
+        text += Cat(" (", std::to_string(health.failing_streak), " failed in a row)");
+    const auto output = Trim(std::string_view(health.last_output).substr(0, kLongestOutput));
+    if (!output.empty()) text += Cat(": ", Visible(style, output.substr(0, output.find('\n'))));
+    return text;
+}
+
+// How much of the last ten seconds some task of it waited.
+std::string Pressures(const Figures& figures) {
+    std::vector<std::string> parts;
+    auto add = [&](const char* name, const Pressure& pressure) {
+        if (pressure.some) parts.push_back(Cat(name, " ", FormatPercent(pressure.some->avg10)));
+    };
+    add("cpu", figures.cpu_pressure);
+    add("memory", figures.memory_pressure);
+    add("io", figures.io_pressure);
+    return parts.empty() ? "" : Cat(Join(parts, ", "), " of the last 10s");
 }
 
 std::string NextTry(double milliseconds) {
@@ -84,6 +114,29 @@ std::string NextTry(double milliseconds) {
 }
 
 }  // namespace
+
+std::string FormatPercent(uint64_t hundredths) {
+    const std::string part = std::to_string(hundredths % 100 / 10);
+    return Cat(std::to_string(hundredths / 100), ".", part, "%");
+}
+
+std::string FormatSummary(const Answer& answer, const Style& style) {
+    size_t failed = 0, refused = 0;
+    for (const auto& unit : answer.units) {
+        failed += unit.state == "failed";
+        refused += unit.state == "refused";
+    }
+    const size_t count = answer.units.size();
+    std::string text = Cat(std::to_string(count), count == 1 ? " unit" : " units");
+    if (failed != 0)
+        text += Cat(", ", Paint(style, Colour::kRed, Cat(std::to_string(failed), " failed")));
+    if (refused != 0)
+        text += Cat(", ", Paint(style, Colour::kRed, Cat(std::to_string(refused), " refused")));
+    if (!answer.state.empty()) text += Cat("; ", Visible(style, answer.state));
+    if (answer.boot_settled != 0)
+        text += Cat("; boot took ", FormatDuration(Duration(answer.boot_settled)));
+    return text + "\n";
+}
 
 std::string FormatTable(const std::vector<UnitView>& units, const Now& now, const Style& style) {
     if (units.empty()) return "no units: put NAME.container files into /etc/husk/units\n";
@@ -123,7 +176,8 @@ std::string FormatTable(const std::vector<UnitView>& units, const Now& now, cons
     return text + Footer(units, style);
 }
 
-std::string FormatUnit(const UnitView& unit, const Now& now, const Style& style) {
+std::string FormatUnit(const UnitView& unit, const Now& now, const Style& style,
+                       const UnitUsage& usage) {
     std::string text;
     if (style.terminal) text += Cat(Paint(style, ColourOfState(unit.state), "●"), " ");
     text += Visible(style, unit.name);
@@ -137,8 +191,18 @@ std::string FormatUnit(const UnitView& unit, const Now& now, const Style& style)
     if (!unit.reason.empty() && !SaysItself(unit)) line("Reason", Visible(style, unit.reason));
     for (const auto& problem : unit.problems) line("Problem", DescribeProblem(style, problem));
     for (const auto& note : unit.notes) line("Note", Visible(style, note));
+    if (unit.timer) line("Trigger", FormatNextElapse(unit, now, style));
+    if (unit.timer) line("Triggered", FormatLastElapse(*unit.timer, now));
+    for (const auto& listen : unit.listen) line("Listen", FormatListen(listen, style));
     if (unit.next_try_ms) line("Next try", NextTry(*unit.next_try_ms));
-    if (unit.main_pid > 0) line("Main PID", std::to_string(unit.main_pid));
+    if (!unit.status_text.empty())
+        line("Status", Cat("\"", Visible(style, unit.status_text), "\""));
+    if (unit.health) line("Health", Health(*unit.health, style));
+    if (unit.main_pid > 0)
+        line("Main PID",
+             Cat(std::to_string(unit.main_pid),
+                 usage.main_command.empty() ? std::string()
+                                            : Cat(" (", Visible(style, usage.main_command), ")")));
     line("Restarts", std::to_string(unit.restarts));
     if (unit.last_exit)
         line("Last exit",
@@ -149,7 +213,25 @@ std::string FormatUnit(const UnitView& unit, const Now& now, const Style& style)
     if (unit.cpu_usec)
         line("CPU", FormatDuration(
                         std::chrono::microseconds(std::min<uint64_t>(*unit.cpu_usec, 1ull << 50))));
+    const Figures& figures = usage.figures;
+    if (figures.io && (figures.io->read_bytes != 0 || figures.io->written_bytes != 0))
+        line("IO", Cat(FormatBytes(figures.io->read_bytes), " read, ",
+                       FormatBytes(figures.io->written_bytes), " written"));
+    if (!unit.networks.empty()) {
+        uint64_t in = 0, out = 0;
+        for (const auto& network : unit.networks)
+            in += network.received_bytes, out += network.sent_bytes;
+        const std::string& owner = unit.networks.front().shared_with;
+        line("IP", Cat(FormatBytes(in), " in, ", FormatBytes(out), " out",
+                       owner.empty() ? "" : Cat(" (shared with ", Visible(style, owner), ")")));
+    }
+    if (const std::string pressure = Pressures(figures); !pressure.empty())
+        line("Pressure", pressure);
     if (!unit.cgroup.empty()) line("CGroup", Visible(style, unit.cgroup));
+    const size_t width = style.width > kIndent ? style.width - kIndent : 0;
+    for (const auto& process : FormatProcessTree(usage.processes, width))
+        text += Cat(std::string(kIndent, ' '), process, "\n");
+    if (usage.more_processes) text += Cat(std::string(kIndent, ' '), "… and more\n");
     return text;
 }
 

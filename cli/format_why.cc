@@ -91,6 +91,8 @@ std::string FormatWhy(const UnitView& unit, const Now& now, const Style& style) 
              Cat(Visible(style, DescribeExit(*unit.last_exit)),
                  unit.last_exit->at == 0 ? "" : Cat(" at ", FormatClock(unit.last_exit->at, now))));
     if (unit.restarts != 0) line("Restarts", std::to_string(unit.restarts));
+    if (unit.timer) line("Timer", FormatNextElapse(unit, now, style));
+    for (const auto& note : unit.notes) line("Note", Visible(style, note));
     if (unit.next_try_ms) line("Next try", NextTry(unit));
     if (!unit.problems.empty()) text += "\nProblems:\n";
     for (const auto& problem : unit.problems)

@@ -60,7 +60,7 @@ Result<LogReader> LogReader::Create(std::vector<OwnedFd> files) {
     return LogReader(OwnDescription(std::move(files[0])), OwnDescription(std::move(files[1])));
 }
 
-Status LogReader::ReadMarks() {
+Status LogReader::ReadMarks(bool open_too) {
     using supervisor::LogMark;
     auto size = SizeOf(marks_.get());
     if (!size) return Fail(std::move(size).error());
@@ -72,62 +72,98 @@ Status LogReader::ReadMarks() {
     while (next_mark_ + sizeof(LogMark) <= *size) {
         auto got = ReadAt(marks_.get(), marks.data(), sizeof marks, next_mark_);
         if (!got) return Fail(std::move(got).error());
-        const size_t count = *got / sizeof(LogMark);
+        size_t count = *got / sizeof(LogMark);
+        // One whose count still grows is the last, and is read again.
+        const bool open = count > 0 && (marks[count - 1].dropped & supervisor::kMarkOpen) != 0;
+        if (open && !open_too) --count;
         if (count == 0) break;
-        assembler_.AddMarks(std::span(marks.data(), count));
+        assembler_.AddMarks(std::span(marks.data(), count), next_mark_);
         next_mark_ += count * sizeof(LogMark);
     }
     return {};
 }
 
-Status LogReader::ReadNew(const LogSink& sink) {
+bool LogReader::GoOnAt(const LogAssembler::Place& place) {
+    assembler_.GoOnAt(place);
+    auto size = SizeOf(text_.get());
+    return size && place.offset <= *size &&
+           (place.offset == *size || BeginOf(text_.get(), *size) <= place.offset);
+}
+
+// A round begins, or begins anew.
+Status LogReader::Look(std::vector<LogEntry>& out) {
     // The size first: marks that come meanwhile tell of text that is read next time.
     auto size = SizeOf(text_.get());
     if (!size) return Fail(std::move(size).error());
-    HUSK_TRY(ReadMarks());
-    std::vector<char> buffer(kChunk);
-    uint64_t position = std::max(assembler_.position(), BeginOf(text_.get(), *size));
-    std::vector<LogEntry> entries;
+    HUSK_TRY(ReadMarks(false));
+    until_ = *size;
     // Everything fell out of the window.
-    if (position == *size && assembler_.position() < position)
-        assembler_.AddText(position, {}, entries);
-    while (position < *size) {
-        const size_t wanted = std::min<uint64_t>(kChunk, *size - position);
-        auto got = ReadAt(text_.get(), buffer.data(), wanted, position);
+    const uint64_t begin = BeginOf(text_.get(), *size);
+    if (begin == *size && assembler_.position() < begin) assembler_.AddText(begin, {}, out);
+    return {};
+}
+
+Result<bool> LogReader::ReadPiece(std::vector<LogEntry>& out, size_t most_bytes) {
+    if (!until_) {
+        HUSK_TRY(Look(out));
+        left_ = *until_ -
+                std::min(*until_, std::max(assembler_.position(), BeginOf(text_.get(), *until_)));
+    } else if (assembler_.position() >= *until_ || BeginOf(text_.get(), *until_) == *until_) {
+        HUSK_TRY(Look(out));  // overtaken: on with the oldest that is still there
+    }
+    const uint64_t position = std::max(assembler_.position(), BeginOf(text_.get(), *until_));
+    if (position < *until_) {
+        std::vector<char> buffer(std::min<uint64_t>(most_bytes, *until_ - position));
+        auto got = ReadAt(text_.get(), buffer.data(), buffer.size(), position);
         if (!got) return Fail(std::move(got).error());
-        if (*got == 0) break;
         // What was punched out before or while it was read shows as zeros.
-        const uint64_t valid = std::max(position, BeginOf(text_.get(), *size));
+        const uint64_t valid = std::max(position, BeginOf(text_.get(), *until_));
         const uint64_t end = position + *got;
         if (valid < end)
             assembler_.AddText(
-                valid, std::string_view(buffer.data() + (valid - position), end - valid), entries);
-        position = std::max(end, valid);
-        HUSK_TRY(sink(std::exchange(entries, {})));
+                valid, std::string_view(buffer.data() + (valid - position), end - valid), out);
+        left_ -= std::min<uint64_t>(left_, *got);
+        // At the end, what is left is what was gone.
+        if (*got > 0 && left_ > 0) return true;
     }
-    assembler_.AddEvents(entries);
-    return sink(std::move(entries));
+    assembler_.AddEvents(out);
+    until_.reset();
+    return false;
 }
 
-Status LogReader::Finish(const LogSink& sink) {
-    std::vector<LogEntry> entries;
-    assembler_.Finish(entries);
-    return sink(std::move(entries));
+Status LogReader::ReadNew(const LogSink& sink) {
+    for (;;) {
+        std::vector<LogEntry> entries;
+        auto more = ReadPiece(entries, kChunk);
+        if (!more) return Fail(std::move(more).error());
+        HUSK_TRY(sink(std::move(entries)));
+        if (!*more) return {};
+    }
 }
 
-Result<bool> LogReader::WaitForMore(int output) {
-    if (!notices_) {
-        notices_.reset(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-        if (!notices_) return FailErrno("make an inotify instance");
-        for (int fd : {text_.get(), marks_.get()})
-            if (::inotify_add_watch(notices_.get(), PathOf(fd).c_str(), IN_MODIFY) < 0)
-                return FailErrno("watch the log");
-        return true;  // what came before the watch has no notice
-    }
-    pollfd watched[] = {{notices_.get(), POLLIN, 0}, {output, 0, 0}};
-    if (::poll(watched, 2, kLookAgain) < 0 && errno != EINTR) return FailErrno("poll the log");
+Status LogReader::Finish(std::vector<LogEntry>& out) {
+    HUSK_TRY(ReadMarks(true));
+    assembler_.Finish(out);
+    return {};
+}
+
+// Without notices there is still the time after which it looks again.
+void LogWatch::Add(const LogReader& reader) {
+    if (!notices_) notices_.reset(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+    if (!notices_) return;
+    for (int fd : {reader.text(), reader.marks()})
+        (void)::inotify_add_watch(notices_.get(), PathOf(fd).c_str(), IN_MODIFY);
+    looked_ = false;
+}
+
+Result<bool> LogWatch::Wait(int output) {
+    if (!std::exchange(looked_, true)) return true;  // what came before the watch has no notice
+    std::vector<pollfd> watched{{notices_.get(), POLLIN, 0}, {output, 0, 0}};
+    for (int fd : polled_) watched.push_back({fd, POLLIN, 0});
+    if (::poll(watched.data(), watched.size(), kLookAgain) < 0 && errno != EINTR)
+        return FailErrno("poll the log");
     char notices[4096];
-    while (::read(notices_.get(), notices, sizeof notices) > 0) {
+    while (notices_ && ::read(notices_.get(), notices, sizeof notices) > 0) {
     }
     return (watched[1].revents & (POLLERR | POLLHUP)) == 0;
 }

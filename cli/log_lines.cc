@@ -8,15 +8,18 @@ namespace husk::cli {
 using supervisor::LogMark;
 using supervisor::LogMarkKind;
 
-void LogAssembler::AddMarks(std::span<const LogMark> marks) {
+void LogAssembler::AddMarks(std::span<const LogMark> marks, uint64_t at) {
     for (const auto& mark : marks) {
+        const uint64_t here = std::exchange(at, at + sizeof mark);
         const bool empty = mark.realtime == 0 && mark.monotonic == 0;  // read from a hole
-        const bool event = mark.kind == LogMarkKind::kStarted || mark.kind == LogMarkKind::kExited;
+        const bool event = mark.kind == LogMarkKind::kStarted ||
+                           mark.kind == LogMarkKind::kExited || mark.kind == LogMarkKind::kLimited;
         if (empty || mark.offset < last_mark_ || (!event && mark.kind != LogMarkKind::kText))
             continue;
+        if (mark.kind == LogMarkKind::kLimited && mark.status <= 0) continue;  // nothing yet
         last_mark_ = mark.offset;
         times_.push_back(mark);
-        if (event) events_.push_back(mark);
+        if (event && here >= told_) events_.push_back({mark, here});
     }
 }
 
@@ -29,14 +32,14 @@ void LogAssembler::AddText(uint64_t offset, std::string_view data, std::vector<L
         AddEvents(out);
         size_t length = data.size();
         if (!events_.empty())
-            length = std::min<uint64_t>(length, events_.front().offset - position_);
+            length = std::min<uint64_t>(length, events_.front().mark.offset - position_);
         AddPiece(data.substr(0, length), out);
         data.remove_prefix(length);
     }
 }
 
 void LogAssembler::AddEvents(std::vector<LogEntry>& out) {
-    while (!events_.empty() && events_.front().offset <= position_) EmitEvent(out);
+    while (!events_.empty() && events_.front().mark.offset <= position_) EmitEvent(out);
 }
 
 void LogAssembler::Finish(std::vector<LogEntry>& out) {
@@ -47,7 +50,7 @@ void LogAssembler::Finish(std::vector<LogEntry>& out) {
 
 void LogAssembler::Gap(uint64_t offset, std::vector<LogEntry>& out) {
     EmitPending(out);
-    while (!events_.empty() && events_.front().offset < offset) events_.pop_front();
+    while (!events_.empty() && events_.front().mark.offset < offset) events_.pop_front();
     dropped_ += offset - position_;
     position_ = offset;
     skipping_ = true;
@@ -111,11 +114,14 @@ void LogAssembler::EmitGap(std::vector<LogEntry>& out) {
 void LogAssembler::EmitEvent(std::vector<LogEntry>& out) {
     EmitGap(out);
     EmitPending(out);  // a process that ended wrote no end of line
-    const LogMark mark = events_.front();
+    const LogMark mark = events_.front().mark;
     events_.pop_front();
     LogEntry event;
-    event.kind =
-        mark.kind == LogMarkKind::kStarted ? LogEntryKind::kStarted : LogEntryKind::kExited;
+    event.kind = mark.kind == LogMarkKind::kStarted  ? LogEntryKind::kStarted
+                 : mark.kind == LogMarkKind::kExited ? LogEntryKind::kExited
+                                                     : LogEntryKind::kLimited;
+    if (event.kind == LogEntryKind::kLimited)
+        event.dropped = static_cast<uint64_t>(std::max(mark.status, 0));
     event.offset = mark.offset;
     event.realtime = mark.realtime;
     event.monotonic = mark.monotonic;

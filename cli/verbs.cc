@@ -5,6 +5,7 @@
 #include "cli/check.h"
 #include "cli/commands.h"
 #include "cli/graph.h"
+#include "cli/log_writer.h"
 #include "supervisor/supervise.h"
 
 namespace husk::cli {
@@ -15,14 +16,29 @@ constexpr Option kCommon[] = {
     {'\0', "run-dir", "DIR", "run folder (default: $HUSK_RUN, or /run/husk)"},
     {'h', "help", nullptr, "print this page"},
 };
+constexpr Option kStateOptions[] = {
+    {'\0', "state", "STATE,…", "only units in these states: failed,backoff"},
+    {'\0', "failed", nullptr, "the same as --state=failed,refused"},
+};
+constexpr Option kJobOptions[] = {
+    {'\0', "no-wait", nullptr, "do not wait until it is done"},
+};
 constexpr Option kKillOptions[] = {
+    {'\0', "whom", "main|all", "its main process (default), or every process of it"},
     {'s', "signal", "SIGNAL", "name or number of the signal (default: SIGTERM)"},
 };
 constexpr Option kLogsOptions[] = {
     {'f', "follow", nullptr, "go on with what comes, until Ctrl-C"},
     {'n', "lines", "N", "only the last N lines, or 'all' (with -f: 10)"},
-    {'S', "since", "TIME", "since TIME: 10min, 05:10, '2026-11-22 05:10:06' (UTC)"},
-    {'o', "output", "FORMAT", "short (with times), cat (text), json (a line each)"},
+    {'S', "since", "TIME", "since TIME: 10min, today, '2026-11-22 05:10:06' (UTC)"},
+    {'U', "until", "TIME", "until TIME"},
+    {'o', "output", "FORMAT", "short, short-monotonic, -iso, -precise, cat, json"},
+    {'g', "grep", "PATTERN", "only lines with PATTERN (* ? [] as in the shell)"},
+    {'k', "dmesg", nullptr, "messages of the kernel, as 'husk logs kernel'"},
+    {'b', "boot", "N", "0: this boot; -1: what storage keeps of the one before"},
+};
+constexpr Option kEventsOptions[] = {
+    {'S', "since", "TIME", "of what happened before, only since TIME; 'now': nothing"},
 };
 constexpr Option kCheckOptions[] = {
     {'\0', "explain", nullptr, "print the files with every plain fix made"},
@@ -51,25 +67,61 @@ constexpr Option kRunningOptions[] = {
 constexpr Option kApplyOptions[] = {
     {'\0', "confirm", "TIME", "go back unless 'husk confirm' comes in time: 90, 2min"},
 };
+constexpr Option kExecOptions[] = {
+    {'t', "tty", nullptr, "with a terminal: this one's keys and window"},
+    {'i', "interactive", nullptr, "with standard input (-t has it already)"},
+    {'u', "user", "USER[:GROUP]", "as another user of the container"},
+    {'w', "workdir", "DIR", "in this folder of the container"},
+    {'e', "env", "NAME=VALUE", "with this variable; may be given again"},
+};
 constexpr Option kUpdateOptions[] = {
     {'\0', "persist", nullptr, "beyond the next boot: write it to /etc/husk/units"},
+};
+constexpr Option kReloadOptions[] = {
+    {'\0', "partial", nullptr, "take what is valid, though other files have errors"},
+    {'\0', "no-wait", nullptr, "of units: do not wait until it is done"},
 };
 constexpr Option kPartialOptions[] = {
     {'\0', "partial", nullptr, "take what is valid, though other files have errors"},
 };
 
+constexpr Option kTopOptions[] = {
+    {'b', "batch", nullptr, "print a table a round, for files and pipes"},
+    {'n', "rounds", "N", "end after N rounds"},
+    {'d', "delay", "TIME", "between two rounds (default: 2s)"},
+    {'s', "sort", "KEY", "by c (CPU), m (memory), t (tasks), i (IO), p (PSI)"},
+};
+constexpr Option kMetricsOptions[] = {
+    {'l', "listen", "ADDRESS", "serve them by HTTP: 9100, 0.0.0.0:9100, [::1]:9100"},
+};
+constexpr Option kDoctorOptions[] = {
+    {'a', "all", nullptr, "also what is as it should be"},
+    {'u', "units", "DIR", "folder of units (default: those of the device)"},
+};
+
 // Help is read on consoles of 80 columns.
 constexpr char kStatusDetails[] =
-    "Without units: a line for each. With units: all that is known of each, and the\n"
-    "last 10 lines of its log. Exit status: 0 all are up, 3 one is not, 4 there is\n"
-    "no such unit; always 0 for the table.";
+    "Without units, with a pattern such as 'web*', or with --state: a line for each.\n"
+    "With units: all that is known of each, its processes, and the last 10 lines of\n"
+    "its log. Exit status: 0 all are up, 3 one is not, 4 there is no such unit;\n"
+    "always 0 for the table.";
+constexpr char kTimersDetails[] =
+    "A line for each unit with a [Timer], the next one first: when it comes, how\n"
+    "long until then, when it came last, and how long ago. '-' is never: the unit\n"
+    "runs since its timer came, or was stopped by 'husk stop'.";
 constexpr char kWhyDetails[] =
     "Says why a unit is in its state: the reason, how it last ended, what happened\n"
     "before, when it is started next, what is wrong with its file, and what to do.";
 constexpr char kLogsDetails[] =
-    "Prints what the unit wrote, with times, and the starts and ends of its\n"
-    "processes. The log lies in memory and is bounded; what fell out at its\n"
-    "beginning is counted.";
+    "Prints what units wrote, with times, and the starts and ends of their\n"
+    "processes; several units, or all where none is named, in order of time. The unit\n"
+    "'kernel' is the kernel. Logs lie in memory and are bounded; what fell out at the\n"
+    "beginning is counted, and so is what a rate limit dropped. A PATTERN without\n"
+    "capitals matches those, too.";
+constexpr char kEventsDetails[] =
+    "Prints what happened to the units, as 'husk why' knows it, and goes on with\n"
+    "every change of state as it comes, until Ctrl-C. A client that is too slow is\n"
+    "told how many events it missed.";
 constexpr char kShowDetails[] =
     "Reads the unit's files as they are now, drop-ins and system.conf too, and prints\n"
     "each key with its value, and the file and line that it comes from. UNIT may be a\n"
@@ -83,7 +135,19 @@ constexpr char kSecurityDetails[] =
     "away by itself counts whatever else holds. Nothing has to run, so it works on a\n"
     "build host, too: husk security -u DIR --threshold=50. Exit status: 1 where a\n"
     "unit is above the threshold or refused.";
-constexpr char kJobDetails[] = "Waits until it is done, and prints how each unit is then.";
+constexpr char kJobDetails[] =
+    "Waits until it is done, and prints how each unit is then. What a unit requires\n"
+    "and wants is started with it, and what it conflicts with is stopped; what\n"
+    "depends on a unit is stopped and restarted with it. A unit with a [Timer] or a\n"
+    "[Socket] is armed by start, and disarmed by stop: its timer does nothing, and\n"
+    "its sockets are closed, until it is started or the device boots.";
+constexpr char kResetFailedDetails[] =
+    "Units that have failed are inactive, and their failures, restarts and starts\n"
+    "that count for StartLimitBurst= are forgotten. Without UNIT: all that have\n"
+    "failed.";
+constexpr char kHealthcheckDetails[] =
+    "Makes the unit's health check (HealthCmd=, HealthHttp=, HealthTcp=) now. It\n"
+    "counts like any other. Exit status: 0 it has succeeded, 1 it has not.";
 constexpr char kPlanDetails[] =
     "Prints a line for each unit that would be started, stopped, restarted or\n"
     "reloaded (changed while it runs), and the keys that make it so. Nothing is\n"
@@ -99,7 +163,9 @@ constexpr char kConfirmDetails[] = "Ends the wait that 'husk apply --confirm' ha
 constexpr char kReloadDetails[] =
     "As 'husk apply' for files that were written into the active folder by hand: all\n"
     "units are valid, or nothing is changed; 'husk plan' tells before what it will\n"
-    "do. With --partial, a unit whose file has errors goes on as it is.";
+    "do. With --partial, a unit whose file has errors goes on as it is.\n"
+    "With UNIT: tells the units' programs to read their configuration again, by\n"
+    "ExecReload=, Type=notify-reload or ReloadSignal=. Unit files are not read then.";
 constexpr char kUpdateDetails[] =
     "Changes limits and other live keys of a unit while it runs, as in\n"
     "'husk update web MemoryMax=64M'. A list key is added to; KEY= takes the default\n"
@@ -107,32 +173,71 @@ constexpr char kUpdateDetails[] =
     "What is set lies in update.conf, a drop-in of the unit, and holds until the\n"
     "device restarts, or with --persist for good. 'husk check --reference live' lists\n"
     "the keys.";
+constexpr char kExecDetails[] =
+    "Runs a program beside the unit's own: in its namespaces and cgroup, with its\n"
+    "capabilities, its seccomp filter, its limits and its environment. Options stand\n"
+    "before UNIT. The program sees pipes, or with -t a terminal of the container's,\n"
+    "never what husk itself was started with. It ends with the unit at the latest; if\n"
+    "husk exec is ended, it gets SIGHUP. Exit status: the program's, 128+N where\n"
+    "signal N ended it; 127 there is no such program, 126 it cannot be executed,\n"
+    "125 something else failed, such as a unit that does not run.";
 constexpr char kRunningDetails[] =
     "Prints starting, running, degraded (a unit failed or is refused) or stopping.\n"
     "Exit status: 0 for running, 1 for everything else.";
+constexpr char kTopDetails[] =
+    "A line for each unit: CPU, memory, tasks, IO a second, and the share of the last\n"
+    "10 seconds in which it waited for a resource (PSI). c m t i n p sort, q ends; n\n"
+    "shows networks where disks stood, a wide screen (98 columns) has both. It reads\n"
+    "the cgroups itself and asks the supervisor for names and networks only.\n"
+    "With --json, an object a round.";
+constexpr char kMetricsDetails[] =
+    "Prints OpenMetrics text once; with --listen, serves it at http://ADDRESS/metrics\n"
+    "until it is ended, to this device only unless another address is given. The\n"
+    "supervisor is asked once a scrape, and twice a second at most.";
+constexpr char kBlameDetails[] =
+    "TOOK is from a unit's launch until it was up, WAITED what came before: units\n"
+    "that it is ordered after. The first start since boot counts.";
+constexpr char kChainDetails[] =
+    "The unit, which of those it waited for was up last, what that one waited for,\n"
+    "and so on. Without UNIT: of the unit that was up last.";
+constexpr char kDoctorDetails[] =
+    "Looks at the running kernel and the board, and changes nothing. Exit status: 1\n"
+    "where something is missing that husk or a unit needs.";
+constexpr char kNetworkDetails[] =
+    "A line for each NAME.network: whether its bridge is there, how many of its\n"
+    "units are up, and the device's own addresses in it. Of one network a line for\n"
+    "each unit: its addresses, which it has even when it is down, its published\n"
+    "ports, and what went through its link. Below, the device's own links, with\n"
+    "their addresses and what went through them; of one link also who gave it its\n"
+    "addresses: system.conf, a lease (DHCP, or a router's), the kernel, or others.";
+
 constexpr char kShutdownDetails[] =
     "All units are stopped in order, then the machine. Returns at once.";
 
 constexpr Verb kVerbs[] = {
-    {"status",
+    {"status", VerbGroup::kLook, "[OPTION…] [UNIT…]", "how the units are, or everything about one",
+     kStatusDetails, kStateOptions, 0, kAnyNumber, StatusCommand, nullptr},
+    {"list", VerbGroup::kLook, "[OPTION…] [UNIT…]", "the names of all units, one a line", "",
+     kStateOptions, 0, kAnyNumber, ListCommand, nullptr},
+    {"timers",
      VerbGroup::kLook,
-     "[UNIT…]",
-     "how the units are, or everything about one",
-     kStatusDetails,
+     "",
+     "when which unit is started by its timer",
+     kTimersDetails,
      {},
      0,
-     kAnyNumber,
-     StatusCommand,
+     0,
+     TimersCommand,
      nullptr},
-    {"list",
+    {"network",
      VerbGroup::kLook,
-     "",
-     "the names of all units, one a line",
-     "",
+     "[NETWORK|LINK]",
+     "networks and who is in them, and the device's links",
+     kNetworkDetails,
      {},
      0,
-     0,
-     ListCommand,
+     1,
+     NetworkCommand,
      nullptr},
     {"why",
      VerbGroup::kLook,
@@ -144,8 +249,10 @@ constexpr Verb kVerbs[] = {
      kAnyNumber,
      WhyCommand,
      nullptr},
-    {"logs", VerbGroup::kLook, "[OPTION…] UNIT", "what a unit wrote", kLogsDetails, kLogsOptions, 1,
-     1, LogsCommand, nullptr},
+    {"logs", VerbGroup::kLook, "[OPTION…] [UNIT…]", "what units wrote", kLogsDetails, kLogsOptions,
+     0, kAnyNumber, LogsCommand, nullptr},
+    {"events", VerbGroup::kLook, "[--since=TIME] [UNIT…]", "every change of a unit, as it comes",
+     kEventsDetails, kEventsOptions, 0, kAnyNumber, EventsCommand, nullptr},
     {"cat",
      VerbGroup::kLook,
      "UNIT…",
@@ -161,38 +268,42 @@ constexpr Verb kVerbs[] = {
     {"security", VerbGroup::kFiles, "[OPTION…] [UNIT…]",
      "what units may do, and how much that exposes", kSecurityDetails, kSecurityOptions, 0,
      kAnyNumber, SecurityCommand, nullptr},
-    {"start",
+    {"top", VerbGroup::kLook, "[OPTION…]", "what units use, live", kTopDetails, kTopOptions, 0, 0,
+     TopCommand, nullptr},
+    {"metrics", VerbGroup::kLook, "[--listen=ADDRESS]", "figures of all units, as OpenMetrics",
+     kMetricsDetails, kMetricsOptions, 0, 0, MetricsCommand, nullptr},
+    {"start", VerbGroup::kControl, "[--no-wait] UNIT…", "start units", kJobDetails, kJobOptions, 1,
+     kAnyNumber, UnitJobCommand, nullptr},
+    {"stop", VerbGroup::kControl, "[--no-wait] UNIT…", "stop units; they stay down", kJobDetails,
+     kJobOptions, 1, kAnyNumber, UnitJobCommand, nullptr},
+    {"restart", VerbGroup::kControl, "[--no-wait] UNIT…", "stop units and start them again",
+     kJobDetails, kJobOptions, 1, kAnyNumber, UnitJobCommand, nullptr},
+    {"kill", VerbGroup::kControl, "[-s SIGNAL] [--whom=main|all] UNIT…",
+     "send a signal to a unit's processes", "", kKillOptions, 1, kAnyNumber, UnitJobCommand,
+     nullptr},
+    {"reset-failed",
      VerbGroup::kControl,
-     "UNIT…",
-     "start units",
-     kJobDetails,
+     "[UNIT…]",
+     "take note of failures, and forget them",
+     kResetFailedDetails,
      {},
-     1,
+     0,
      kAnyNumber,
      UnitJobCommand,
      nullptr},
-    {"stop",
+    {"exec", VerbGroup::kControl, "[OPTION…] UNIT COMMAND [ARG…]",
+     "run a program in a unit's container", kExecDetails, kExecOptions, 2, kAnyNumber, ExecCommand,
+     nullptr, true},
+    {"healthcheck",
      VerbGroup::kControl,
-     "UNIT…",
-     "stop units; they stay down",
-     kJobDetails,
+     "UNIT",
+     "check a unit's health now",
+     kHealthcheckDetails,
      {},
      1,
-     kAnyNumber,
-     UnitJobCommand,
-     nullptr},
-    {"restart",
-     VerbGroup::kControl,
-     "UNIT…",
-     "stop units and start them again",
-     kJobDetails,
-     {},
      1,
-     kAnyNumber,
      UnitJobCommand,
      nullptr},
-    {"kill", VerbGroup::kControl, "[-s SIGNAL] UNIT…", "send a signal to a unit's main process", "",
-     kKillOptions, 1, kAnyNumber, UnitJobCommand, nullptr},
     {"update", VerbGroup::kControl, "[--persist] UNIT KEY=VALUE…",
      "change limits of a unit while it runs", kUpdateDetails, kUpdateOptions, 2, kAnyNumber,
      UpdateCommand, nullptr},
@@ -211,10 +322,33 @@ constexpr Verb kVerbs[] = {
      0,
      ConfirmCommand,
      nullptr},
-    {"reload", VerbGroup::kChange, "[--partial]", "read the unit files again, and follow them",
-     kReloadDetails, kPartialOptions, 0, 0, ChangeCommand, nullptr},
+    {"reload", VerbGroup::kChange, "[--partial] | [--no-wait] UNIT…",
+     "read the unit files again; or reload a unit", kReloadDetails, kReloadOptions, 0, kAnyNumber,
+     ChangeCommand, nullptr},
     {"is-system-running", VerbGroup::kMachine, "[--wait]", "how the machine as a whole is",
      kRunningDetails, kRunningOptions, 0, 0, IsSystemRunningCommand, nullptr},
+    {"blame",
+     VerbGroup::kMachine,
+     "",
+     "which units the boot spent its time with",
+     kBlameDetails,
+     {},
+     0,
+     0,
+     BlameCommand,
+     nullptr},
+    {"critical-chain",
+     VerbGroup::kMachine,
+     "[UNIT]",
+     "what a unit waited for at boot",
+     kChainDetails,
+     {},
+     0,
+     1,
+     CriticalChainCommand,
+     nullptr},
+    {"doctor", VerbGroup::kMachine, "[OPTION…]", "what this kernel and board offer, and lack",
+     kDoctorDetails, kDoctorOptions, 0, 0, DoctorCommand, nullptr},
     {"poweroff",
      VerbGroup::kMachine,
      "",
@@ -259,6 +393,16 @@ constexpr Verb kVerbs[] = {
      0,
      VersionCommand,
      nullptr},
+    {"log-files",
+     VerbGroup::kRoles,
+     "[OPTION…]",
+     "write logs to files; started by supervise",
+     "",
+     {},
+     0,
+     kAnyNumber,
+     nullptr,
+     LogFilesMain},
     {"supervise",
      VerbGroup::kRoles,
      "[OPTION…]",

@@ -21,6 +21,8 @@ enum ExitCode : int {
     kExitNoSuchUnit = 4,
     kExitUnreachable = 5,  // no supervisor answers
 };
+// Of exec, whose exit status is the program's: as with others that run one in a container.
+inline constexpr int kExitExecFailed = 125, kExitNotExecutable = 126, kExitNotFound = 127;
 
 struct Verb;
 
@@ -45,6 +47,7 @@ struct Verb {
     size_t least_operands, most_operands;
     int (*run)(const Invocation&);      // client verbs
     int (*raw)(int argc, char** argv);  // roles: they read their own options; argv[0] is the verb
+    bool command = false;  // the operands behind the first are a command's words, options and all
 };
 
 inline constexpr size_t kAnyNumber = SIZE_MAX;

@@ -22,7 +22,13 @@ set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 
 # --- flags -----------------------------------------------------------------------------------------------------------
 
-add_compile_options(-g -fstack-protector-strong)
+# The device's debug information is whole; tests need lines for their reports, in a fifth less of build time.
+if(HUSK_PRESET STREQUAL "device")
+  add_compile_options(-g)
+else()
+  add_compile_options(-g1)
+endif()
+add_compile_options(-fstack-protector-strong)
 
 # Of our own code; inih has its own warnings. Fields that a designated initializer leaves out have their defaults. For
 # clang -Wconversion means signs too, and libstdc++ 12's own std::stable_sort calls what it deprecates.
@@ -59,6 +65,12 @@ elseif(HUSK_PRESET STREQUAL "fuzz")
   string(REPLACE "{ s = rhs.s; length = rhs.length; }" "= delete;" rapidjson_text "${rapidjson_text}")
   file(WRITE "${CMAKE_BINARY_DIR}/include/rapidjson/document.h" "${rapidjson_text}")
   include_directories(BEFORE SYSTEM "${CMAKE_BINARY_DIR}/include")
+  # Of the large folders only what the fuzzers reach: the rest would be most of the build. A name that the linker misses
+  # belongs here.
+  set(HUSK_FUZZED_supervisor
+      "control_request|crash_log|exit_info|health|job|lifecycle_rules|modules|notify_message|process_stat|record|uevents")
+  set(HUSK_FUZZED_cli "answer|client|earlier_boot|format|format_log|kernel_log|log_[a-z]*|terminal")
+  set(HUSK_FUZZED_init "none")
 endif()
 
 # --- libraries that are not ours -------------------------------------------------------------------------------------
@@ -94,6 +106,9 @@ function(husk_library name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" USES)
   file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/${name}/*.cc")
   list(REMOVE_ITEM sources "${CMAKE_SOURCE_DIR}/cli/main.cc")
+  if(DEFINED HUSK_FUZZED_${name})
+    list(FILTER sources INCLUDE REGEX "/(${HUSK_FUZZED_${name}})\\.cc$")
+  endif()
   if(sources)
     add_library(${name} STATIC ${sources})
     set(scope PUBLIC)
@@ -130,7 +145,7 @@ function(husk_syscall_table library)
 endfunction()
 
 # What runs between clone3 and execve stays out: toolchain/check-child-object reads the symbols of what is linked.
-set(HUSK_CHILD_SOURCES container/child.cc base/sys.cc)
+set(HUSK_CHILD_SOURCES container/child.cc container/reaper_loop.cc base/sys.cc)
 function(husk_lto target)
   if(NOT HUSK_PRESET STREQUAL "device" OR NOT HUSK_LTO)
     return()
@@ -160,9 +175,9 @@ function(husk_binary)
   endif()
   husk_program(husk cli/main.cc)
   husk_lto(husk)
-  target_link_libraries(husk PRIVATE cli supervisor config container rootfs init base)
+  target_link_libraries(husk PRIVATE cli supervisor config container network rootfs init base)
   # The link-time optimiser makes code, and does not take all of these from the objects.
-  target_link_options(husk PRIVATE -Wl,-Map=husk.map
+  target_link_options(husk PRIVATE -Wl,-Map=husk.map -Werror=odr
       -Os -fPIE -fno-exceptions -fno-unwind-tables -fno-asynchronous-unwind-tables -fstack-protector-strong)
   foreach(source IN LISTS HUSK_CHILD_SOURCES)
     cmake_path(GET source PARENT_PATH folder)
@@ -212,10 +227,24 @@ function(husk_unit_tests)
   add_executable(unit_tests ${sources})
   # Without RTTI like the libraries, or a fake of one of their interfaces would look for its type there.
   target_compile_options(unit_tests PRIVATE -Wall -Wextra -Wno-missing-field-initializers -Werror -fno-rtti)
-  target_compile_definitions(unit_tests PRIVATE "HUSK_SOURCE_DIR=\"${CMAKE_SOURCE_DIR}\"")
-  target_link_libraries(unit_tests PRIVATE cli init supervisor config container rootfs base seccomp GTest::gtest_main)
+  # Read once instead of for each of them: a third of the time that a small test takes to compile.
+  target_precompile_headers(unit_tests PRIVATE <gtest/gtest.h> <algorithm> <map> <optional> <string> <vector>)
+  # Only there, so that a compiler cache knows the others from other trees.
+  set_source_files_properties("${CMAKE_SOURCE_DIR}/tests/unit/source_file.cc" PROPERTIES
+      COMPILE_DEFINITIONS "HUSK_SOURCE_DIR=\"${CMAKE_SOURCE_DIR}\"")
+  target_link_libraries(unit_tests PRIVATE cli init supervisor config container network rootfs base seccomp GTest::gtest_main)
   add_test(NAME unit_tests COMMAND unit_tests)
   set_tests_properties(unit_tests PROPERTIES WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
+
+  # The lifecycle's walk once more, with what it walks through compiled for speed: ten million steps in seconds.
+  file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/supervisor/lifecycle*.cc")
+  list(APPEND sources supervisor/exit_info.cc supervisor/order.cc supervisor/record.cc
+      tests/unit/lifecycle_world.cc "${CMAKE_SOURCE_DIR}/tests/unit/source_file.cc"
+      tests/unit/supervisor_lifecycle_model_test.cc)
+  add_executable(lifecycle_model ${sources})
+  target_compile_options(lifecycle_model PRIVATE -Wall -Wextra -Wno-missing-field-initializers -Werror -fno-rtti
+      -O1 -fno-sanitize=all)
+  target_link_libraries(lifecycle_model PRIVATE supervisor config container network rootfs base GTest::gtest_main)
 endfunction()
 
 # tests/fuzz/*_fuzzer.cc, one program each.
@@ -224,7 +253,7 @@ function(husk_fuzzers)
   foreach(source IN LISTS sources)
     cmake_path(GET source STEM name)
     husk_program(${name} ${source})
-    target_link_libraries(${name} PRIVATE cli init supervisor config container rootfs base)
+    target_link_libraries(${name} PRIVATE cli init supervisor config container network rootfs base)
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
   endforeach()
 endfunction()

@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <charconv>
 #include <optional>
 
 #include "base/capabilities.h"
@@ -199,25 +200,155 @@ Value<std::vector<std::string>> ParsePathList(std::string_view text, std::string
     return paths;
 }
 
+namespace {
+
+// 02:00:00:00:00:01; not of a group.
+Value<MacAddress> ParseMac(std::string_view text) {
+    MacAddress mac{};
+    const auto parts = Split(text, ':');
+    bool good = parts.size() == mac.size();
+    for (size_t i = 0; good && i < mac.size(); ++i) {
+        unsigned value = 0;
+        const auto [end, error] =
+            std::from_chars(parts[i].data(), parts[i].data() + parts[i].size(), value, 16);
+        good = parts[i].size() == 2 && error == std::errc() &&
+               end == parts[i].data() + parts[i].size();
+        mac[i] = static_cast<uint8_t>(value);
+    }
+    if (!good || (mac[0] & 1) != 0)
+        return Bad(Cat(Quote(text), " is not the address of a link"), "as in 02:00:00:00:00:01");
+    return mac;
+}
+
+template <typename Field, typename T>
+std::optional<BadValue> Put(Field& field, Value<T> value) {
+    if (!value) return std::move(value).error();
+    field = std::move(*value);
+    return std::nullopt;
+}
+
+// Of a link upon one of the device's no file says how long the network's part is.
+std::optional<BadValue> TakeUpperOption(NetworkMembership& member, std::string_view name,
+                                        std::string_view value) {
+    if (name == "mtu") {
+        auto mtu = ParseRange(value, 68, 65535);
+        if (!mtu) return std::move(mtu).error();
+        member.mtu = static_cast<uint32_t>(*mtu);
+        return std::nullopt;
+    }
+    if (name == "gw") {
+        auto gateway = ParseIpAddress(value);
+        if (!gateway) return std::move(gateway).error();
+        (gateway->v6 ? member.gateway6 : member.gateway4) = *gateway;
+        return std::nullopt;
+    }
+    auto prefix = ParseIpPrefix(value);
+    if (!prefix) return std::move(prefix).error();
+    const bool v6 = prefix->address.v6;
+    if (name == "ip6" && !v6) return BadValue{Cat(Quote(value), " is an IPv4 address"), "ip="};
+    (v6 ? member.ip6 : member.ip4) = prefix->address;
+    (v6 ? member.length6 : member.length4) = prefix->length;
+    return std::nullopt;
+}
+
+std::optional<BadValue> TakeNetworkOption(NetworkMembership& member, std::string_view option) {
+    const bool upper = !member.parent.empty();
+    const char* kKnown = upper ? "ip=ADDRESS/LENGTH, gw=, mac=, mtu=, alias= and interface_name="
+                               : "ip=, ip6=, mac=, alias= and interface_name=";
+    const size_t equals = option.find('=');
+    if (equals == option.npos)
+        return BadValue{Cat(Quote(option), " is not an option of a network"), kKnown};
+    const std::string_view name = option.substr(0, equals), value = option.substr(equals + 1);
+    if (upper && (name == "ip" || name == "ip6" || name == "gw" || name == "mtu"))
+        return TakeUpperOption(member, name, value);
+    if (name == "ip") {
+        auto address = ParseIpAddress(value);
+        if (!address) return std::move(address).error();
+        (address->v6 ? member.ip6 : member.ip4) = *address;
+        return std::nullopt;
+    }
+    if (name == "ip6") return Put(member.ip6, ParseIp6Address(value));
+    if (name == "mac") return Put(member.mac, ParseMac(value));
+    if (name == "interface_name") return Put(member.interface_name, ParseInterfaceName(value));
+    if (name == "alias") {
+        auto alias = ParseHostName(value);
+        if (!alias) return std::move(alias).error();
+        member.aliases.push_back(std::move(*alias));
+        return std::nullopt;
+    }
+    return BadValue{Cat(Quote(name), " is not an option of a network"), kKnown};
+}
+
+// NAME.network[:OPTION[,OPTION...]]
+Value<NetworkMode> ParseMembership(std::string_view text) {
+    constexpr std::string_view kSuffix = ".network";
+    const size_t colon = text.find(':');
+    std::string_view file = text.substr(0, colon);
+    file.remove_suffix(kSuffix.size());
+    if (!IsUnitName(file) || file.find('@') != file.npos)
+        return Bad(Cat(Quote(file), " is not the name of a network"),
+                   "letters, digits, '-', '_' and '.', as its file has it");
+    NetworkMembership member{.network = std::string(file)};
+    if (colon != text.npos)
+        for (std::string_view option : Split(text.substr(colon + 1), ','))
+            if (auto bad = TakeNetworkOption(member, option))
+                return std::unexpected(std::move(*bad));
+    NetworkMode mode{.kind = NetworkMode::Kind::kMember, .unit = {}, .networks = {}};
+    mode.networks.push_back(std::move(member));
+    return mode;
+}
+
+// macvlan:LINK[:OPTION[,OPTION...]], ipvlan: the same.
+Value<NetworkMode> ParseUpperLink(std::string_view text, NetworkDriver driver) {
+    std::string_view rest = text.substr(text.find(':') + 1);
+    const size_t colon = rest.find(':');
+    auto parent = ParseInterfaceName(rest.substr(0, colon));
+    if (!parent) return std::unexpected(std::move(parent).error());
+    NetworkMembership member{.network = Cat(NetworkDriverName(driver), ":", *parent),
+                             .parent = std::move(*parent),
+                             .driver = driver};
+    if (colon != rest.npos)
+        for (std::string_view option : Split(rest.substr(colon + 1), ','))
+            if (auto bad = TakeNetworkOption(member, option))
+                return std::unexpected(std::move(*bad));
+    NetworkMode mode{.kind = NetworkMode::Kind::kMember, .unit = {}, .networks = {}};
+    mode.networks.push_back(std::move(member));
+    return mode;
+}
+
+}  // namespace
+
+Value<std::string> ParseInterfaceName(std::string_view text) {
+    constexpr size_t kMost = 15;  // IFNAMSIZ
+    if (text.empty() || text.size() > kMost || text == "lo" || text[0] == '.' ||
+        text.find_first_not_of(
+            "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") != text.npos)
+        return Bad(Cat(Quote(text), " is not a name for a link"), "1 to 15 letters and digits");
+    return std::string(text);
+}
+
 Value<NetworkMode> ParseNetwork(std::string_view text) {
     using Kind = NetworkMode::Kind;
-    constexpr char kHint[] = "'none', 'host', or NAME.container to share that unit's network";
-    if (text == "none") return NetworkMode{Kind::kNone, {}};
-    if (text == "host") return NetworkMode{Kind::kHost, {}};
+    constexpr char kHint[] =
+        "NAME.network, 'none', 'host', macvlan:LINK, ipvlan:LINK, or NAME.container to share that "
+        "unit's network";
+    if (text == "none") return NetworkMode{Kind::kNone, {}, {}};
+    if (text == "host") return NetworkMode{Kind::kHost, {}, {}};
     if (text.ends_with(".container")) {
         auto unit = ParseUnitReference(text);
         if (!unit) return std::unexpected(std::move(unit).error());
-        return NetworkMode{Kind::kContainer, std::move(*unit)};
+        return NetworkMode{Kind::kContainer, std::move(*unit), {}};
     }
+    if (text.substr(0, text.find(':')).ends_with(".network")) return ParseMembership(text);
     if (text.starts_with("container:"))
         return Bad(Cat(Quote(text), " is not a network"),
                    Cat("write ", text.substr(10), ".container"));
-    for (std::string_view known :
-         {"macvlan:", "ipvlan:", "bridge", "pasta", "slirp4netns", "private", "ns:"})
+    for (auto driver : {NetworkDriver::kMacvlan, NetworkDriver::kIpvlan})
+        if (text.starts_with(Cat(NetworkDriverName(driver), ":")))
+            return ParseUpperLink(text, driver);
+    for (std::string_view known : {"bridge", "pasta", "slirp4netns", "private", "ns:"})
         if (text.starts_with(known))
             return Bad(Cat("network ", Quote(text), " is not supported yet"), kHint);
-    if (text.ends_with(".network"))
-        return Bad(Cat("network ", Quote(text), " is not supported yet"), kHint);
     return Bad(Cat(Quote(text), " is not a network"), kHint);
 }
 

@@ -29,6 +29,8 @@ bool IsVolumeName(std::string_view name);
 // Colon-separated paths; `all_word` (or empty) is taken besides them.
 Value<std::vector<std::string>> ParsePathList(std::string_view text, std::string_view all_word);
 // none, host or NAME.container
+// One assignment of Network=; of a NAME.network with its options.
+Value<std::string> ParseInterfaceName(std::string_view text);
 Value<NetworkMode> ParseNetwork(std::string_view text);
 // "CAP_NET_RAW", from "net_raw" too.
 Value<std::string> ParseCapability(std::string_view text);

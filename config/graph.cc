@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "base/sort.h"
 #include "base/text.h"
 #include "config/rules.h"
 #include "config/warnings.h"
@@ -25,7 +26,8 @@ const std::string& NetworkOwner(const Unit& unit) {
 class Builder {
   public:
     explicit Builder(const std::vector<LoadedUnit>& units) : units_(units) {
-        for (Edges* edges : {&graph_.after, &graph_.requires_, &graph_.wants})
+        for (Edges* edges : {&graph_.after, &graph_.requires_, &graph_.wants, &graph_.part_of,
+                             &graph_.conflicts, &graph_.on_failure, &graph_.on_success})
             edges->resize(units.size());
         for (size_t i = 0; i < units.size(); ++i) index_.emplace(units[i].unit.name, i);
     }
@@ -37,6 +39,11 @@ class Builder {
             Add(i, unit.before, "Unit.Before", {});
             Add(i, unit.wants, "Unit.Wants", {&graph_.wants});
             Add(i, unit.requires_, "Unit.Requires", {&graph_.requires_});
+            Add(i, unit.binds_to, "Unit.BindsTo", {&graph_.requires_});
+            Add(i, unit.part_of, "Unit.PartOf", {&graph_.part_of});
+            Add(i, unit.conflicts, "Unit.Conflicts", {&graph_.conflicts});
+            Add(i, unit.on_failure, "Unit.OnFailure", {&graph_.on_failure});
+            Add(i, unit.on_success, "Unit.OnSuccess", {&graph_.on_success});
             if (const std::string& owner = NetworkOwner(units_[i].unit); !owner.empty())
                 Add(i, {owner}, "Container.Network", {&graph_.after, &graph_.requires_});
         }
@@ -46,10 +53,11 @@ class Builder {
   private:
     void Add(size_t from, const std::vector<std::string>& names, std::string_view key,
              const std::vector<Edges*>& kinds) {
-        const bool network = key == "Container.Network", before = key == "Unit.Before";
+        const bool before = key == "Unit.Before";
         const std::string& owner = NetworkOwner(units_[from].unit);
         for (const std::string& name : names) {
-            if (!network && !before && key != "Unit.Wants" && name == owner) continue;
+            const bool implied = key == "Unit.After" || key == "Unit.Requires";
+            if (implied && name == owner) continue;
             const auto found = index_.find(name);
             if (found == index_.end())
                 graph_.unresolved.push_back({from, key, name});
@@ -76,6 +84,8 @@ class Judge {
     void RefuseCycles(const Edges& edges, std::string_view what, std::string_view verb,
                       std::string_view hint);
     void RefuseRequirers(const Edges& required);
+    void RefuseContradictions(const UnitGraph& graph);
+    void WarnOfRivals(const UnitGraph& graph);
 
   private:
     void Report(size_t unit, Severity severity, std::string_view key, std::string text,
@@ -103,7 +113,8 @@ std::string Judge::AbsentHint(std::string_view name) const {
 
 void Judge::ReportUnresolved(const UnitGraph& graph, const AbsentUnit& absent) {
     for (const auto& [unit, key, name] : graph.unresolved) {
-        const bool needed = key == "Unit.Requires" || key == "Container.Network";
+        const bool needed =
+            key == "Unit.Requires" || key == "Unit.BindsTo" || key == "Container.Network";
         if (std::string why = absent(name, units_[unit].unit.path); !why.empty())
             Report(unit, needed ? Severity::kError : Severity::kWarning, key,
                    Cat("unit ", Quote(name), " ", why), AbsentHint(name));
@@ -174,7 +185,7 @@ std::string Judge::CycleText(const std::vector<Edge>& cycle, size_t first, std::
 void Judge::RefuseCycles(const Edges& edges, std::string_view what, std::string_view verb,
                          std::string_view hint) {
     for (std::vector<size_t>& members : Components(edges)) {
-        std::sort(members.begin(), members.end());
+        Sort(members);
         auto is_member = [&](size_t node) {
             return std::binary_search(members.begin(), members.end(), node);
         };
@@ -229,13 +240,75 @@ void Judge::RefuseRequirers(const Edges& required) {
     }
 }
 
+// Which units need this one, itself among them.
+std::vector<bool> NeedersOf(const Edges& required_by, size_t unit) {
+    std::vector<bool> seen(required_by.size());
+    std::vector<size_t> work{unit};
+    while (!work.empty()) {
+        const size_t next = work.back();
+        work.pop_back();
+        if (seen[next]) continue;
+        seen[next] = true;
+        for (const Edge& edge : required_by[next]) work.push_back(edge.to);
+    }
+    return seen;
+}
+
+// A unit that needs two which conflict with each other never starts.
+void Judge::RefuseContradictions(const UnitGraph& graph) {
+    Edges required_by(units_.size());
+    for (size_t i = 0; i < units_.size(); ++i)
+        for (const Edge& edge : graph.requires_[i])
+            required_by[edge.to].push_back({i, i, edge.key});
+    for (size_t one = 0; one < units_.size(); ++one)
+        for (const Edge& conflict : graph.conflicts[one]) {
+            const std::vector<bool> need_one = NeedersOf(required_by, one);
+            const std::vector<bool> need_other = NeedersOf(required_by, conflict.to);
+            const Location at = PlaceOf(units_[one].unit, conflict.key);
+            const std::string conflicts = Cat(Quote(units_[one].unit.name), " conflicts with ",
+                                              Quote(units_[conflict.to].unit.name), " (", at.file,
+                                              ":", std::to_string(at.line), ")");
+            for (size_t i = 0; i < units_.size(); ++i) {
+                if (!need_one[i] || !need_other[i]) continue;
+                const auto& own = graph.requires_[i];
+                Report(i, Severity::kError,
+                       i == one      ? conflict.key
+                       : own.empty() ? ""
+                                     : own[0].key,
+                       Cat("the unit can never start: it needs both, and ", conflicts),
+                       "drop that Conflicts=, or what requires one of them");
+            }
+        }
+}
+
+// Of two that start at boot and conflict, one is left out.
+void Judge::WarnOfRivals(const UnitGraph& graph) {
+    for (size_t one = 0; one < units_.size(); ++one)
+        for (const Edge& edge : graph.conflicts[one]) {
+            if (!units_[one].unit.install.enabled || !units_[edge.to].unit.install.enabled)
+                continue;
+            if (units_[one].refused || units_[edge.to].refused) continue;
+            Report(one, Severity::kWarning, edge.key,
+                   Cat("both this unit and ", Quote(units_[edge.to].unit.name),
+                       " are to start at boot; only ",
+                       Quote(units_[std::min(one, edge.to)].unit.name), " will"),
+                   "write Enabled=no in [Install] of one of them");
+        }
+}
+
 // Now that messages have named what the files say, the rest of husk reads what is meant.
 void ImplyNetworkOwners(std::vector<LoadedUnit>& units) {
     for (LoadedUnit& loaded : units) {
         const std::string owner = NetworkOwner(loaded.unit);
         if (owner.empty()) continue;
-        for (auto* list : {&loaded.unit.unit.after, &loaded.unit.unit.requires_})
-            if (std::find(list->begin(), list->end(), owner) == list->end()) list->push_back(owner);
+        UnitSection& unit = loaded.unit.unit;
+        auto has = [&](const std::vector<std::string>& list) {
+            return std::find(list.begin(), list.end(), owner) != list.end();
+        };
+        loaded.unit.container.network.requires_only_here =
+            !has(unit.requires_) && !has(unit.binds_to) && !has(unit.part_of);
+        for (auto* list : {&unit.after, &unit.requires_})
+            if (!has(*list)) list->push_back(owner);
     }
 }
 
@@ -287,7 +360,7 @@ StartOrder OrderOfStart(const std::vector<LoadedUnit>& units, const UnitGraph& g
         for (const size_t unit : level)
             for (const size_t waiter : waited_for_by[unit])
                 if (--waits_for[waiter] == 0) next.push_back(waiter);
-        std::sort(next.begin(), next.end());
+        Sort(next);
         order.levels.push_back(std::exchange(level, std::move(next)));
     }
     return order;
@@ -316,8 +389,25 @@ static void RefuseSharedOverlays(std::vector<LoadedUnit>& units) {
     }
 }
 
+// Each lies on a tmpfs of its unit's own: what one puts there no other would find.
+static void RefuseSharedRuntimeFolders(std::vector<LoadedUnit>& units) {
+    std::map<std::string_view, LoadedUnit*> owners;
+    for (LoadedUnit& unit : units)
+        for (const std::string& path : unit.unit.service.runtime_directory.paths) {
+            LoadedUnit*& owner = owners[path];
+            if (owner == nullptr) owner = &unit;
+            if (owner == &unit) continue;
+            AddProblem(unit.problems, Severity::kError,
+                       PlaceOf(unit.unit, "Service.RuntimeDirectory"), "RuntimeDirectory",
+                       Cat("folder ", Quote(path), " belongs to unit ", Quote(owner->unit.name),
+                           " already"),
+                       "give each unit one of its own, and let them share a Volume=");
+        }
+}
+
 void CheckAcrossUnits(std::vector<LoadedUnit>& units, const AbsentUnit& absent) {
     RefuseSharedOverlays(units);
+    RefuseSharedRuntimeFolders(units);
     for (LoadedUnit& unit : units) unit.refused = unit.refused || HasErrors(unit.problems);
     const UnitGraph graph = BuildGraph(units);
     Judge judge(units);
@@ -325,7 +415,9 @@ void CheckAcrossUnits(std::vector<LoadedUnit>& units, const AbsentUnit& absent) 
     judge.RefuseCycles(graph.after, "ordering", "after", "drop one of these After= or Before=");
     judge.RefuseCycles(graph.requires_, "requirement", "requires",
                        "drop one of these Requires=, or write Wants=");
+    judge.RefuseContradictions(graph);
     judge.RefuseRequirers(graph.requires_);
+    judge.WarnOfRivals(graph);
     ImplyNetworkOwners(units);
     WarnOfOddities(units);
 }

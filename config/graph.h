@@ -12,8 +12,8 @@
 
 namespace husk::config {
 
-// A unit is after, requires or wants `to`, because `owner` says so with `key`. The owner is the
-// unit itself but for Before=, which stands in the other file.
+// A unit is after, requires, wants `to` and so on, because `owner` says so with `key`. The owner is
+// the unit itself but for Before=, which stands in the other file.
 struct Edge {
     size_t to = 0;  // places in the list of units
     size_t owner = 0;
@@ -23,7 +23,8 @@ struct Edge {
 using Edges = std::vector<std::vector<Edge>>;
 
 struct UnitGraph {
-    Edges after, requires_, wants;
+    Edges after, requires_, wants;  // BindsTo= is among what is required
+    Edges part_of, conflicts, on_failure, on_success;
     // Names that are no unit of the list: masked, misspelt, or in a file that was not given.
     struct Unresolved {
         size_t unit = 0;

@@ -22,6 +22,7 @@ class IsolationChecks {
     void SharedMounts();
     void SharedHostName();
     void Sysctls();
+    void Init();
 
   private:
     bool Given(std::string_view key) const { return FindGiven(unit_, key) != nullptr; }
@@ -156,7 +157,8 @@ void IsolationChecks::Sysctls() {
     for (const std::string& parameter : c.sysctl) {
         const std::string_view name = std::string_view(parameter).substr(0, parameter.find('='));
         const bool of_network = name.starts_with("net.");
-        if (of_network && c.network.kind != NetworkMode::Kind::kNone)
+        if (of_network && c.network.kind != NetworkMode::Kind::kNone &&
+            c.network.kind != NetworkMode::Kind::kMember)
             Error("Container.Sysctl",
                   Cat("key 'Sysctl': ", Quote(name), " is of a network that is not the unit's own"),
                   "give it a network of its own, or set it with Sysctl= in system.conf");
@@ -165,6 +167,21 @@ void IsolationChecks::Sysctls() {
                   Cat("key 'Sysctl': ", Quote(name), " is the device's with PrivateIPC=no"),
                   "drop PrivateIPC=no, or set it with Sysctl= in system.conf");
     }
+}
+
+// As Podman: "cannot add init binary as PID 1 (PID namespace isn't private)".
+void IsolationChecks::Init() {
+    if (unit_.container.run_init && !unit_.container.private_pids)
+        Error("Container.RunInit", "there is no process 1 of the container with PrivatePIDs=no",
+              "drop one of them");
+    const ContainerSection& c = unit_.container;
+    if (!c.run_init || c.user_ns != UserNamespace::kHost) return;
+    if (std::ranges::find(c.add_capability, "CAP_SYS_PTRACE") != c.add_capability.end())
+        Error(
+            "Container.RunInit",
+            "with the device's users and CAP_SYS_PTRACE the container could look into its process "
+            "1, which began as a copy of the supervisor",
+            "drop RunInit=, the capability, or UserNS=host");
 }
 
 }  // namespace
@@ -181,6 +198,7 @@ void CheckIsolation(Unit& unit, Problems& problems) {
     checks.SharedMounts();
     checks.SharedHostName();
     checks.Sysctls();
+    checks.Init();
 }
 
 }  // namespace husk::config

@@ -56,7 +56,24 @@ Need ByNetwork(const Unit& unit) {
 }
 
 Need ByOwnNetwork(const Unit& unit) {
-    return unit.container.network.kind == NetworkMode::Kind::kNone ? "Container.Network" : kNone;
+    const auto kind = unit.container.network.kind;
+    return kind == NetworkMode::Kind::kNone || kind == NetworkMode::Kind::kMember
+               ? "Container.Network"
+               : kNone;
+}
+
+bool HasDriver(const Unit& unit, NetworkDriver driver) {
+    return std::ranges::any_of(unit.container.network.networks,
+                               [&](const auto& one) { return one.driver == driver; });
+}
+Need ByBridge(const Unit& unit) {
+    return HasDriver(unit, NetworkDriver::kBridge) ? "Container.Network" : kNone;
+}
+Need ByMacvlan(const Unit& unit) {
+    return HasDriver(unit, NetworkDriver::kMacvlan) ? "Container.Network" : kNone;
+}
+Need ByIpvlan(const Unit& unit) {
+    return HasDriver(unit, NetworkDriver::kIpvlan) ? "Container.Network" : kNone;
 }
 
 // What a name without a suffix is cannot be told before the file is there.
@@ -169,9 +186,36 @@ constexpr KernelNeed kNeeds[] = {
     {"PID_NS", "", "a PID namespace", "PrivatePIDs=yes, the default", ByPids},
     {"IPC_NS", "", "an IPC namespace", "PrivateIPC=yes, the default", ByIpc},
     {"POSIX_MQUEUE", "", "a /dev/mqueue of its own", "PrivateIPC=yes, the default", ByIpc},
-    {"NET_NS", "", "a network namespace", "Network=none, the default, and NAME.container",
+    {"NET_NS", "", "a network namespace", "Network=none, the default, NAME.network and NAME.container",
      ByNetwork},
-    {"INET", "", "a loopback interface of its own", "Network=none, the default", ByOwnNetwork},
+    {"INET", "", "a loopback interface of its own", "Network=none, the default, and NAME.network",
+     ByOwnNetwork},
+    {"MACVLAN", "", "makes the link of a unit", "Network=macvlan:LINK and Driver=macvlan",
+     ByMacvlan},
+    {"IPVLAN", "", "makes the link of a unit", "Network=ipvlan:LINK and Driver=ipvlan", ByIpvlan},
+    {"BRIDGE", "", "is what the links of a network's units meet in", "Network=NAME.network",
+     ByBridge},
+    {"VETH", "", "makes the link of a unit", "Network=NAME.network", ByBridge},
+    {"NF_TABLES", "", "keeps networks apart and publishes ports", "Network=NAME.network",
+     ByBridge},
+    {"NF_TABLES_INET", "", "keeps networks apart and publishes ports", "Network=NAME.network",
+     ByBridge},
+    {"NF_TABLES_BRIDGE", "", "lets no unit send in another's name", "Network=NAME.network",
+     ByBridge},
+    {"NF_CONNTRACK", "", "knows which packets are answers", "Network=NAME.network", ByBridge},
+    {"NFT_CT", "", "knows which packets are answers", "Network=NAME.network", ByBridge},
+    {"NFT_NAT", "", "publishes ports", "Network=NAME.network", ByBridge},
+    {"NFT_MASQ", "", "gives what leaves a network the device's address", "Network=NAME.network",
+     ByBridge},
+    {"NFT_FIB_INET", "", "tells the device's own addresses", "Network=NAME.network",
+     ByBridge},
+    {"NFT_REJECT_INET", "", "tells who is refused", "Network=NAME.network", ByBridge},
+    {"NF_FLOW_TABLE_INET", "",
+     "takes what is established past the rules; published ports are slower without it",
+     "Network=NAME.network", ByBridge, Severity::kWarning},
+    {"NFT_FLOW_OFFLOAD", "",
+     "takes what is established past the rules; published ports are slower without it",
+     "Network=NAME.network", ByBridge, Severity::kWarning},
     {"PROC_SYSCTL", "", "sets parameters", "Sysctl=", BySysctl},
     {"TIME_NS", "", "clocks of its own", "TimeOffset=", ByTimeOffset},
     {"SECURITY_LANDLOCK", "", "says which paths may be used",

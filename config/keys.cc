@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/hash.h"
 #include "base/text.h"
 #include "config/key_hints.h"
 
@@ -32,16 +33,6 @@ uint16_t NumberOf(Sections sections, const KeyRow& row) {
         number += section.rows.size();
     }
     return 0;
-}
-
-// FNV-1a.
-constexpr uint64_t kDigestSeed = 0xcbf29ce484222325;
-uint64_t Digest(uint64_t digest, std::string_view text) {
-    for (const char c : text) {
-        digest ^= static_cast<unsigned char>(c);
-        digest *= 0x100000001b3;
-    }
-    return (digest ^ 0xff) * 0x100000001b3;  // "a" "b" is not "ab"
 }
 
 std::vector<SectionNames> NamesOf(Sections sections) {
@@ -156,7 +147,7 @@ class Applying {
         if (!known) found = given.insert(found, {.key = key});
         // What the key's own parser took has specifiers that are known, or none that count.
         std::string expanded = ExpandSpecifiers(value, specifiers_).value_or(std::string(value));
-        found->digest = Digest(adds ? found->digest : kDigestSeed, expanded);
+        found->digest = HashPartOn(adds ? found->digest : kHashSeed, expanded);
         found->at = at;
         if (kept_ != nullptr) kept_->push_back({key, at, std::move(expanded)});
     }
@@ -226,7 +217,7 @@ const char* TypeText(ValueType type) {
         case ValueType::kVolume: return "list of SOURCE:DEST[:OPTION,...]";
         case ValueType::kTmpfs: return "list of DEST[:OPTION,...]";
         case ValueType::kImage: return "name or path";
-        case ValueType::kNetwork: return "network";
+        case ValueType::kNetwork: return "list of networks";
         case ValueType::kUlimit: return "list of NAME=SOFT[:HARD]";
         case ValueType::kCpus: return "list of numbers and ranges";
         case ValueType::kUris: return "list of URIs";

@@ -128,6 +128,8 @@ std::span<const KeyRow> ServiceSectionKeys();
 std::span<const KeyRow> TimerSectionKeys();
 std::span<const KeyRow> SocketSectionKeys();
 std::span<const KeyRow> InstallSectionKeys();
+std::span<const KeyRow> DeviceNetworkKeys();
+std::span<const Refused> DeviceNetworkRefused();
 std::span<const Refused> UnitSectionRefused();
 std::span<const Refused> ContainerSectionRefused();
 std::span<const Refused> ServiceSectionRefused();

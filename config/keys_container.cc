@@ -1,6 +1,7 @@
 // Rows of [Container].
 #include "config/device_values.h"
 #include "config/key_parsers.h"
+#include "config/log_options.h"
 #include "config/security_values.h"
 #include "config/service_values.h"
 
@@ -137,12 +138,21 @@ constexpr Choice kUserNamespaces[] = {
      "which ids it gets must be said: 'auto' gives an own range, UIDMap= those you name"},
 };
 
-constexpr Choice kHealthActions[] = {{"none"}, {"kill"}, {"restart"}, {"stop"}};
+constexpr Choice kHealthActions[] = {{"none", static_cast<int>(HealthAction::kNone)},
+                                     {"kill", static_cast<int>(HealthAction::kKill)},
+                                     {"restart", static_cast<int>(HealthAction::kRestart)},
+                                     {"stop", static_cast<int>(HealthAction::kStop)}};
+
+Value<HealthAction> ParseHealthAction(std::string_view text) {
+    auto action = ParseChoice(text, kHealthActions);
+    if (!action) return std::unexpected(std::move(action).error());
+    return static_cast<HealthAction>(*action);
+}
 
 constexpr char kOwnLog[] = "output is kept in husk's own log; leave it out";
 constexpr Choice kLogDrivers[] = {
-    {"none"},
-    {"passthrough"},
+    {"none", static_cast<int>(LogDriver::kNone)},
+    {"passthrough", static_cast<int>(LogDriver::kPassthrough)},
     {"journald", 0, kOwnLog, ""},
     {"json-file", 0, kOwnLog, ""},
     {"k8s-file", 0, kOwnLog, ""},
@@ -151,15 +161,45 @@ constexpr Choice kLogDrivers[] = {
 Value<std::vector<std::string>> ParseHealthCommand(std::string_view text,
                                                    const Specifiers& specifiers) {
     if (text.starts_with('['))
-        return Bad("JSON lists are not taken here", "write words: HealthCmd=/bin/check --all");
-    return ExpandedWords(text, specifiers);
+        return Bad("JSON lists are not taken here",
+                   "write 'CMD /bin/check --all' for a program without a shell");
+    auto expanded = ExpandSpecifiers(text, specifiers);
+    if (!expanded) return std::unexpected(std::move(expanded).error());
+    if (*expanded == "none") return std::vector<std::string>();
+    std::string_view rest = *expanded;
+    constexpr std::string_view kProgram = "CMD ", kShell = "CMD-SHELL ";
+    if (rest.starts_with(kProgram)) {
+        // Parts between blanks, without quotes: Podman's strings.Fields().
+        std::vector<std::string> words;
+        for (std::string_view word : SplitWords(rest.substr(kProgram.size())))
+            words.emplace_back(word);
+        if (words.empty()) return Bad("a program is missing", "CMD /bin/check --all");
+        return words;
+    }
+    if (rest.starts_with(kShell)) rest.remove_prefix(kShell.size());
+    return std::vector<std::string>{"/bin/sh", "-c", std::string(rest)};
 }
 
-Value<std::string> ParseNotify(std::string_view text) {
-    if (text != "healthy")
-        if (auto is = ParseBoolean(text); !is)
-            return Bad(std::move(is.error().text), "'yes', 'no' or 'healthy'");
-    return std::string(text);
+Value<Duration> ParseCheckTimeout(std::string_view text) {
+    auto timeout = ParseFiniteSpan(text);
+    if (timeout && *timeout == Duration(0))
+        return Bad("no check ends in no time", "a time such as 5s");
+    return timeout;
+}
+
+Value<NotifyMode> ParseNotify(std::string_view text) {
+    if (text == "healthy") return NotifyMode::kHealthy;
+    auto is = ParseBoolean(text);
+    if (!is) return Bad(std::move(is.error().text), "'yes', 'no' or 'healthy'");
+    return *is ? NotifyMode::kYes : NotifyMode::kNo;
+}
+
+// ReloadCmd=: one command, without the prefixes of ExecReload=.
+Value<std::vector<ServiceCommand>> ParseReloadCommand(std::string_view text,
+                                                      const Specifiers& specifiers) {
+    auto words = ParseCommand(text, specifiers);
+    if (!words) return std::unexpected(std::move(words).error());
+    return std::vector{ServiceCommand{.words = std::move(*words)}};
 }
 
 // As resolv.conf(5) takes it.
@@ -167,6 +207,54 @@ Value<std::string> ParseResolverOption(std::string_view text) {
     if (text.find_first_of(" \t") != text.npos)
         return Bad(Cat(Quote(text), " is not one option"), "write the key again for each");
     return std::string(text);
+}
+
+// Networks add up; what stands alone replaces what stands alone.
+Outcome AddNetwork(Unit& unit, const KeyInput& input) {
+    NetworkMode& mode = unit.container.network;
+    if (input.resets) {
+        mode = {};
+        return {};
+    }
+    auto given = ParseNetwork(input.text);
+    if (!given) return std::unexpected(std::move(given).error());
+    using Kind = NetworkMode::Kind;
+    const bool joins = given->kind == Kind::kMember;
+    // A default is not what somebody wrote.
+    if (!joins ? mode.kind == Kind::kMember
+               : mode.kind == Kind::kHost || mode.kind == Kind::kContainer)
+        return Bad(Cat(Quote(input.text), " does not go together with the Network= before it"),
+                   "an empty Network= in front drops that");
+    if (!joins) {
+        mode = std::move(*given);
+        return {};
+    }
+    given->networks[0].at = input.at;
+    mode.kind = Kind::kMember;
+    mode.networks.push_back(std::move(given->networks[0]));
+    return CheckCount(mode.networks.size());
+}
+
+Outcome AddNameServer(Unit& unit, const KeyInput& input) {
+    ContainerSection& c = unit.container;
+    if (input.resets) {
+        c.dns.clear();
+        c.no_dns = false;
+        return {};
+    }
+    auto server = ParseNameServer(input.text);
+    if (!server) return std::unexpected(std::move(server).error());
+    if (!*server) {
+        c.no_dns = true;
+        return {};
+    }
+    c.dns.push_back(**server);
+    return CheckCount(c.dns.size());
+}
+
+constexpr KeyCode Expanding(KeyCode code) {
+    code.expands = true;
+    return code;
 }
 
 using C = ContainerSection;
@@ -179,6 +267,8 @@ template <auto Member, auto Parse>
 constexpr KeyCode kAppend = kAppendPath<Parse, &Unit::container, Member>;
 template <auto Member, auto Parse>
 constexpr KeyCode kSetService = kSetPath<Parse, &Unit::service, Member>;
+template <auto Member, auto Parse>
+constexpr KeyCode kHealth = kSetPath<Parse, &Unit::container, &C::health, Member>;
 
 constexpr KeyRow kKeys[] = {
     // the root
@@ -210,16 +300,22 @@ constexpr KeyRow kKeys[] = {
      kSet<&C::entrypoint, ParseCommand>},
     {"Exec", T::kWords, "",
      "The command; its first word is looked up in the container. $NAME and "
-     "${NAME} are replaced from Environment=; $$ is a dollar sign.",
+     "${NAME} are replaced from Environment= and EnvironmentFile=; $$ is a dollar sign.",
      kSet<&C::exec, ParseCommand>},
     {"WorkingDir", T::kPath, "/", "The working directory.",
      kSet<&C::working_dir, Expanded<ParsePath>>},
     {"Environment", T::kAssignments, "", "The environment; quote an assignment that holds blanks.",
      kOwn<AppendEnvironment>},
-    {"EnvironmentFile", T::kPath, "", "A file of assignments.",
-     Later(kCheck<Expanded<ParseEnvironmentFile>>)},
-    {"EnvironmentHost", T::kBoolean, "no", "Passes husk's own environment on.",
-     Later(kCheck<ParseBoolean>)},
+    {"EnvironmentFile", T::kPath, "",
+     "A file of the device with a NAME=VALUE on each line, as systemd.exec(5) has it: # and ; "
+     "begin "
+     "comments, quotes keep blanks, a backslash at the end joins lines. It is read at each start "
+     "and replaces what Environment= says; of several files the last one holds. A leading - leaves "
+     "out a file that is missing. At most 64K and 1000 variables.",
+     kAppend<&C::environment_files, Expanded<ParseEnvironmentFile>>},
+    {"EnvironmentHost", T::kBoolean, "no",
+     "Only no: husk is process 1 and has no environment to pass on.",
+     kSet<&C::environment_host, ParseEnvironmentHost>},
     {"User", T::kName, "0", "The user, by the container's own passwd.",
      kSet<&C::user, Expanded<ParseUserName>>},
     {"Group", T::kName, "the user's, or 0", "The group, by the container's own group file.",
@@ -228,9 +324,16 @@ constexpr KeyRow kKeys[] = {
      kAppend<&C::group_add, EachWord<ParseAddedGroup>>},
     {"HostName", T::kName, "the unit's name", "The host name inside.",
      kSet<&C::host_name, Expanded<ParseHostName>>},
-    {"Timezone", T::kText, "", "The time zone inside.", Later(kCheck<ParseTimezone>)},
-    {"RunInit", T::kBoolean, "no", "A reaper as process 1 of the container.",
-     Later(kCheck<ParseBoolean>)},
+    {"Timezone", T::kText, "",
+     "The time zone inside: a name such as Europe/Berlin, or local for the device's own. The "
+     "device's file of it in /usr/share/zoneinfo lies on /etc/localtime; where that is a link of "
+     "the root, TZ is set instead.",
+     kSet<&C::timezone, ParseTimezone>},
+    {"RunInit", T::kBoolean, "no",
+     "Process 1 of the container is husk's own: it reaps, forwards signals to the program, and "
+     "ends as "
+     "that did. Nothing in the container can look into it: /proc/1/fd is closed.",
+     kSet<&C::run_init, ParseBoolean>},
     // files
     {"Volume", T::kVolume, "",
      "A directory or file of the device, or a named volume. Options: ro, rw, "
@@ -251,16 +354,22 @@ constexpr KeyRow kKeys[] = {
     {"Unmask", T::kPathList, "", "Paths not hidden after all, separated by ':'; ALL for every one.",
      kAppend<&C::unmask, ParseUnmask>},
     {"Sysctl", T::kAssignments, "",
-     "Kernel parameters of the container's own namespaces: net. with Network=none; kernel.shm, "
-     "kernel.msg, kernel.sem and fs.mqueue. with PrivateIPC=yes. Older kernels have some of them, "
-     "as net.core., with UserNS=host only. Quote a value that holds blanks.",
+     "Kernel parameters of the container's own namespaces: net. with a network of its own, be it "
+     "none; kernel.shm, kernel.msg, kernel.sem and fs.mqueue. with PrivateIPC=yes. Older kernels "
+     "have some of them, as net.core. with Network=none, with UserNS=host only. Quote a value that "
+     "holds blanks.",
      kAppend<&C::sysctl, EachWord<ParseNamespacedSysctl>>},
     {"AddDevice", T::kDevices, "",
      "A device of the device in the container, as a node that belongs to its User=, and leave to "
      "open it; a folder such as /dev/snd: all nodes in it. ACCESS is rwm where it is not given. A "
      "leading - leaves out what is missing.",
      kAppend<&C::devices, Expanded<ParseDeviceMapping>>},
-    {"Secret", T::kText, "", "A secret as a file.", Later(kCheck<Expanded<ParseSecret>>)},
+    {"Secret", T::kText, "",
+     "The device's file /etc/husk/secrets/NAME, which must belong to root and have mode 0600, as "
+     "/run/secrets/NAME. Options: target= for another name or path there, uid=, gid= (those of the "
+     "unit), mode= (0400). type=env: as the variable target= instead, at most 120K. Files are read "
+     "when the unit starts, at most 1M in all; they lie in memory that is never swapped out.",
+     kAppend<&C::secrets, Expanded<ParseSecret>>},
     // rights
     {"AddCapability", T::kCapabilities, "",
      "Capabilities to keep; without this key there are none.",
@@ -336,19 +445,40 @@ constexpr KeyRow kKeys[] = {
      kSet<&C::time_offset, ParseTimeOffset>},
     // network
     {"Network", T::kNetwork, "none",
-     "none, host, or NAME.container: that unit's network, which is then "
-     "required and started first.",
-     kSet<&C::network, Expanded<ParseNetwork>>},
-    {"IP", T::kText, "", "The address on a network.", Later(kCheck<ParseIp4Address>)},
-    {"IP6", T::kText, "", "The IPv6 address on a network.", Later(kCheck<ParseIp6Address>)},
-    {"PublishPort", T::kPorts, "", "A port of the device that leads into the container.",
-     Later(kAppend<&C::publish_ports, Expanded<ParsePublishedPort>>)},
-    {"DNS", T::kText, "", "A name server.", Later(kCheck<ParseNameServer>)},
-    {"DNSSearch", T::kText, "", "A search domain.", Later(kCheck<Expanded<ParseSearchDomain>>)},
-    {"DNSOption", T::kText, "", "A resolver option.", Later(kCheck<ParseResolverOption>)},
-    {"AddHost", T::kText, "", "A line of /etc/hosts.", Later(kCheck<Expanded<ParseHostEntry>>)},
-    {"NetworkAlias", T::kText, "", "A further name on a network.",
-     Later(kCheck<Expanded<ParseHostName>>)},
+     "none, host, NAME.container: that unit's network, which is then required and started first; "
+     "its restarts go unnoticed, unless its own network is none; "
+     "NAME.network, a network of NAME.network's; or macvlan:LINK, ipvlan:LINK, a link of its own "
+     "upon one of the device's: the unit is in that LAN itself. It waits for LINK. Written again, "
+     "the unit is in several. Behind a colon may stand ip=, ip6=, mac=, alias=, interface_name=, "
+     "with commas between. The unit keeps its addresses for as long as its file is there, restarts "
+     "and boots included. Of macvlan and ipvlan it is ip=ADDRESS/LENGTH, again for IPv6, and gw= "
+     "and mtu=; without ip= it has what IPv6 routers give it, and what its program gets for "
+     "itself. "
+     "Device and unit cannot reach each other over LINK (the kernel's own limit).",
+     Expanding(kOwn<AddNetwork>)},
+    {"IP", T::kText, "given out by husk", "The address on the unit's one network.",
+     kSet<&C::ip4, ParseIp4Address>},
+    {"IP6", T::kText, "given out by husk", "The IPv6 address on the unit's one network.",
+     kSet<&C::ip6, ParseIp6Address>},
+    {"PublishPort", T::kPorts, "",
+     "A port of the device that leads into the container: [[ADDRESS:]PORT:]CONTAINER-PORT[/tcp|udp|"
+     "sctp], or ranges of the same length. Without a port of the device husk chooses one, always "
+     "the same.",
+     kAppend<&C::publish_ports, Expanded<ParsePublishedPort>>},
+    {"DNS", T::kText, "the network's, or the device's",
+     "A name server for resolv.conf; none: the root's own file stays as it is.",
+     kOwn<AddNameServer>},
+    {"DNSSearch", T::kText, "", "A search domain; . for none.",
+     kAppend<&C::dns_search, Expanded<ParseSearchDomain>>},
+    {"DNSOption", T::kText, "", "A resolver option, as in resolv.conf(5).",
+     kAppend<&C::dns_options, ParseResolverOption>},
+    {"AddHost", T::kText, "",
+     "A line of /etc/hosts: NAME[;NAME...]:ADDRESS; host-gateway is the device's address on the "
+     "unit's first network.",
+     kAppend<&C::hosts, Expanded<ParseHostEntry>>},
+    {"NetworkAlias", T::kText, "",
+     "A further name by which the units of its networks find it, besides its own.",
+     kAppend<&C::network_aliases, Expanded<ParseHostName>>},
     // limits and life: same effect as their [Service] twins
     {"PidsLimit", T::kNumber, "TasksMax=", "Twin of TasksMax=; -1 for no limit.",
      Live(kSetService<&S::tasks_max, ParsePidsLimit>)},
@@ -359,42 +489,77 @@ constexpr KeyRow kKeys[] = {
      Live(kSetService<&S::kill_signal, ParseSignalValue>)},
     {"StopTimeout", T::kNumber, "TimeoutStopSec=", "Twin of TimeoutStopSec=, in whole seconds.",
      Live(kSetService<&S::timeout_stop, ParseWholeSeconds>)},
-    {"ReloadCmd", T::kWords, "", "Twin of ExecReload=.", Later(kCheck<ParseCommand>)},
-    {"ReloadSignal", T::kSignal, "", "The signal that reloads.", Later(kCheck<ParseSignalValue>)},
+    {"ReloadCmd", T::kWords, "", "Twin of ExecReload=.",
+     Live(kSetService<&S::exec_reload, ParseReloadCommand>)},
+    {"ReloadSignal", T::kSignal, "",
+     "The signal that 'husk reload UNIT' sends to the program. Type=notify-reload has SIGHUP.",
+     Live(kSetService<&S::reload_signal, ParseSignalValue>)},
     // health and readiness
-    {"HealthCmd", T::kWords, "", "A command that succeeds while the unit is healthy.",
-     Later(kCheck<ParseHealthCommand>)},
-    {"HealthHttp", T::kText, "", "(own) An HTTP address that answers while the unit is healthy.",
-     Later(kCheck<Expanded<ParseHealthHttp>>)},
-    {"HealthTcp", T::kText, "", "(own) A TCP port that accepts while the unit is healthy.",
-     Later(kCheck<Expanded<ParseHealthTcp>>)},
-    {"HealthInterval", T::kSpan, "30s", "Time between checks.", Later(kCheck<ParseHealthInterval>)},
-    {"HealthTimeout", T::kSpan, "30s", "How long a check may take.",
-     Later(kCheck<ParseFiniteSpan>)},
+    {"HealthCmd", T::kText, "",
+     "A command that succeeds while the unit is healthy, for /bin/sh -c in the container; 'CMD "
+     "/bin/check --all' runs a program without a shell, 'none' nothing. It is run in the "
+     "container's namespaces and its cgroup.",
+     Live(kHealth<&HealthSection::command, ParseHealthCommand>)},
+    {"HealthHttp", T::kText, "",
+     "(own) http://HOST[:PORT][/PATH]: the unit is healthy while this answers with a status of 2xx "
+     "or 3xx. Asked from inside its network, without a program in the image; HOST is an address or "
+     "localhost, which is 127.0.0.1, then ::1.",
+     Live(kHealth<&HealthSection::http, Expanded<ParseHealthHttp>>)},
+    {"HealthTcp", T::kText, "",
+     "(own) [HOST:]PORT: the unit is healthy while this accepts connections, as with HealthHttp=.",
+     Live(kHealth<&HealthSection::tcp, Expanded<ParseHealthTcp>>)},
+    {"HealthInterval", T::kSpan, "30s",
+     "Time from the end of a check to the next one; the first is made when the program runs. "
+     "disable: only 'husk healthcheck' checks.",
+     Live(kHealth<&HealthSection::interval, ParseHealthInterval>)},
+    {"HealthTimeout", T::kSpan, "30s",
+     "How long a check may take; then it has failed, and its processes are killed.",
+     Live(kHealth<&HealthSection::timeout, ParseCheckTimeout>)},
     {"HealthRetries", T::kNumber, "3", "Failures in a row that make it unhealthy.",
-     Later(kCheck<Between<1, INT32_MAX>>)},
-    {"HealthStartPeriod", T::kSpan, "0", "Time after the start in which failures do not count.",
-     Later(kCheck<ParseFiniteSpan>)},
-    {"HealthStartupCmd", T::kWords, "", "The check until the first success.",
-     Later(kCheck<ParseHealthCommand>)},
+     Live(kHealth<&HealthSection::retries, Between<1, INT32_MAX>>)},
+    {"HealthStartPeriod", T::kSpan, "0",
+     "Time after the start in which failures do not count; a success does.",
+     Live(kHealth<&HealthSection::start_period, ParseFiniteSpan>)},
+    {"HealthStartupCmd", T::kText, "",
+     "Checked in place of the other until it has succeeded; written as HealthCmd=.",
+     Live(kHealth<&HealthSection::startup_command, ParseHealthCommand>)},
     {"HealthStartupInterval", T::kSpan, "30s", "Time between startup checks.",
-     Later(kCheck<ParseHealthInterval>)},
-    {"HealthStartupRetries", T::kNumber, "0", "Failed startup checks that restart it.",
-     Later(kCheck<Between<0, INT32_MAX>>)},
+     Live(kHealth<&HealthSection::startup_interval, ParseHealthInterval>)},
+    {"HealthStartupRetries", T::kNumber, "0",
+     "Failed startup checks after which the unit is restarted; 0: never.",
+     Live(kHealth<&HealthSection::startup_retries, Between<0, INT32_MAX>>)},
     {"HealthStartupSuccess", T::kNumber, "1", "Successful startup checks that are needed.",
-     Later(kCheck<Between<0, INT32_MAX>>)},
+     Live(kHealth<&HealthSection::startup_success, Between<0, INT32_MAX>>)},
     {"HealthStartupTimeout", T::kSpan, "30s", "How long a startup check may take.",
-     Later(kCheck<ParseFiniteSpan>)},
-    {"HealthOnFailure", T::kChoice, "none", "What to do when it becomes unhealthy.",
-     Later(kCheck<Word<kHealthActions>>)},
-    {"Notify", T::kChoice, "no", "yes: sd_notify from inside; healthy: after the first good check.",
-     Later(kCheck<ParseNotify>)},
+     Live(kHealth<&HealthSection::startup_timeout, ParseCheckTimeout>)},
+    {"HealthOnFailure", T::kChoice, "none",
+     "What follows when it becomes unhealthy. kill: it is killed, and Restart= decides; restart; "
+     "stop; none.",
+     Live(kHealth<&HealthSection::on_failure, ParseHealthAction>)},
+    {"Notify", T::kChoice, "no",
+     "yes: ready when it says READY=1, as with Type=notify; healthy: after the first good health "
+     "check.",
+     kSet<&C::notify, ParseNotify>},
     // names and logs
-    {"ContainerName", T::kName, "", "A name for people.", Later(kCheck<Expanded<ParsePlainName>>)},
-    {"Label", T::kAssignments, "", "Labels.", Later(kCheck<ParseLabels>)},
-    {"Annotation", T::kAssignments, "", "Annotations.", Later(kCheck<ParseLabels>)},
-    {"LogDriver", T::kName, "", "How logs are kept.", Later(kCheck<Word<kLogDrivers>>)},
-    {"LogOpt", T::kText, "", "Options of the log.", Later(kCheck<ParseLogOption>)},
+    {"ContainerName", T::kName, "", "A name for people and programs; husk shows it.",
+     Live(kSet<&C::container_name, Expanded<ParsePlainName>>)},
+    {"Label", T::kAssignments, "", "NAME=VALUE for people and programs; husk shows them.",
+     Live(kAppend<&C::labels, ParseLabels>)},
+    {"Annotation", T::kAssignments, "", "The same as Label=, in a list of its own.",
+     Live(kAppend<&C::annotations, ParseLabels>)},
+    {"LogDriver", T::kChoice, "passthrough",
+     "passthrough: what the program writes goes where StandardOutput= and StandardError= say; "
+     "none: "
+     "nothing is kept, as with null for both.",
+     kSetChoicePath<&Unit::container, &C::log_driver, kLogDrivers>},
+    {"LogOpt", T::kText, "",
+     "An option of the log; repeatable. path=FILE: its lines also go to a file, as 'husk logs' "
+     "shows "
+     "them. max-size=SIZE (1M): it is renamed to FILE.1 when it would grow beyond. max-file=N (3): "
+     "so many files are kept. tag=NAME: twin of SyslogIdentifier=. Nothing is written while less "
+     "than a twentieth of the file system (at most 64M) is free; what memory still holds is "
+     "written later.",
+     Live(kAppend<&C::log_options, Expanded<ParseLogOption>>)},
 };
 
 }  // namespace

@@ -14,8 +14,8 @@ constexpr Choice kTypes[] = {
     {"exec", static_cast<int>(ServiceType::kExec)},
     {"simple", static_cast<int>(ServiceType::kSimple)},
     {"oneshot", static_cast<int>(ServiceType::kOneshot)},
-    {"notify", 0, kLater},
-    {"notify-reload", 0, kLater},
+    {"notify", static_cast<int>(ServiceType::kNotify)},
+    {"notify-reload", static_cast<int>(ServiceType::kNotifyReload)},
     {"forking", 0, "run the program in the foreground and write Type=exec", "exec"},
     {"dbus", 0, "there is no message bus; write Type=exec", "exec"},
     {"idle", 0, "nothing waits for an idle boot here; write Type=exec", "exec"},
@@ -28,7 +28,7 @@ constexpr Choice kRestarts[] = {
     {"on-abnormal", static_cast<int>(RestartPolicy::kOnAbnormal)},
     {"on-abort", static_cast<int>(RestartPolicy::kOnAbort)},
     {"always", static_cast<int>(RestartPolicy::kAlways)},
-    {"on-watchdog", 0, kLater},
+    {"on-watchdog", static_cast<int>(RestartPolicy::kOnWatchdog)},
 };
 
 constexpr Choice kKillModes[] = {
@@ -44,6 +44,8 @@ constexpr Choice kOomPolicies[] = {
     {"stop", static_cast<int>(OomPolicy::kStop)},
 };
 
+Value<int64_t> ParseLogBurst(std::string_view text) { return ParseRange(text, 0, INT32_MAX); }
+
 constexpr char kInLog[] = "output is kept in husk's own log; write 'log'";
 constexpr Choice kOutputs[] = {
     {"log", static_cast<int>(OutputTarget::kLog)},
@@ -58,8 +60,22 @@ constexpr Choice kOutputs[] = {
     {"socket", 0, kLater},
 };
 
-constexpr Choice kRestartModes[] = {{"normal"}, {"direct"}, {"debug"}};
-constexpr Choice kNotifiers[] = {{"none"}, {"main"}, {"exec"}, {"all"}};
+constexpr Choice kRestartModes[] = {
+    {"normal", static_cast<int>(RestartMode::kNormal)},
+    {"direct", static_cast<int>(RestartMode::kDirect)},
+    {"debug", 0, "there is no debug mode to restart in; write 'normal'", "normal"},
+};
+constexpr Choice kNotifiers[] = {{"none", static_cast<int>(NotifyAccess::kNone)},
+                                 {"main", static_cast<int>(NotifyAccess::kMain)},
+                                 {"exec", static_cast<int>(NotifyAccess::kExec)},
+                                 {"all", static_cast<int>(NotifyAccess::kAll)}};
+
+Value<NotifyAccess> ParseNotifyAccess(std::string_view text) {
+    auto access = ParseChoice(text, kNotifiers);
+    if (!access) return std::unexpected(std::move(access).error());
+    return static_cast<NotifyAccess>(*access);
+}
+
 constexpr Choice kDevicePolicies[] = {
     {"closed", static_cast<int>(DevicePolicy::kClosed)},
     {"strict", static_cast<int>(DevicePolicy::kStrict)},
@@ -199,17 +215,33 @@ constexpr KeyRow kKeys[] = {
     // life
     {"Type", T::kChoice, "exec",
      "exec: started when the program runs; simple: when its process "
-     "exists; oneshot: when it has ended well.",
+     "exists; oneshot: when it has ended well; notify: when it says READY=1 (sd_notify(3)) on the "
+     "socket that NOTIFY_SOCKET names; notify-reload: that, and SIGHUP reloads it, which it "
+     "answers "
+     "by RELOADING=1 with MONOTONIC_USEC and then READY=1.",
      kSetChoice<&S::type, kTypes>},
-    {"ExecCondition", T::kWords, "", "A command that decides whether the unit starts.",
-     Later(kCheck<ParseServiceCommand>)},
-    {"ExecStartPre", T::kWords, "", "A command before the start.",
-     Later(kCheck<ParseServiceCommand>)},
-    {"ExecStartPost", T::kWords, "", "A command after the start.",
-     Later(kCheck<ParseServiceCommand>)},
-    {"ExecReload", T::kWords, "", "A command that reloads.", Later(kCheck<ParseServiceCommand>)},
-    {"ExecStop", T::kWords, "", "A command that stops.", Later(kCheck<ParseServiceCommand>)},
-    {"ExecStopPost", T::kWords, "", "A command after the end.", Later(kCheck<ParseServiceCommand>)},
+    {"ExecCondition", T::kWords, "",
+     "A command before all others, in a container of the same plan: exit code 0 goes on, 1 to 254 "
+     "leaves the unit down without a failure, 255 or a signal fails it.",
+     kAppend<&S::exec_condition, ParseServiceCommand>},
+    {"ExecStartPre", T::kWords, "",
+     "A command before the start, in a container of the same plan; may be given again. Its failure "
+     "is the start's, but for a leading '-'. ':' leaves variables alone, '@' takes the second word "
+     "as the program's name.",
+     kAppend<&S::exec_start_pre, ParseServiceCommand>},
+    {"ExecStartPost", T::kWords, "",
+     "The same once the unit is up, in its container, with MAINPID as seen there.",
+     kAppend<&S::exec_start_post, ParseServiceCommand>},
+    {"ExecReload", T::kWords, "", "A command that reloads, in the unit's container, with MAINPID.",
+     Live(kAppend<&S::exec_reload, ParseServiceCommand>)},
+    {"ExecStop", T::kWords, "",
+     "A command that asks the unit to stop, in its container, with MAINPID and SERVICE_RESULT. "
+     "KillSignal= follows to what is left.",
+     Live(kAppend<&S::exec_stop, ParseServiceCommand>)},
+    {"ExecStopPost", T::kWords, "",
+     "A command after the end, whatever that was, in a container of the same plan, with "
+     "SERVICE_RESULT, EXIT_CODE and EXIT_STATUS.",
+     Live(kAppend<&S::exec_stop_post, ParseServiceCommand>)},
     {"Restart", T::kChoice, "on-failure",
      "no, on-success, on-failure, on-abnormal, on-abort or always. "
      "Never after a stop that was asked for.",
@@ -222,8 +254,11 @@ constexpr KeyRow kKeys[] = {
      Live(kSet<&S::restart_steps, ParseRestartSteps>)},
     {"RestartMaxDelaySec", T::kSpan, "30s", "The longest delay; needs RestartSteps=.",
      Live(kSet<&S::restart_max_delay, ParseFiniteSpan>)},
-    {"RestartMode", T::kChoice, "normal", "What others see of a restart.",
-     Later(kCheck<Word<kRestartModes>>)},
+    {"RestartMode", T::kChoice, "normal",
+     "Whether units that are bound to this one (BindsTo=) see its automatic restarts: normal: they "
+     "are "
+     "restarted with it; direct: they go on.",
+     Live(kSetChoice<&S::restart_mode, kRestartModes>)},
     {"RestartPreventExitStatus", T::kStatus, "", "Statuses after which it is not restarted.",
      Live(kAddStatuses<&S::restart_prevent>)},
     {"RestartForceExitStatus", T::kStatus, "", "Statuses after which it is restarted in any case.",
@@ -238,9 +273,12 @@ constexpr KeyRow kKeys[] = {
     {"TimeoutStopSec", T::kSpan, "10s",
      "Time between the stop signal and SIGKILL; 0 or infinity: for ever.",
      Live(kSet<&S::timeout_stop, ParseTimeout>)},
-    {"TimeoutAbortSec", T::kSpan, "TimeoutStopSec=", "The same after the watchdog.",
-     Later(kCheck<ParseTimeout>)},
-    {"RuntimeMaxSec", T::kSpan, "infinity", "How long it may run.", Later(kCheck<ParseAnySpan>)},
+    {"TimeoutAbortSec", T::kSpan,
+     "TimeoutStopSec=", "Time between WatchdogSignal= and SIGKILL; 0 or infinity: for ever.",
+     Live(kSet<&S::timeout_abort, ParseTimeout>)},
+    {"RuntimeMaxSec", T::kSpan, "infinity",
+     "How long it may run once it is started; then it is stopped, and has failed.",
+     kSet<&S::runtime_max, ParseAnySpan>},
     {"KillMode", T::kChoice, "control-group",
      "control-group: every process gets the stop signal; mixed: "
      "the main one gets it, the rest SIGKILL; process: the main one alone.",
@@ -248,20 +286,32 @@ constexpr KeyRow kKeys[] = {
     {"KillSignal", T::kSignal, "SIGTERM", "The stop signal.",
      Live(kSet<&S::kill_signal, ParseSignalValue>)},
     {"RestartKillSignal", T::kSignal, "KillSignal=", "The stop signal of a restart.",
-     Later(kCheck<ParseSignalValue>)},
-    {"FinalKillSignal", T::kSignal, "SIGKILL", "The signal after the stop timeout.",
-     Later(kCheck<ParseSignalValue>)},
+     Live(kSet<&S::restart_kill_signal, ParseSignalValue>)},
+    {"FinalKillSignal", T::kSignal, "SIGKILL",
+     "The signal after the stop timeout. Another one than SIGKILL is followed by SIGKILL, one "
+     "TimeoutStopSec= later.",
+     Live(kSet<&S::final_kill_signal, ParseSignalValue>)},
     {"SendSIGKILL", T::kBoolean, "yes", "no: waits for ever after the stop signal.",
      Live(kSet<&S::send_sigkill, ParseBoolean>)},
-    {"SendSIGHUP", T::kBoolean, "no", "SIGHUP after the stop signal.", Later(kCheck<ParseBoolean>)},
-    {"WatchdogSec", T::kSpan, "infinity", "The longest time between two signs of life.",
-     Later(kCheck<ParseAnySpan>)},
+    {"SendSIGHUP", T::kBoolean, "no", "Sends SIGHUP right after the stop signal, for shells.",
+     Live(kSet<&S::send_sighup, ParseBoolean>)},
+    {"WatchdogSec", T::kSpan, "infinity",
+     "The longest time between two WATCHDOG=1 of the program, counted from when it is ready; "
+     "WATCHDOG_USEC tells it. 0 or infinity: none.",
+     kSet<&S::watchdog, ParseAnySpan>},
     {"WatchdogSignal", T::kSignal, "SIGABRT", "The signal when the watchdog runs out.",
-     Later(kCheck<ParseSignalValue>)},
-    {"NotifyAccess", T::kChoice, "main", "Whose notifications count.",
-     Later(kCheck<Word<kNotifiers>>)},
-    {"NotifyFd", T::kNumber, "", "(own) A newline on this descriptor means ready.",
-     Later(kCheck<Between<3, 1023>>)},
+     Live(kSet<&S::watchdog_signal, ParseSignalValue>)},
+    {"NotifyAccess", T::kChoice, "",
+     "Whose notifications count. main, the default where Type= or WatchdogSec= needs one: the main "
+     "process's; exec: also those of commands of Exec...=; all: every process's of the unit, the "
+     "default with Notify=yes; none: there is no socket, unless Type= or WatchdogSec= needs one. "
+     "Up "
+     "to 512 descriptors are kept for the next start (FDSTORE=1); a stop drops them. Pipes and "
+     "sockets go when the other side does, but for FDPOLL=0.",
+     kSet<&S::notify_access, ParseNotifyAccess>},
+    {"NotifyFd", T::kNumber, "",
+     "(own) The program is ready when it writes a newline to this descriptor, which it inherits.",
+     kSet<&S::notify_fd, Between<3, 1023>>},
     // resources
     {"MemoryMin", T::kMemory, "0", "Memory that is never reclaimed.",
      Live(kSet<&S::memory_min, ParseMemoryLimit>)},
@@ -352,32 +402,60 @@ constexpr KeyRow kKeys[] = {
      kSet<&S::io_class, Word<kIoClasses>>},
     {"UMask", T::kMode, "0022", "File mode bits that are taken away.", kSet<&S::umask, ParseUmask>},
     // folders and output
-    {"StateDirectory", T::kNames, "", "Folders for state.",
-     Later(kCheck<EachWord<ParseRelativePath>>)},
-    {"StateDirectoryMode", T::kMode, "0755", "Their mode.", Later(kCheck<ParseFileMode>)},
-    {"CacheDirectory", T::kNames, "", "Folders for caches.",
-     Later(kCheck<EachWord<ParseRelativePath>>)},
-    {"CacheDirectoryMode", T::kMode, "0755", "Their mode.", Later(kCheck<ParseFileMode>)},
-    {"LogsDirectory", T::kNames, "", "Folders for logs.",
-     Later(kCheck<EachWord<ParseRelativePath>>)},
-    {"LogsDirectoryMode", T::kMode, "0755", "Their mode.", Later(kCheck<ParseFileMode>)},
-    {"RuntimeDirectory", T::kNames, "", "Folders until the next boot.",
-     Later(kCheck<EachWord<ParseRelativePath>>)},
-    {"RuntimeDirectoryMode", T::kMode, "0755", "Their mode.", Later(kCheck<ParseFileMode>)},
+    {"StateDirectory", T::kNames, "",
+     "Folders in /var/lib that last, in $STATE_DIRECTORY. They are made for the unit's user, and "
+     "lie "
+     "on the device in /var/lib/husk/state; units that name the same one share it. Another "
+     "user's are given to it, with up to 10000 files in them.",
+     kAppendPath<EachWord<ParseRelativePath>, &Unit::service, &S::state_directory,
+                 &ServiceDirectories::paths>},
+    {"StateDirectoryMode", T::kMode, "0755", "Their mode, set at each start.",
+     kSetPath<ParseFileMode, &Unit::service, &S::state_directory, &ServiceDirectories::mode>},
+    {"CacheDirectory", T::kNames, "",
+     "The same in /var/cache, $CACHE_DIRECTORY and /var/lib/husk/cache.",
+     kAppendPath<EachWord<ParseRelativePath>, &Unit::service, &S::cache_directory,
+                 &ServiceDirectories::paths>},
+    {"CacheDirectoryMode", T::kMode, "0755", "Their mode.",
+     kSetPath<ParseFileMode, &Unit::service, &S::cache_directory, &ServiceDirectories::mode>},
+    {"LogsDirectory", T::kNames, "",
+     "The same in /var/log, $LOGS_DIRECTORY and /var/lib/husk/logs.",
+     kAppendPath<EachWord<ParseRelativePath>, &Unit::service, &S::logs_directory,
+                 &ServiceDirectories::paths>},
+    {"LogsDirectoryMode", T::kMode, "0755", "Their mode.",
+     kSetPath<ParseFileMode, &Unit::service, &S::logs_directory, &ServiceDirectories::mode>},
+    {"RuntimeDirectory", T::kNames, "",
+     "Folders in /run, in $RUNTIME_DIRECTORY, on a tmpfs of the unit: they go when it ends, also "
+     "before a restart. Units cannot share one.",
+     kAppendPath<EachWord<ParseRelativePath>, &Unit::service, &S::runtime_directory,
+                 &ServiceDirectories::paths>},
+    {"RuntimeDirectoryMode", T::kMode, "0755", "Their mode.",
+     kSetPath<ParseFileMode, &Unit::service, &S::runtime_directory, &ServiceDirectories::mode>},
     {"StandardOutput", T::kChoice, "log", "log, null or console.",
      kSetChoice<&S::standard_output, kOutputs>},
     {"StandardError", T::kChoice, "log", "log, null or console.",
      kSetChoice<&S::standard_error, kOutputs>},
-    {"LogRateLimitIntervalSec", T::kSpan, "", "The time in which LogRateLimitBurst= counts.",
-     Later(kCheck<ParseFiniteSpan>)},
-    {"LogRateLimitBurst", T::kNumber, "", "Lines that are kept within the interval.",
-     Later(kCheck<Between<0, INT32_MAX>>)},
-    {"SyslogIdentifier", T::kName, "", "The name before each line.",
-     Later(kCheck<Expanded<ParsePlainName>>)},
-    {"LoadCredential", T::kText, "", "A credential from a file.",
-     Later(kCheck<Expanded<ParseLoadCredential>>)},
-    {"SetCredential", T::kText, "", "A credential from here.",
-     Later(kCheck<Expanded<ParseSetCredential>>)},
+    {"LogRateLimitIntervalSec", T::kSpan, "",
+     "The time in which LogRateLimitBurst= counts; it begins with a line. 30s where only the burst "
+     "is given; 0: no limit.",
+     Live(kSet<&S::log_rate_limit_interval, ParseFiniteSpan>)},
+    {"LogRateLimitBurst", T::kNumber, "",
+     "Lines of the unit that are kept within the interval; the log says how many more were "
+     "dropped. 10000 where only the interval is given; 0: no limit, as where neither is given.",
+     Live(kSet<&S::log_rate_limit_burst, ParseLogBurst>)},
+    {"SyslogIdentifier", T::kName, "",
+     "The name before each line of its log file, and where logs of several units are shown "
+     "together; the unit's name where it is not given.",
+     Live(kSet<&S::syslog_identifier, Expanded<ParsePlainName>>)},
+    {"LoadCredential", T::kText, "",
+     "ID:PATH or ID:NAME: a file of the device as $CREDENTIALS_DIRECTORY/ID, which only the unit's "
+     "user can read. A NAME, or ID alone, is looked up in /etc/husk/credentials and "
+     "/run/husk/credentials. Files are read when the unit starts, at most 1M in all; they lie in "
+     "memory that is never swapped out.",
+     kAppend<&S::credentials, Expanded<ParseLoadCredential>>},
+    {"SetCredential", T::kText, "",
+     "ID:VALUE, with C's escapes and without specifiers: the same from here, for what is no secret "
+     "or as a default where LoadCredential= finds no file.",
+     kAppend<&S::credentials, ParseSetCredential>},
 };
 
 }  // namespace

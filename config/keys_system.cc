@@ -56,6 +56,14 @@ Value<uint64_t> ParseLogBuffer(std::string_view text) {
     return size;
 }
 
+Value<MemoryLimit> ParseLogBufferMax(std::string_view text) {
+    auto limit = ParseMemoryCeiling(text);
+    if (limit && (limit->kind == MemoryLimit::Kind::kInfinity ||
+                  (limit->kind == MemoryLimit::Kind::kBytes && limit->value < (1 << 20))))
+        return Bad(Cat(Quote(text), " is out of range"), "1M or more, or a share such as 10%");
+    return limit;
+}
+
 // "off", or a time.
 Value<Duration> ParseWatchdog(std::string_view text) {
     if (text == "off" || text == "infinity") return kInfinite;
@@ -66,13 +74,6 @@ Value<Duration> ParseWatchdog(std::string_view text) {
 
 Value<std::string> ParseConsole(std::string_view text) {
     return ParsePath(text.starts_with('/') ? std::string(text) : Cat("/dev/", text));
-}
-
-Value<std::string> ParseDhcp(std::string_view text) {
-    if (text != "ipv4" && text != "ipv6")
-        if (auto is = ParseBoolean(text); !is)
-            return Bad(std::move(is.error().text), "'yes', 'no', 'ipv4' or 'ipv6'");
-    return std::string(text);
 }
 
 template <auto Member, auto Parse>
@@ -117,22 +118,20 @@ constexpr KeyRow kManager[] = {
      kSet<&C::default_tasks_max, ParseDefaultTasks>},
     {"LogBufferSize", T::kSize, "256K", "Log kept in memory for each unit, 4K to 64M.",
      kSet<&C::log_buffer_size, ParseLogBuffer>},
+    {"LogBufferMax", T::kMemory, "10%",
+     "Log kept in memory for all units together, at least 1M: where they would exceed it, the "
+     "oldest of the longest logs is dropped.",
+     kSet<&C::log_buffer_max, ParseLogBufferMax>},
     {"CtrlAltDelBurstAction", T::kChoice, "",
      "What to do when Ctrl-Alt-Del is hit seven times in 2 s.", Later(kCheck<ParseUnitAction>)},
-};
-
-constexpr KeyRow kNetwork[] = {
-    {"Address", T::kText, "", "A static address of a physical link.", Later(kCheck<ParseIpPrefix>)},
-    {"Gateway", T::kText, "", "The default gateway.", Later(kCheck<ParseIpAddress>)},
-    {"DHCP", T::kBoolean, "no", "Asks for an address.", Later(kCheck<ParseDhcp>)},
 };
 
 }  // namespace
 
 std::span<const KeySection> SystemSections() {
-    static constexpr KeySection kSections[] = {
+    static const KeySection kSections[] = {
         {"System", "The device.", kSystem},
-        {"Network", "Physical links.", kNetwork},
+        {"Network", "The device's own links.", DeviceNetworkKeys(), DeviceNetworkRefused()},
         {"Manager", "husk itself, and defaults of units.", kManager},
     };
     return kSections;

@@ -17,6 +17,8 @@ inline constexpr size_t kMaxNameBytes = 49;    // of sections and keys: inih cut
 inline constexpr size_t kMaxUnitNameBytes = 100;
 // Items of one list key, and words of one command.
 inline constexpr size_t kMaxListItems = 1'000;
+// Sockets and FIFOs of one unit: each is a descriptor of PID 1's.
+inline constexpr size_t kMaxListeners = 64;
 // As the kernel takes it: execve(2) fails with E2BIG somewhere above this.
 inline constexpr size_t kMaxCommandBytes = 128 << 10;
 // Problems of one file that are listed. Nobody reads more, and each costs memory and a search for

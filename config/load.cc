@@ -11,8 +11,10 @@
 #include "base/sort.h"
 #include "base/text.h"
 #include "config/container_values.h"
+#include "config/device_network_rules.h"
 #include "config/keys.h"
 #include "config/limits.h"
+#include "config/network_rules.h"
 #include "config/rules.h"
 #include "config/unit_file.h"
 
@@ -361,15 +363,17 @@ void Loader::InstantiateWanted() {
     if (out_.templates.empty()) return;
     for (size_t i = 0; i < out_.units.size() && out_.units.size() < kMaxUnits; ++i) {
         const Unit& unit = out_.units[i].unit;
-        std::vector<std::string> names = unit.unit.requires_;
-        names.insert(names.end(), unit.unit.wants.begin(), unit.unit.wants.end());
+        std::vector<std::string> names;
+        for (const auto* list : {&unit.unit.requires_, &unit.unit.binds_to, &unit.unit.wants,
+                                 &unit.unit.on_failure, &unit.unit.on_success})
+            names.insert(names.end(), list->begin(), list->end());
         if (unit.container.network.kind == NetworkMode::Kind::kContainer)
             names.push_back(unit.container.network.unit);
         for (const std::string& name : names)
             if (!TemplateOf(name).empty()) Instantiate(name);
     }
-    std::sort(out_.units.begin(), out_.units.end(),
-              [](const LoadedUnit& a, const LoadedUnit& b) { return a.unit.name < b.unit.name; });
+    Sort(out_.units,
+         [](const LoadedUnit& a, const LoadedUnit& b) { return a.unit.name < b.unit.name; });
 }
 
 std::string Loader::WhyAbsent(std::string_view name, std::string_view asking_path,
@@ -397,6 +401,9 @@ LoadedFolder Loader::Finish(bool neighbours_exist) {
     found_.clear();
     LoadResources();
     UseVolumes();
+    CheckNetworks(out_, [&](std::string_view) {
+        return neighbours_exist ? std::string() : std::string("does not exist");
+    });
     CheckAcrossUnits(out_.units, [&](std::string_view name, std::string_view asking_path) {
         return WhyAbsent(name, asking_path, neighbours_exist);
     });
@@ -466,6 +473,7 @@ LoadedSystemConfig LoadSystemConfig(const std::string& path, bool keep_assignmen
     out.problems = std::move(entries.problems);
     ApplySystemFile(out.config, entries, path, ReadHostFacts(), out.problems,
                     keep_assignments ? &out.assignments : nullptr);
+    CheckDeviceNetwork(out.config, path, out.problems);
     return out;
 }
 

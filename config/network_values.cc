@@ -50,9 +50,11 @@ constexpr Choice kProtocols[] = {
     {"sctp", static_cast<int>(PortProtocol::kSctp)},
 };
 
-Value<std::string> ParseHostOrAddress(std::string_view text) {
-    if (ParseIpAddress(text)) return std::string(text);
-    return ParseHostName(text);
+// Where a health check asks: names are not looked up, since that could take any time.
+Value<std::string> ParseCheckedHost(std::string_view text) {
+    if (text == "localhost" || ParseIpAddress(text)) return std::string(text);
+    return Bad(Cat(Quote(text), " is not an address"),
+               "an address or localhost; other names are not looked up");
 }
 
 }  // namespace
@@ -214,8 +216,9 @@ Value<HealthTarget> ParseHealthHttp(std::string_view text) {
         target.path = rest.substr(slash);
         rest = rest.substr(0, slash);
     }
-    if (std::string_view(target.path).find_first_of(" \t") != target.path.npos)
-        return Bad(Cat("path ", Quote(target.path), " has a blank"), "write %%20 for it");
+    if (std::ranges::any_of(target.path, [](char c) { return c <= ' ' || c == '\x7f'; }))
+        return Bad(Cat("path ", Quote(target.path), " has a blank or a control character"),
+                   "write %%20 for a blank");
     std::string_view host = rest;
     if (const size_t colon = rest.rfind(':'); colon != rest.npos && !rest.ends_with(']')) {
         auto port = ParsePort(rest.substr(colon + 1));
@@ -224,8 +227,8 @@ Value<HealthTarget> ParseHealthHttp(std::string_view text) {
         host = rest.substr(0, colon);
     }
     if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-    auto good = ParseHostOrAddress(host);
-    if (!good) return Bad(std::move(good.error().text), kHint);
+    auto good = ParseCheckedHost(host);
+    if (!good) return std::unexpected(std::move(good).error());
     target.host = std::move(*good);
     return target;
 }
@@ -234,7 +237,7 @@ Value<HealthTarget> ParseHealthTcp(std::string_view text) {
     HealthTarget target{.host = "localhost"};
     std::string_view rest = text;
     if (const std::string_view host = TakeHost(rest); rest.size() != text.size()) {
-        auto good = ParseHostOrAddress(host);
+        auto good = ParseCheckedHost(host);
         if (!good) return std::unexpected(std::move(good).error());
         target.host = std::move(*good);
     }
@@ -270,6 +273,38 @@ Value<ListenAddress> ParseListenAddress(std::string_view text) {
                    "a path, @NAME, PORT, ADDRESS:PORT or [IPV6]:PORT");
     listen.port = *port;
     return listen;
+}
+
+const char* ListenKey(Listener::Kind kind) {
+    switch (kind) {
+        case Listener::Kind::kStream: return "ListenStream";
+        case Listener::Kind::kDatagram: return "ListenDatagram";
+        case Listener::Kind::kFifo: return "ListenFIFO";
+    }
+    return "";
+}
+
+std::string ListenText(const ListenAddress& listen) {
+    if (!listen.path.empty()) return listen.path;
+    std::string port = std::to_string(listen.port);
+    if (!listen.address) return port;
+    char text[INET6_ADDRSTRLEN] = {};
+    const bool v6 = listen.address->v6;
+    // Cannot fail: there is room for any address.
+    (void)::inet_ntop(v6 ? AF_INET6 : AF_INET, listen.address->bytes.data(), text, sizeof text);
+    return v6 ? Cat("[", text, "]:", port) : Cat(text, ":", port);
+}
+
+bool Clashes(const Listener& a, const Listener& b) {
+    const ListenAddress &one = a.address, &other = b.address;
+    if (!one.path.empty() || !other.path.empty())
+        return one.path == other.path && (one.path[0] != '@' || a.kind == b.kind);
+    if (a.kind != b.kind || one.port != other.port) return false;
+    // [::] takes IPv4 along, and so does a port alone.
+    const bool all = !one.address || !other.address ||
+                     (one.address->IsAny() && (one.address->v6 || !other.address->v6)) ||
+                     (other.address->IsAny() && (other.address->v6 || !one.address->v6));
+    return all || *one.address == *other.address;
 }
 
 }  // namespace husk::config

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 
-#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,13 +12,6 @@
 
 namespace husk::config {
 
-// An address with the length of its network: 10.88.0.1/16.
-struct IpPrefix {
-    IpAddress address;
-    unsigned length = 0;  // bits
-    friend bool operator==(const IpPrefix&, const IpPrefix&) = default;
-};
-
 Value<IpAddress> ParseIpAddress(std::string_view text);
 Value<IpAddress> ParseIp4Address(std::string_view text);
 Value<IpAddress> ParseIp6Address(std::string_view text);
@@ -28,9 +20,6 @@ Value<IpPrefix> ParseIpPrefix(std::string_view text);
 // The same, and nothing may be set in the address but the network's bits.
 Value<IpPrefix> ParseSubnet(std::string_view text);
 // ADDRESS/LENGTH or FIRST-LAST: of one family, in order.
-struct IpRange {
-    IpAddress first, last;
-};
 Value<IpRange> ParseIpRange(std::string_view text);
 // 1 to 65535.
 Value<uint16_t> ParsePort(std::string_view text);
@@ -40,11 +29,6 @@ Value<PublishedPort> ParsePublishedPort(std::string_view text);
 // Whether both want the same port of the device.
 bool Overlaps(const PublishedPort& a, const PublishedPort& b);
 
-// A line of /etc/hosts.
-struct HostEntry {
-    std::vector<std::string> names;
-    std::optional<IpAddress> address;  // none: "host-gateway"
-};
 // NAME[;NAME...]:ADDRESS
 Value<HostEntry> ParseHostEntry(std::string_view text);
 
@@ -53,23 +37,17 @@ Value<std::optional<IpAddress>> ParseNameServer(std::string_view text);
 // DNSSearch=: a domain, or "." for none.
 Value<std::string> ParseSearchDomain(std::string_view text);
 
-// Where a health check asks.
-struct HealthTarget {
-    std::string host;  // name or address, "localhost" where none is given
-    uint16_t port = 80;
-    std::string path = "/";  // HealthHttp= only
-};
 // http://HOST[:PORT][/PATH]
 Value<HealthTarget> ParseHealthHttp(std::string_view text);
 // [HOST:]PORT
 Value<HealthTarget> ParseHealthTcp(std::string_view text);
 
-// ListenStream=, ListenDatagram=: a path, @ABSTRACT, PORT, ADDRESS:PORT or [IPV6]:PORT.
-struct ListenAddress {
-    std::string path;  // of a Unix socket; begins with '@' in the abstract namespace
-    std::optional<IpAddress> address;
-    uint16_t port = 0;
-};
+// A path, @ABSTRACT, PORT, ADDRESS:PORT or [IPV6]:PORT.
 Value<ListenAddress> ParseListenAddress(std::string_view text);
+const char* ListenKey(Listener::Kind kind);  // "ListenStream"
+// The same as text again, which parses to the same.
+std::string ListenText(const ListenAddress& listen);
+// Whether the second of two listeners would find the first one's address in use.
+bool Clashes(const Listener& a, const Listener& b);
 
 }  // namespace husk::config

@@ -92,11 +92,10 @@ void AddFormat(std::vector<Block>& page) {
     item("%%", "A percent sign.");
     page.push_back({Kind::kHeading, "Variables"});
     text(
-        "In Entrypoint= and Exec= only: ${NAME} is replaced by the value that Environment= gives, "
-        "$NAME as a word of "
-        "its own is replaced by the words of that value, $$ is a dollar sign. A variable that no "
-        "Environment= sets "
-        "is empty, with a warning.");
+        "In Entrypoint=, Exec= and the commands of [Service] only: ${NAME} is replaced by the value "
+        "that Environment= and "
+        "EnvironmentFile= give, $NAME as a word of its own is replaced by the words of that value, "
+        "$$ is a dollar sign. A variable that nothing sets is empty, with a warning.");
 }
 
 std::string Capitalised(std::string text) {

@@ -3,10 +3,16 @@
 #include <algorithm>
 #include <set>
 
+#include "base/sort.h"
 #include "base/text.h"
+#include "config/environment_file.h"
 #include "config/isolation_rules.h"
+#include "config/network_rules.h"
 #include "config/keys.h"
 #include "config/limits.h"
+#include "config/log_options.h"
+#include "config/network_values.h"
+#include "config/readiness_rules.h"
 #include "config/values.h"
 #include "config/words.h"
 
@@ -29,6 +35,9 @@ class Checks {
     void Resources();
     void Scheduling();
     void References();
+    void Logs();
+    void Timer();
+    void Sockets();
 
   private:
     bool Given(std::string_view key) const { return FindGiven(unit_, key) != nullptr; }
@@ -49,6 +58,26 @@ class Checks {
     Unit& unit_;
     Problems& problems_;
 };
+
+void Checks::Logs() {
+    const LogOptions options = LogOptionsOf(unit_.container.log_options);
+    if (!options.tag.empty() && !unit_.service.syslog_identifier.empty() &&
+        options.tag != unit_.service.syslog_identifier)
+        Error("Container.LogOpt", "its tag= is the twin of SyslogIdentifier=, which says another",
+              "leave one of them out");
+    if (!options.path.empty() && unit_.container.log_driver == LogDriver::kNone)
+        Error("Container.LogOpt", "there is nothing for its file with LogDriver=none",
+              "leave one of them out");
+    if (options.path.empty() &&
+        unit_.container.log_options.size() > (options.tag.empty() ? 0u : 1u))
+        Error("Container.LogOpt", "max-size= and max-file= are of a file, and there is none",
+              "add LogOpt=path=FILE");
+    if (unit_.container.log_driver != LogDriver::kNone) return;
+    for (auto [key, target] : {std::pair{"Service.StandardOutput", unit_.service.standard_output},
+                               {"Service.StandardError", unit_.service.standard_error}})
+        if (Given(key) && target != OutputTarget::kNull)
+            Error(key, "cannot be kept with LogDriver=none", "leave one of them out");
+}
 
 // The same thing under two names must not be said twice: which one should hold?
 void Checks::Twins() {
@@ -107,9 +136,12 @@ void Checks::Root() {
 void Checks::Command() {
     ContainerSection& c = unit_.container;
     std::vector<std::string> missing;
-    c.entrypoint = ExpandVariables(c.entrypoint, c.environment, missing);
-    c.exec = ExpandVariables(c.exec, c.environment, missing);
-    std::sort(missing.begin(), missing.end());
+    // Others are known on the device only: ExpandCommand() of supervisor/unit_files.h.
+    if (!HasOutsideVariables(c)) {
+        c.entrypoint = ExpandVariables(c.entrypoint, c.environment, missing);
+        c.exec = ExpandVariables(c.exec, c.environment, missing);
+    }
+    Sort(missing);
     missing.erase(std::unique(missing.begin(), missing.end()), missing.end());
     const char* key = Given("Container.Exec") ? "Container.Exec" : "Container.Entrypoint";
     for (const std::string& name : missing)
@@ -168,6 +200,20 @@ void Checks::Files() {
             AddProblem(problems_, Severity::kError, unit_.LocationOf(tmpfs.at), "Tmpfs",
                        Cat("destination ", Quote(tmpfs.destination), " is mounted twice"),
                        "drop one of them");
+    std::set<std::string> folders;
+    const ServiceSection& service = unit_.service;
+    auto check = [&](const char* key, const char* place, const ServiceDirectories& list) {
+        for (const std::string& path : list.paths) {
+            std::string destination = Cat(place, path);
+            if (seen.contains(destination) || !folders.insert(destination).second)
+                Error(key, Cat("destination ", Quote(destination), " is mounted twice"),
+                      "drop one of them");
+        }
+    };
+    check("Service.StateDirectory", "/var/lib/", service.state_directory);
+    check("Service.CacheDirectory", "/var/cache/", service.cache_directory);
+    check("Service.LogsDirectory", "/var/log/", service.logs_directory);
+    check("Service.RuntimeDirectory", "/run/", service.runtime_directory);
     for (const DeviceMapping& device : unit_.container.devices) {
         const Location at = unit_.LocationOf(device.at);
         if (!seen.insert(device.destination).second)
@@ -197,7 +243,7 @@ void Checks::Rights() {
                   "the profile says it all: give one of them");
     // Podman adds to what DropCapability=all leaves, in whatever order the two stand.
     auto one_each = [](std::vector<std::string>& list) {
-        std::sort(list.begin(), list.end());
+        Sort(list);
         list.erase(std::unique(list.begin(), list.end()), list.end());
     };
     one_each(c.add_capability);
@@ -242,6 +288,17 @@ void Checks::Restarts() {
 
 void Checks::Stops() {
     const ServiceSection& s = unit_.service;
+    if (s.type == ServiceType::kOneshot && s.runtime_max != kInfinite)
+        Error("Service.RuntimeMaxSec", "key 'RuntimeMaxSec' does nothing with Type=oneshot",
+              "TimeoutStartSec= limits how long it may take");
+    const bool reloads = !s.exec_reload.empty();
+    if (s.type == ServiceType::kNotifyReload && reloads)
+        Error(Given("Container.ReloadCmd") ? "Container.ReloadCmd" : "Service.ExecReload",
+              "Type=notify-reload reloads by a signal, and here is a command, too",
+              "drop it, or write Type=notify");
+    if (s.reload_signal && reloads)
+        Error("Container.ReloadSignal", "a signal and a command to reload are both given",
+              "give one of them");
     if (!s.send_sigkill && s.timeout_stop == kInfinite)
         Warning("Service.SendSIGKILL", "a stop may never end: no SIGKILL and no timeout",
                 "give TimeoutStopSec= or SendSIGKILL=yes");
@@ -291,6 +348,44 @@ void Checks::Scheduling() {
     if (real_time && !given) s.scheduling_priority = 1;
 }
 
+void Checks::Timer() {
+    const TimerSection& t = unit_.timer;
+    if (t.persistent && t.calendar.empty())
+        Error("Timer.Persistent", "key 'Persistent' is given without 'OnCalendar'",
+              "only times of the calendar can be missed while the device is off");
+    else if (t.randomized_delay > Duration(0) && !t.IsGiven())
+        Error("Timer.RandomizedDelaySec", "a [Timer] without any time",
+              "add OnCalendar=, OnBootSec=, OnUnitActiveSec= or OnUnitInactiveSec=");
+    const bool first = !t.on_boot.empty() || !t.calendar.empty() || !unit_.socket.listeners.empty();
+    if (!t.on_unit_active.empty() && t.on_unit_inactive.empty() && !first)
+        Warning("Timer.OnUnitActiveSec", "nothing starts the unit for the first time",
+                "add OnBootSec=");
+    if (!t.on_unit_inactive.empty() && !first)
+        Warning("Timer.OnUnitInactiveSec", "nothing starts the unit for the first time",
+                "add OnBootSec=");
+}
+
+void Checks::Sockets() {
+    const std::vector<Listener>& all = unit_.socket.listeners;
+    for (const char* key : {"Socket.SocketMode", "Socket.FileDescriptorName"})
+        if (Given(key) && all.empty())
+            Error(key, "a [Socket] without any socket",
+                  "add ListenStream=, ListenDatagram= or ListenFIFO=");
+    if (all.size() > kMaxListeners)
+        return Error("Socket.ListenStream", Cat(std::to_string(all.size()), " sockets and FIFOs"),
+                     Cat("at most ", std::to_string(kMaxListeners)));
+    for (size_t i = 0; i < all.size(); ++i)
+        for (size_t j = 0; j < i; ++j)
+            if (Clashes(all[i], all[j])) {
+                AddProblem(problems_, Severity::kError, unit_.LocationOf(all[i].at),
+                           ListenKey(all[i].kind),
+                           Cat("address ", Quote(ListenText(all[i].address)), " is in use by line ",
+                               std::to_string(all[j].at.line)),
+                           "drop one of them");
+                break;
+            }
+}
+
 void Checks::References() {
     const UnitSection& u = unit_.unit;
     auto own = [&](const std::vector<std::string>& names, std::string_view key) {
@@ -302,6 +397,18 @@ void Checks::References() {
     own(u.before, "Unit.Before");
     own(u.wants, "Unit.Wants");
     own(u.requires_, "Unit.Requires");
+    own(u.binds_to, "Unit.BindsTo");
+    own(u.part_of, "Unit.PartOf");
+    own(u.conflicts, "Unit.Conflicts");
+    own(u.on_failure, "Unit.OnFailure");
+    own(u.on_success, "Unit.OnSuccess");
+    for (const auto* needed : {&u.requires_, &u.binds_to, &u.wants})
+        for (const std::string& name : *needed)
+            if (std::find(u.conflicts.begin(), u.conflicts.end(), name) != u.conflicts.end())
+                Error("Unit.Conflicts",
+                      Cat("unit ", Quote(name),
+                          " is to be started with this one, and conflicts with it"),
+                      "drop it here, or there");
     const NetworkMode& network = unit_.container.network;
     if (network.kind == NetworkMode::Kind::kContainer && network.unit == unit_.name)
         Error("Container.Network", "key 'Network': the unit names itself",
@@ -346,11 +453,16 @@ void FinishUnit(Unit& unit, Problems& problems) {
     checks.Files();
     checks.Rights();
     CheckIsolation(unit, problems);
+    CheckNetworkKeys(unit, problems);
     checks.Restarts();
     checks.Stops();
     checks.Resources();
     checks.Scheduling();
+    CheckReadiness(unit, problems);
     checks.References();
+    checks.Logs();
+    checks.Timer();
+    checks.Sockets();
 }
 
 }  // namespace husk::config

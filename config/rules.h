@@ -19,7 +19,8 @@ void FinishUnit(Unit& unit, Problems& problems);
 // one that exists elsewhere (husk check FILE, whose neighbours are not loaded).
 using AbsentUnit = std::function<std::string(std::string_view name, std::string_view asking_path)>;
 
-// Names in After=, Before=, Wants=, Requires= and Network=; cycles. Adds what
+// Names in After=, Requires=, OnFailure= and their kin, and in Network=; cycles; units that need
+// what conflicts. Adds what
 // Network=NAME.container implies. Refuses units with errors, and those that require a refused unit.
 // `units` is sorted by name. Pure but for `absent`.
 void CheckAcrossUnits(std::vector<LoadedUnit>& units, const AbsentUnit& absent);

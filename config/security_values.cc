@@ -5,6 +5,7 @@
 #include "base/syscalls.h"
 #include "base/text.h"
 #include "config/network_values.h"
+#include "config/words.h"
 
 namespace husk::config {
 namespace {
@@ -38,15 +39,6 @@ constexpr uint64_t kMostError = 4095;
 constexpr std::string_view kNamespaced[] = {"net.",       "fs.mqueue.", "kernel.msg",
                                             "kernel.shm", "kernel.sem", "kernel.auto_msgmni"};
 
-// `word` where it is one of `words`, else the nearest as a hint.
-Outcome OneOf(std::string_view word, std::string_view words, std::string_view what) {
-    const auto known = SplitWords(words);
-    if (std::find(known.begin(), known.end(), word) != known.end()) return {};
-    auto near = Nearest(word, known);
-    return Bad(Cat(Quote(word), " is not ", what),
-               near ? Cat("did you mean ", Quote(*near), "?") : Cat("one of ", words));
-}
-
 std::unexpected<BadValue> NoSuch(std::string_view name, std::string_view what,
                                  const std::vector<std::string_view>& known,
                                  std::string_view otherwise) {
@@ -73,6 +65,14 @@ Outcome CheckCallName(std::string_view name) {
 }
 
 }  // namespace
+
+Outcome OneOf(std::string_view word, std::string_view words, std::string_view what) {
+    const auto known = SplitWords(words);
+    if (std::find(known.begin(), known.end(), word) != known.end()) return {};
+    auto near = Nearest(word, known);
+    return Bad(Cat(Quote(word), " is not ", what),
+               near ? Cat("did you mean ", Quote(*near), "?") : Cat("one of ", words));
+}
 
 Value<int> ParseSystemCallError(std::string_view text) {
     if (text == "kill") return 0;
@@ -196,11 +196,36 @@ Value<std::string> ParseRootHash(std::string_view text) {
     return std::string(text);
 }
 
+namespace {
+
+// target=: for a variable its name, for a file its name in /run/secrets or its path.
+Outcome CheckSecretTarget(SecretSpec& secret) {
+    const std::string& target = secret.target.empty() ? secret.name : secret.target;
+    if (secret.environment) {
+        if (!IsVariableName(target))
+            return Bad(Cat("secret ", Quote(target), " cannot name a variable"),
+                       "add target=NAME: letters, digits and _");
+        return {};
+    }
+    if (target.starts_with('/')) {
+        auto path = ParsePath(target);
+        if (!path) return std::unexpected(std::move(path).error());
+        secret.target = std::move(*path);
+    } else if (target.find('/') != target.npos || target == "." || target == "..") {
+        return Bad(Cat("secret target ", Quote(target), " is no name"),
+                   "a file's name in /run/secrets, or a full path");
+    }
+    return {};
+}
+
+}  // namespace
+
 Value<SecretSpec> ParseSecret(std::string_view text) {
     constexpr char kHint[] = "NAME[,type=mount|env][,target=NAME][,uid=ID][,gid=ID][,mode=0400]";
     const auto parts = Split(text, ',');
     SecretSpec secret{.name = std::string(parts[0])};
     if (!IsUnitName(secret.name)) return Bad(Cat(Quote(parts[0]), " is not a secret"), kHint);
+    bool of_file = false;
     for (size_t i = 1; i < parts.size(); ++i) {
         const size_t equals = parts[i].find('=');
         const std::string_view key = parts[i].substr(0, equals);
@@ -219,14 +244,19 @@ Value<SecretSpec> ParseSecret(std::string_view text) {
             auto mode = ParseFileMode(value);
             if (!mode) return std::unexpected(std::move(mode).error());
             secret.mode = *mode;
+            of_file = true;
         } else if (key == "uid" || key == "gid") {
             auto id = ParseUserName(value);
             if (!id) return std::unexpected(std::move(id).error());
             (key == "uid" ? secret.user : secret.group) = std::move(*id);
+            of_file = true;
         } else {
             return bad();
         }
     }
+    if (secret.environment && of_file)
+        return Bad("a variable has no uid=, gid= and mode=", "leave them out, or type=mount");
+    HUSK_TRY_VALUE(CheckSecretTarget(secret));
     return secret;
 }
 

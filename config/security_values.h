@@ -17,6 +17,8 @@ namespace husk::config {
 Value<SystemCallList> ParseSystemCallList(std::string_view text);
 // A name of errno(3), a number of 1 to 4095, or "kill" (0).
 Value<int> ParseSystemCallError(std::string_view text);
+// `word` where it is one of `words`, else the nearest as a hint; `what` is "an architecture".
+Outcome OneOf(std::string_view word, std::string_view words, std::string_view what);
 // "native", or systemd's name of this architecture: calls of others always kill the process.
 Value<std::string> ParseArchitecture(std::string_view text);
 // An absolute path.
@@ -37,13 +39,6 @@ Value<std::string> ParseNamespacedSysctl(std::string_view text);
 // A root hash in hexadecimal, or the path of a file with one.
 Value<std::string> ParseRootHash(std::string_view text);
 
-struct SecretSpec {
-    std::string name;
-    bool environment = false;  // type=env
-    std::string target;        // file or variable
-    std::string user, group;
-    unsigned mode = 0400;
-};
 // NAME[,type=mount|env][,target=][,uid=][,gid=][,mode=]
 Value<SecretSpec> ParseSecret(std::string_view text);
 

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "config/calendar.h"
+#include "config/escapes.h"
 #include "config/security_values.h"
 
 namespace husk::config {
@@ -31,6 +32,12 @@ Value<Condition> WithMarks(std::string_view text, Parse parse) {
     condition.value = std::move(*value);
     return condition;
 }
+
+// systemd.unit(5), ConditionArchitecture=
+constexpr std::string_view kArchitectures =
+    "native x86 x86-64 arm arm-be arm64 arm64-be riscv32 riscv64 loongarch64 ppc ppc-le ppc64 "
+    "ppc64-le s390 s390x mips mips-le mips64 mips64-le m68k sparc sparc64 parisc parisc64 alpha "
+    "ia64 sh sh64 arc arc-be cris tilegx";
 
 constexpr char kOrderly[] = "units are stopped in order here: write 'reboot', 'poweroff' or 'halt'";
 constexpr char kNoExit[] = "husk is process 1 and does not exit; write 'poweroff'";
@@ -81,7 +88,10 @@ Value<Condition> ParseWordCondition(std::string_view text) {
 }
 
 Value<Condition> ParseArchitectureCondition(std::string_view text) {
-    return WithMarks(text, ParseArchitecture);
+    return WithMarks(text, [](std::string_view word) -> Value<std::string> {
+        HUSK_TRY_VALUE(OneOf(word, kArchitectures, "an architecture"));
+        return std::string(word);
+    });
 }
 
 Value<Condition> ParseBooleanCondition(std::string_view text) {
@@ -171,17 +181,34 @@ Value<Credential> ParseLoadCredential(std::string_view text) {
     return credential;
 }
 
-Value<Credential> ParseSetCredential(std::string_view text) {
+Value<Credential> ParseSetCredential(std::string_view text, const Specifiers& specifiers) {
     const size_t colon = text.find(':');
-    if (colon == text.npos) return Bad(Cat(Quote(text), " has no value"), "ID:VALUE");
-    auto id = ParseCredentialId(text.substr(0, colon));
+    // The text is a secret: no message shows it.
+    if (colon == text.npos) return Bad("credential has no value", "ID:VALUE");
+    auto name = ExpandSpecifiers(text.substr(0, colon), specifiers);
+    if (!name) return std::unexpected(std::move(name).error());
+    auto id = ParseCredentialId(*name);
     if (!id) return std::unexpected(std::move(id).error());
-    return Credential{.id = std::move(*id), .value = std::string(text.substr(colon + 1))};
+    auto value = Unescape(text.substr(colon + 1));
+    if (!value) return std::unexpected(std::move(value).error());
+    return Credential{.id = std::move(*id), .value = std::move(*value)};
 }
 
 Value<std::string> ParseEnvironmentFile(std::string_view text) {
-    if (text.starts_with('-')) text.remove_prefix(1);
-    return ParsePath(text);
+    const bool optional = text.starts_with('-');
+    auto path = ParsePath(text.substr(optional ? 1 : 0));
+    if (path && path->find_first_of("*?[") != path->npos)
+        return Bad(Cat("pattern ", Quote(*path), " is not supported"), "name each file");
+    if (path && optional) path->insert(0, 1, '-');
+    return path;
+}
+
+Value<bool> ParseEnvironmentHost(std::string_view text) {
+    auto all = ParseBoolean(text);
+    if (all && *all)
+        return Bad("there is no environment of a host: husk is process 1 and has none to pass on",
+                   "leave it out, and write Environment= or EnvironmentFile=");
+    return all;
 }
 
 Value<std::vector<std::string>> ParseLabels(std::string_view text, const Specifiers& specifiers) {
@@ -194,14 +221,6 @@ Value<std::vector<std::string>> ParseLabels(std::string_view text, const Specifi
                        "quote the whole of it where the value has blanks: \"NAME=a b\"");
     }
     return words;
-}
-
-Value<std::string> ParseLogOption(std::string_view text) {
-    const std::string_view name = text.substr(0, text.find('='));
-    for (std::string_view known : {"path", "max-size", "max-file", "tag", "label", "labels"})
-        if (name == known && name.size() + 1 < text.size()) return std::string(text);
-    return Bad(Cat(Quote(text), " is not an option of logs"),
-               "path=, max-size=, max-file= or tag=");
 }
 
 Value<std::string> ParseTimezone(std::string_view text) {
@@ -233,7 +252,9 @@ Value<bool> ParseDelegate(std::string_view text) {
 
 Value<Duration> ParseHealthInterval(std::string_view text) {
     if (text == "disable") return kInfinite;
-    return ParseFiniteSpan(text);
+    auto interval = ParseFiniteSpan(text);
+    if (interval && *interval == Duration(0)) return kInfinite;  // Podman's other word for it
+    return interval;
 }
 
 }  // namespace husk::config

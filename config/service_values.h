@@ -11,29 +11,16 @@
 
 namespace husk::config {
 
-// Condition...= and Assert...=, with what stands before the value.
-struct Condition {
-    bool triggering = false;  // '|': one of these is enough
-    bool negated = false;     // '!'
-    std::string value;
-};
+// Condition...= and Assert...=, with what stands before the value; `kind` and `assertion` are for
+// the key to set.
 Value<Condition> ParsePathCondition(std::string_view text);
 // WORD or NAME=VALUE of the kernel's command line.
 Value<Condition> ParseWordCondition(std::string_view text);
 Value<Condition> ParseArchitectureCondition(std::string_view text);
 Value<Condition> ParseBooleanCondition(std::string_view text);
 
-// StartLimitAction= and its kin.
-enum class UnitAction { kNone, kReboot, kPoweroff, kHalt };
 Value<UnitAction> ParseUnitAction(std::string_view text);
 
-// A command of Exec...=.
-struct ServiceCommand {
-    bool may_fail = false;  // '-'
-    bool plain = false;     // ':': variables are left alone
-    bool own_name = false;  // '@': the second word is what the program is told as its name
-    std::vector<std::string> words;
-};
 Value<ServiceCommand> ParseServiceCommand(std::string_view text, const Specifiers& specifiers);
 
 // One word of StateDirectory= and its kin: relative, normalised, no "..".
@@ -43,22 +30,19 @@ Value<unsigned> ParseSocketMode(std::string_view text);
 // As sd_listen_fds_with_names(3) takes them.
 Value<std::string> ParseDescriptorName(std::string_view text);
 
-struct Credential {
-    std::string id;
-    std::string source;  // path or name of what it is loaded from
-    std::string value;   // SetCredential=
-};
 // ID[:PATH]
 Value<Credential> ParseLoadCredential(std::string_view text);
 // ID:VALUE, with C escapes in VALUE
-Value<Credential> ParseSetCredential(std::string_view text);
+// The value has C's escapes and no specifiers, as in systemd.
+Value<Credential> ParseSetCredential(std::string_view text, const Specifiers& specifiers);
 
 // [-]PATH
 Value<std::string> ParseEnvironmentFile(std::string_view text);
+// EnvironmentHost=: 'no' only.
+Value<bool> ParseEnvironmentHost(std::string_view text);
 // NAME=VALUE words; a name holds no blank. For labels and annotations.
 Value<std::vector<std::string>> ParseLabels(std::string_view text, const Specifiers& specifiers);
 // Options of a log: NAME=VALUE.
-Value<std::string> ParseLogOption(std::string_view text);
 // "local" or the name of a time zone.
 Value<std::string> ParseTimezone(std::string_view text);
 // A span with a sign.

@@ -17,6 +17,12 @@ std::string_view TwinOf(std::string_view section, const KeyRow& row) {
     return text.substr(0, text.size() - 1);
 }
 
+// A value is kept out of sight where it is a secret.
+std::string Shown(const KeyRow& row, const std::string& text) {
+    if (row.name != "SetCredential") return text;
+    return Cat(text.substr(0, text.find(':')), ":(not shown)");
+}
+
 class Showing {
   public:
     Showing(const LoadedUnit& unit, const LoadedSystemConfig& system)
@@ -37,8 +43,8 @@ class Showing {
         const size_t before = shown_.size();
         for (const Assignment& one : unit_.assignments)
             if (one.key == key)
-                shown_.push_back(
-                    {section, row.name, one.text, Source::kFile, unit_.unit.LocationOf(one.at)});
+                shown_.push_back({section, row.name, Shown(row, one.text), Source::kFile,
+                                  unit_.unit.LocationOf(one.at)});
         if (shown_.size() > before || !TwinOf(section, row).empty() || TwinGiven(row)) return;
         if (ShowSystemDefault(section, row)) return;
         shown_.push_back({section, row.name, row.default_text, Source::kDefault, {}});

@@ -13,7 +13,9 @@
 #include <string>
 #include <vector>
 
+#include "base/ip_address.h"
 #include "base/time.h"
+#include "config/unit_life.h"
 
 namespace husk::config {
 
@@ -21,13 +23,6 @@ namespace husk::config {
 struct Location {
     std::string file;
     int line = 0;
-};
-
-// Where a value comes from, in little room: a thousand units are kept in memory.
-struct Place {
-    uint16_t file = 0;  // 0 the main file, N the drop-in N of the unit
-    uint16_t line = 0;  // a file has no more of them: kMaxFileBytes
-    friend bool operator==(const Place&, const Place&) = default;
 };
 
 // One key that the files gave.
@@ -50,11 +45,23 @@ struct MemoryLimit {
     friend bool operator==(const MemoryLimit&, const MemoryLimit&) = default;
 };
 
+// LogDriver=: whether what the program writes goes where StandardOutput= says, or nowhere.
+enum class LogDriver : uint8_t { kPassthrough, kNone };
+
 struct UnitSection {
     std::string description;
     std::vector<std::string> documentation;
     // Names of units without ".container", in the order of the file.
-    std::vector<std::string> after, before, wants, requires_;
+    std::vector<std::string> after, before, wants, requires_, binds_to, part_of, conflicts;
+    std::vector<std::string> on_failure, on_success;
+    bool after_online = false, wants_online = false, requires_online = false;  // kOnlineTarget
+    std::vector<Condition> conditions;
+    Duration start_limit_interval = std::chrono::seconds(10);
+    int start_limit_burst = 0;  // 0: no limit
+    UnitAction start_limit_action = UnitAction::kNone;
+    UnitAction failure_action = UnitAction::kNone, success_action = UnitAction::kNone;
+    Duration job_timeout = kInfinite;  // how long a start may wait for other units
+    bool critical = false;
     friend bool operator==(const UnitSection&, const UnitSection&) = default;
 };
 
@@ -100,10 +107,49 @@ struct MountSpec {
 
 enum class UserNamespace { kAuto, kHost };
 
+using MacAddress = std::array<uint8_t, 6>;
+
+enum class NetworkDriver : uint8_t { kBridge, kMacvlan, kIpvlan };
+const char* NetworkDriverName(NetworkDriver driver);
+
+// Network=NAME.network[:OPTION[,OPTION…]]: the unit is a member of that network. Or it has a link
+// upon one of the device's, without a file: Network=macvlan:LINK[:OPTION[,OPTION…]].
+struct NetworkMembership {
+    std::string network;                // "NAME", or "macvlan:LINK"
+    std::string parent;                 // LINK, where there is no file
+    NetworkDriver driver = {};          // the file's, once that is known
+    std::optional<IpAddress> ip4, ip6;  // nothing: given out by husk
+    // Only without a file.
+    unsigned length4 = 0, length6 = 0;
+    std::optional<IpAddress> gateway4, gateway6;
+    uint32_t mtu = 0;
+    std::optional<MacAddress> mac;
+    std::vector<std::string> aliases;
+    std::string interface_name;  // in the container; empty: eth0, eth1, …
+    Place at;
+    friend bool operator==(const NetworkMembership&, const NetworkMembership&) = default;
+};
+
 struct NetworkMode {
-    enum class Kind { kNone, kHost, kContainer } kind = Kind::kNone;
-    std::string unit;  // kContainer: that unit's name
+    enum class Kind { kNone, kHost, kContainer, kMember } kind = Kind::kNone;
+    std::string unit;                         // kContainer: that unit's name
+    bool requires_only_here = false;          // kContainer: no other key ties it to that unit
+    std::vector<NetworkMembership> networks;  // kMember
+    // The unit is in the same namespace again after a restart. With "none" it has a new one.
+    bool OutlivesRestarts() const { return kind != Kind::kNone; }
     friend bool operator==(const NetworkMode&, const NetworkMode&) = default;
+};
+
+// A line of /etc/hosts.
+struct HostEntry {
+    std::vector<std::string> names;
+    std::optional<IpAddress> address;  // none: "host-gateway"
+    friend bool operator==(const HostEntry&, const HostEntry&) = default;
+};
+
+struct IpRange {
+    IpAddress first, last;
+    friend bool operator==(const IpRange&, const IpRange&) = default;
 };
 
 // `count` ids of the container from `inside` on are the device's from `outside` on.
@@ -111,13 +157,6 @@ struct IdMapping {
     uint32_t inside = 0, outside = 0, count = 1;
     Place at;
     friend bool operator==(const IdMapping&, const IdMapping&) = default;
-};
-
-struct IpAddress {
-    bool v6 = false;
-    std::array<uint8_t, 16> bytes = {};  // network order; the first four of an IPv4 address
-    friend bool operator==(const IpAddress&, const IpAddress&) = default;
-    bool IsAny() const { return bytes == std::array<uint8_t, 16>{}; }
 };
 
 enum class PortProtocol : uint8_t { kTcp, kUdp, kSctp };
@@ -181,8 +220,19 @@ struct ContainerSection {
     std::string rootfs;           // absolute path of a directory
     bool rootfs_overlay = false;  // Rootfs=PATH:O
     std::vector<std::string> entrypoint, exec;
-    std::string working_dir;               // empty: "/"
-    std::vector<std::string> environment;  // NAME=VALUE, a later one replaces an earlier one
+    std::string working_dir;                     // empty: "/"
+    std::vector<std::string> environment;        // NAME=VALUE, a later one replaces an earlier one
+    std::vector<std::string> environment_files;  // paths; "-/path" may be missing
+    bool environment_host = false;
+    std::string timezone;  // empty: UTC; "local": the device's
+    bool run_init = false;
+    std::vector<SecretSpec> secrets;
+    HealthSection health;
+    NotifyMode notify = NotifyMode::kNo;
+    std::string container_name;
+    std::vector<std::string> labels, annotations;  // NAME=VALUE
+    LogDriver log_driver = LogDriver::kPassthrough;
+    std::vector<std::string> log_options;  // NAME=VALUE
     std::string user, group;               // name or number, empty: 0
     std::vector<std::string> group_add;
     std::string host_name;  // empty: the unit's name
@@ -213,12 +263,29 @@ struct ContainerSection {
     std::vector<uint16_t> landlock_bind_ports;
     std::vector<std::string> sysctl;  // NAME=VALUE, with dots
     NetworkMode network;
+    std::optional<IpAddress> ip4, ip6;  // on the one network; see NetworkMembership
+    std::vector<std::string> network_aliases;
     std::vector<PublishedPort> publish_ports;
+    std::vector<IpAddress> dns;
+    bool no_dns = false;                  // DNS=none: resolv.conf is left as it is
+    std::vector<std::string> dns_search;  // "" is "."
+    std::vector<std::string> dns_options;
+    std::vector<HostEntry> hosts;
     friend bool operator==(const ContainerSection&, const ContainerSection&) = default;
 };
 
-enum class ServiceType { kExec, kSimple, kOneshot };
-enum class RestartPolicy { kNo, kOnSuccess, kOnFailure, kOnAbnormal, kOnAbort, kAlways };
+enum class ServiceType { kExec, kSimple, kOneshot, kNotify, kNotifyReload };
+enum class RestartPolicy {
+    kNo,
+    kOnSuccess,
+    kOnFailure,
+    kOnAbnormal,
+    kOnAbort,
+    kAlways,
+    kOnWatchdog
+};
+// Whether units that depend on this one see its automatic restarts.
+enum class RestartMode { kNormal, kDirect };
 enum class KillMode { kControlGroup, kMixed, kProcess };
 enum class OomPolicy { kContinue, kStop, kKill };
 enum class DevicePolicy { kClosed, kStrict };
@@ -245,7 +312,28 @@ struct ServiceSection {
     int restart_steps = 8;  // exponential from restart_sec to restart_max_delay
     ExitStatusSet restart_prevent, restart_force, success;
     bool remain_after_exit = false;
+    // Run in containers of the same plan: before the start, after the end; inside the running one:
+    // the others.
+    std::vector<ServiceCommand> exec_condition, exec_start_pre, exec_start_post, exec_reload,
+        exec_stop, exec_stop_post;
+    RestartMode restart_mode = RestartMode::kNormal;
     std::optional<Duration> timeout_start, timeout_stop;  // unset: system.conf's default
+    std::optional<Duration> timeout_abort;                // unset: timeout_stop
+    Duration runtime_max = kInfinite;
+    std::optional<int> restart_kill_signal;  // unset: kill_signal
+    int final_kill_signal = 9;
+    bool send_sighup = false;
+    std::optional<int> reload_signal;  // ReloadSignal=; unset: SIGHUP of Type=notify-reload
+    Duration watchdog = kInfinite;     // 0: off as well
+    int watchdog_signal = 6;
+    std::optional<NotifyAccess> notify_access;  // unset: main where the unit notifies
+    std::optional<int> notify_fd;
+    ServiceDirectories state_directory, cache_directory, logs_directory, runtime_directory;
+    // Neither: no limit; one alone: journald's default for the other; 0: no limit.
+    std::optional<Duration> log_rate_limit_interval;
+    std::optional<int64_t> log_rate_limit_burst;
+    std::string syslog_identifier;
+    std::vector<Credential> credentials;
     KillMode kill_mode = KillMode::kControlGroup;
     int kill_signal = 15;  // SIGTERM
     bool send_sigkill = true;
@@ -286,6 +374,8 @@ struct Unit {
     ContainerSection container;
     ServiceSection service;
     InstallSection install;
+    TimerSection timer;
+    SocketSection socket;
     std::vector<std::string> drop_ins;  // paths of those that were read, as merged
     std::vector<GivenKey> given;        // sorted by key
 
@@ -295,12 +385,31 @@ struct Unit {
     std::vector<std::string> Command() const;
 };
 
-// NAME.network. Its keys are checked, and none is carried out yet.
+// A value of NAME.network with the place that it comes from.
+template <typename T>
+struct Placed {
+    T value = {};
+    Place at;
+    friend bool operator==(const Placed&, const Placed&) = default;
+};
+
+// NAME.network
 struct NetworkDefinition {
     std::string name, path;
     std::string description;
+    std::vector<Placed<IpPrefix>> subnets;    // at most one of each family
+    std::vector<Placed<IpAddress>> gateways;  // the same
+    std::vector<Placed<IpRange>> ranges;      // the same
+    bool ipv6 = false;
+    bool internal = false;
+    NetworkDriver driver = NetworkDriver::kBridge;
+    uint32_t mtu = 0;    // Options=mtu=; 0: 1500, or the parent's
+    std::string parent;  // Options=parent=: the link of the device that it stands upon
+    std::vector<IpAddress> dns;
     std::vector<std::string> drop_ins;
     std::vector<GivenKey> given;  // sorted by key
+
+    Location LocationOf(Place place) const;
 };
 
 // NAME.volume: what its folder is like when it is made.
@@ -311,6 +420,27 @@ struct VolumeDefinition {
     unsigned mode = 0755;
     std::vector<std::string> drop_ins;
     std::vector<GivenKey> given;  // sorted by key
+};
+
+// Route= of the device.
+struct DeviceRoute {
+    IpPrefix destination;
+    std::optional<IpAddress> gateway;  // none: it is on the link itself
+    friend bool operator==(const DeviceRoute&, const DeviceRoute&) = default;
+};
+
+// A link of the device, or several: Link= and the keys behind it.
+struct LinkDefinition {
+    std::string match;  // a name or a pattern; empty: Link= has an error
+    Place at;
+    std::vector<Placed<IpPrefix>> addresses;
+    std::vector<Placed<IpAddress>> gateways;
+    std::vector<Placed<DeviceRoute>> routes;
+    std::vector<IpAddress> dns;
+    std::vector<std::string> dns_search;
+    uint32_t mtu = 0;               // 0: as it is
+    std::optional<bool> accept_ra;  // nothing: as the kernel has it
+    bool required = true;           // RequiredForOnline=
 };
 
 // /etc/husk/system.conf
@@ -324,8 +454,10 @@ struct SystemConfig {
     uint64_t default_tasks_max = 512;
     Duration default_timeout_start = std::chrono::seconds(10);
     Duration default_timeout_stop = std::chrono::seconds(10);
-    uint64_t log_buffer_size = 256ull << 10;  // bytes for each unit
-    std::vector<GivenKey> given;              // sorted by key
+    uint64_t log_buffer_size = 256ull << 10;                           // bytes for each unit
+    MemoryLimit log_buffer_max = {MemoryLimit::Kind::kPercent, 1000};  // of all units
+    std::vector<LinkDefinition> links;                                 // of [Network]
+    std::vector<GivenKey> given;                                       // sorted by key
 };
 
 }  // namespace husk::config

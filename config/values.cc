@@ -345,12 +345,13 @@ struct ForeignUnit {
 };
 constexpr ForeignUnit kForeignUnits[] = {
     {"local-fs.target local-fs-pre.target sysinit.target basic.target paths.target slices.target "
-     "sockets.target swap.target systemd-tmpfiles-setup.service",
+     "sockets.target swap.target network-pre.target network.target systemd-tmpfiles-setup.service",
      "that is so before any unit starts; leave it out", true},
-    {"network-online.target network.target network-pre.target nss-lookup.target "
-     "time-sync.target time-set.target remote-fs.target systemd-networkd-wait-online.service "
-     "NetworkManager-wait-online.service",
-     "units do not wait for the network or the clock", false},
+    {"nss-lookup.target time-sync.target time-set.target remote-fs.target",
+     "units do not wait for names, the clock or other machines' file systems", false},
+    {"systemd-networkd-wait-online.service NetworkManager-wait-online.service",
+     "write network-online.target", false},
+    {"network-online.target", "After=, Wants= and Requires= may name it", false},
     {"default.target multi-user.target graphical.target",
      "it stands for all units of the boot; name those that are meant", false},
     {"shutdown.target umount.target final.target",
@@ -384,6 +385,7 @@ Value<std::string> ParseUnitReference(std::string_view text) {
         auto bad = Bad(Cat(Quote(text), later ? " is not supported yet" : " cannot be named here"),
                        foreign->why);
         if (foreign->always_there) bad.error().instead = "";
+        if (foreign == &kForeignUnits[2]) bad.error().instead = kOnlineTarget;
         return bad;
     }
     for (std::string_view suffix : {".target", ".slice", ".device", ".path", ".scope", ".swap"})

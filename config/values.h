@@ -83,6 +83,8 @@ Value<std::string> ParseHostName(std::string_view text);
 bool IsUnitName(std::string_view name);
 // "web", "web.container" or "web.service", all of them the unit "web".
 Value<std::string> ParseUnitReference(std::string_view text);
+// No unit, and the one target that After=, Wants= and Requires= may name.
+inline constexpr std::string_view kOnlineTarget = "network-online.target";
 // Whether it is a target of systemd's that has been reached before husk starts any unit, so that
 // After= of it holds by itself.
 bool HoldsBeforeUnits(std::string_view reference);

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/sort.h"
 #include "base/text.h"
 #include "config/network_values.h"
 #include "config/rules.h"
@@ -51,6 +52,31 @@ void WarnOfIdleKeys(LoadedUnit& loaded) {
         Warn(loaded, "Service.RestartPreventExitStatus",
              "key 'RestartPreventExitStatus' does nothing with Restart=no",
              "drop it, or give another Restart=");
+}
+
+void WarnOfNetworkNobodyWaitsFor(LoadedUnit& loaded) {
+    const UnitSection& unit = loaded.unit.unit;
+    if (unit.after_online || (!unit.wants_online && !unit.requires_online)) return;
+    Warn(loaded, unit.requires_online ? "Unit.Requires" : "Unit.Wants",
+         Cat(Quote(kOnlineTarget), " is not in After=, so nothing waits for it"),
+         Cat("add After=", kOnlineTarget));
+}
+
+// What is restarted after every failure, for ever, has never failed for good.
+void WarnOfFailuresThatNeverCome(LoadedUnit& loaded) {
+    const ServiceSection& service = loaded.unit.service;
+    const bool always =
+        service.restart == RestartPolicy::kAlways || service.restart == RestartPolicy::kOnFailure;
+    if (!always || loaded.unit.unit.start_limit_burst > 0 ||
+        service.restart_prevent != ExitStatusSet{} || service.type == ServiceType::kOneshot)
+        return;
+    for (std::string_view key : {"Unit.OnFailure", "Unit.FailureAction"})
+        if (FindGiven(loaded.unit, key) != nullptr)
+            Warn(loaded, key,
+                 Cat("key ", Quote(key.substr(key.find('.') + 1)),
+                     ": the unit is restarted after every failure, so it hardly ever fails for "
+                     "good"),
+                 "add StartLimitBurst= and StartLimitIntervalSec=, or Restart=no");
 }
 
 // A volume that a unit writes to.
@@ -107,42 +133,31 @@ void WarnOfSharedVolumes(std::vector<LoadedUnit>& units) {
     }
 }
 
-struct PortUse {
-    LoadedUnit* unit;
-    const PublishedPort* port;
-    bool told = false;
-};
-
-void TellOfPort(PortUse& use, const PortUse& other) {
-    if (std::exchange(use.told, true)) return;
-    const Location at = other.unit->unit.LocationOf(other.port->at);
-    const unsigned first = std::max(use.port->host, other.port->host);
-    AddProblem(use.unit->problems, Severity::kWarning, use.unit->unit.LocationOf(use.port->at),
-               "PublishPort",
-               Cat("port ", std::to_string(first), " of the device is published by unit ",
-                   Quote(other.unit->unit.name), use.unit == other.unit ? " twice (" : " too (",
-                   at.file, ":", std::to_string(at.line), ")"),
-               "give each its own");
-}
-
-// Ports of the device that two want: the second would not start.
-void WarnOfPortsTwice(std::vector<LoadedUnit>& units) {
-    // Ranges that overlap and yet do not clash, for their addresses, are looked past this far.
-    constexpr size_t kFarthest = 100;
-    std::vector<PortUse> uses;
+// The second to be armed would find the first one's address in use, for as long as that is up.
+void WarnOfListenersTwice(std::vector<LoadedUnit>& units) {
+    // By what is the same of two that clash, so that a thousand units are no million pairs.
+    std::multimap<std::string, std::pair<LoadedUnit*, const Listener*>> uses;
     for (LoadedUnit& unit : units)
-        for (const PublishedPort& port : unit.unit.container.publish_ports)
-            uses.push_back({&unit, &port});
-    std::sort(uses.begin(), uses.end(),
-              [](const PortUse& a, const PortUse& b) { return a.port->host < b.port->host; });
-    for (size_t i = 0; i < uses.size(); ++i)
-        for (size_t j = i + 1; j < std::min(uses.size(), i + kFarthest); ++j) {
-            if (uses[j].port->host >= uses[i].port->host + uses[i].port->count) break;
-            if (!Overlaps(*uses[i].port, *uses[j].port)) continue;
-            TellOfPort(uses[i], uses[j]);
-            TellOfPort(uses[j], uses[i]);
+        for (const Listener& listener : unit.unit.socket.listeners)
+            uses.emplace(listener.address.path.empty() ? std::to_string(listener.address.port)
+                                                       : listener.address.path,
+                         std::pair(&unit, &listener));
+    for (const auto& [key, use] : uses) {
+        const auto& [unit, listener] = use;
+        const auto [begin, end] = uses.equal_range(key);
+        for (auto other = begin; other != end; ++other) {
+            const auto& [its_unit, its_listener] = other->second;
+            if (its_unit == unit || !Clashes(*listener, *its_listener)) continue;
+            const Location at = its_unit->unit.LocationOf(its_listener->at);
+            AddProblem(unit->problems, Severity::kWarning, unit->unit.LocationOf(listener->at),
+                       ListenKey(listener->kind),
+                       Cat("address ", Quote(ListenText(listener->address)),
+                           " is listened on by unit ", Quote(its_unit->unit.name), " too (",
+                           at.file, ":", std::to_string(at.line), ")"),
+                       "give each its own");
             break;
         }
+    }
 }
 
 }  // namespace
@@ -152,9 +167,11 @@ void WarnOfOddities(std::vector<LoadedUnit>& units) {
         WarnOfLittleMemory(unit);
         WarnOfStopsThatShutdownsCut(unit);
         WarnOfIdleKeys(unit);
+        WarnOfNetworkNobodyWaitsFor(unit);
+        WarnOfFailuresThatNeverCome(unit);
     }
     WarnOfSharedVolumes(units);
-    WarnOfPortsTwice(units);
+    WarnOfListenersTwice(units);
 }
 
 }  // namespace husk::config

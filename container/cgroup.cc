@@ -277,6 +277,16 @@ CgroupUsage Cgroup::Usage() const {
     return usage;
 }
 
+CgroupLoad Cgroup::Load() const {
+    auto read = [&](const char* name) { return ReadFile(path_ + name, kAttributeLimit); };
+    auto pressure = [&](const char* name) { return ParsePressure(read(name).value_or("")); };
+    CgroupLoad load{pressure("/cpu.pressure"), pressure("/memory.pressure"),
+                    pressure("/io.pressure"), std::nullopt};
+    // An empty file is a leaf that has used no disk; a file that is not there is no controller.
+    if (auto io = read("/io.stat")) load.disks = ParseIoStat(*io);
+    return load;
+}
+
 Status Cgroup::Remove() const {
     if (::rmdir(path_.c_str()) == 0 || errno == ENOENT) return {};
     if (errno == EBUSY) {

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/pressure.h"
 #include "container/spec.h"
 
 namespace husk::container {
@@ -33,6 +34,12 @@ const char* KernelOptionOf(std::string_view file);
 struct CgroupUsage {
     std::optional<uint64_t> memory_current, memory_peak, memory_high, memory_max, tasks_current,
         tasks_max, cpu_usec;
+};
+
+// What it waited for and moved; what the kernel does not count is not there.
+struct CgroupLoad {
+    Pressure cpu, memory, io;
+    std::optional<IoCounts> disks;
 };
 
 // One leaf. The object does not own it: leaves outlive the supervisor.
@@ -59,6 +66,7 @@ class Cgroup {
     bool IsPopulated() const;   // false where the leaf is gone
     uint64_t OomKills() const;  // memory.events, oom_kill; 0 where unknown
     CgroupUsage Usage() const;
+    CgroupLoad Load() const;
     // rmdir, of what the container made below it first. EBUSY for a while after the last process
     // went: try again.
     Status Remove() const;

@@ -8,6 +8,7 @@
 #include <linux/seccomp.h>
 #include <linux/securebits.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -351,10 +352,20 @@ int InstallFilter(const FilterProgram& program) {
     return Check(::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &header));
 }
 
-int SetStandardStreams(const ChildDescriptors& descriptors) {
-    if (::dup2(descriptors.standard_in, 0) < 0) return errno;
-    if (::dup2(descriptors.standard_out, 1) < 0) return errno;
-    return Check(::dup2(descriptors.standard_error, 2));
+int SetStandardStreams(const ChildInput& input) {
+    if (::dup2(input.standard_in, 0) < 0) return errno;
+    if (::dup2(input.standard_out, 1) < 0) return errno;
+    return Check(::dup2(input.standard_error, 2));
+}
+
+void WriteOwnPid(char* out) {
+    char digits[kPidRoom];
+    size_t count = 0;
+    auto pid = static_cast<unsigned>(::getpid());
+    do digits[count++] = static_cast<char>('0' + pid % 10);
+    while ((pid /= 10) != 0 && count < kPidRoom - 1);
+    while (count > 0) *out++ = digits[--count];
+    *out = '\0';
 }
 
 // What the unit names is looked for in the root as any program would, but for the magic links of
@@ -412,20 +423,63 @@ int ResetSignals() {
 
 class Child {
   public:
-    Child(const Plan& plan, const ChildDescriptors& descriptors)
+    Child(const Plan& plan, const ChildInput& input)
         : plan_(plan),
-          descriptors_(descriptors),
-          status_(descriptors.status),
-          tree_(descriptors.attachments) {}
+          program_(*input.program),
+          input_(input),
+          status_(input.status),
+          tree_(input.attachments) {}
 
     [[noreturn]] void Run() {
         const ContainerSpec& spec = plan_.spec;
-        Do(Stage::kWaitForParent, WaitForParent(descriptors_.go));
+        if (input_.join_pidfd >= 0)
+            Join();
+        else
+            Build();
+        Do(Stage::kResourceLimits, SetResourceLimits(spec.resource_limits));
+        Do(Stage::kPersonality, Check(::syscall(SYS_personality, kPersonalityLinux)));
+        Do(Stage::kKeyring, JoinKeyring());
+        if (input_.reaper != nullptr) StartReaper();
+        for (unsigned i = 0; i < input_.own_pid_count; ++i) WriteOwnPid(input_.own_pids[i]);
+        GiveUpRights(spec);
+        (void)::umask(spec.umask);
+        Do(Stage::kStandardStreams, SetStandardStreams(input_));
+        Do(Stage::kDescriptors, PlaceDescriptors());
+        Do(Stage::kSignals, ResetSignals());
+        Do(Stage::kWorkingDirectory, ChangeDirectory(program_.working_dir.c_str()));
+        CheckPrograms();
+        // Last, so that the filter is only asked about what follows it.
+        if (spec.no_new_privileges && spec.filter) Do(Stage::kFilter, InstallFilter(*spec.filter));
+        Execute();
+    }
+
+  private:
+    void NewSession() {
+        Do(Stage::kNewSession, Check(::setsid()));
+        if (input_.terminal) Do(Stage::kTerminal, Check(::ioctl(input_.standard_in, TIOCSCTTY, 0)));
+    }
+
+    // The container sees this process from its birth on, and once it is in the container's user
+    // namespace its root has rights over it: before that, nobody but the device's root may trace
+    // it or look at what it holds (CVE-2016-9962), until execve.
+    void Join() {
+        Do(Stage::kJoinNamespaces, Check(::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)));
+        Do(Stage::kWaitForParent, WaitForParent(input_.go));
+        // All at once: the kernel looks at the rights that the supervisor had for each of them.
+        if (input_.join_flags != 0)
+            Do(Stage::kJoinNamespaces, Check(::setns(input_.join_pidfd, input_.join_flags)));
+        if (plan_.spec.user_namespace) Do(Stage::kBecomeRoot, SetIds(0, 0, nullptr, 0));
+        NewSession();
+    }
+
+    void Build() {
+        const ContainerSpec& spec = plan_.spec;
+        Do(Stage::kWaitForParent, WaitForParent(input_.go));
         if (!plan_.time_offsets.empty())
             Do(Stage::kTimeNamespace,
                EnterTimeNamespace(plan_.time_offsets.data(), plan_.time_offsets.size()));
         if (spec.user_namespace) Do(Stage::kBecomeRoot, SetIds(0, 0, nullptr, 0));
-        Do(Stage::kNewSession, Check(::setsid()));
+        NewSession();
         Do(Stage::kUnshareCgroup, Check(::unshare(static_cast<int>(sys::kCloneNewCgroup))));
         if (spec.private_mounts)
             Do(Stage::kPrivateMounts,
@@ -441,22 +495,29 @@ class Child {
                Check(::sethostname(spec.host_name.data(), spec.host_name.size())));
         if (spec.network == NetworkKind::kPrivate)
             Do(Stage::kLoopback, Check(sys::bring_loopback_up()));
-        Do(Stage::kResourceLimits, SetResourceLimits(spec.resource_limits));
-        Do(Stage::kPersonality, Check(::syscall(SYS_personality, kPersonalityLinux)));
-        Do(Stage::kKeyring, JoinKeyring());
-        GiveUpRights(spec);
-        (void)::umask(spec.umask);
-        Do(Stage::kStandardStreams, SetStandardStreams(descriptors_));
-        Do(Stage::kDescriptors, CloseDescriptors());
-        Do(Stage::kSignals, ResetSignals());
-        Do(Stage::kWorkingDirectory, ChangeDirectory(spec.working_dir.c_str()));
-        CheckPrograms();
-        // Last, so that the filter is only asked about what follows it.
-        if (spec.no_new_privileges && spec.filter) Do(Stage::kFilter, InstallFilter(*spec.filter));
-        Execute();
     }
 
-  private:
+    // Returns in the program-to-be alone. Both halves give up their rights, each for itself: a
+    // filter may have to come before the rights go. The status pipe tells once both are done.
+    void StartReaper() {
+        const uint64_t all = ~uint64_t{0};
+        Do(Stage::kReaper,
+           Check(::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, nullptr, sizeof all)));
+        const pid_t program = sys::clone3({.exit_signal = SIGCHLD});
+        Do(Stage::kReaper, Check(program));
+        if (program == 0) return;
+        const ContainerSpec& spec = plan_.spec;
+        Do(Stage::kReaper, Check(::chdir("/")));  // it holds no folder of the container
+        GiveUpRights(spec);
+        const ReaperMemory& memory = *input_.reaper;
+        Do(Stage::kReaper, Check(sys::close_range(0, ~0u, 0)));
+        // After that, since the filter need not allow it. Where it does not install, nor does the
+        // program's, which tells.
+        if (spec.no_new_privileges && spec.filter && InstallFilter(*spec.filter) != 0)
+            ::_exit(kChildFailedBase + static_cast<int>(Stage::kFilter));
+        Reap(program, memory.heap.data(), memory.heap.size(), memory.arguments);
+    }
+
     // A kernel without CONFIG_KEYS has no keyring to hide.
     static int JoinKeyring() {
         if (::syscall(SYS_keyctl, kKeyctlJoinSession, nullptr) >= 0 || errno == ENOSYS) return 0;
@@ -464,12 +525,23 @@ class Child {
     }
 
     // Here and not by execve: no path that is followed from now on can lead to what the supervisor
-    // has open. The status pipe is left, at 3.
-    int CloseDescriptors() {
-        constexpr int kStatus = 3;
-        if (status_ != kStatus && ::dup3(status_, kStatus, O_CLOEXEC) < 0) return errno;
-        status_ = kStatus;
-        return Check(sys::close_range(kStatus + 1, ~0u, 0));
+    // has open. What the program is to have is left, and behind it the status pipe.
+    int PlaceDescriptors() {
+        constexpr int kFirst = 3;
+        int next = kFirst;
+        for (unsigned i = 0; i < input_.passed_count; ++i, ++next)
+            if (::dup2(input_.passed[i], next) < 0) return errno;
+        if (input_.notify >= 0) {
+            const int number = input_.notify_number;
+            if (::dup2(input_.notify, number) < 0) return errno;
+            if (number > next && sys::close_range(static_cast<unsigned>(next),
+                                                  static_cast<unsigned>(number - 1), 0) != 0)
+                return errno;
+            next = number + 1;
+        }
+        if (status_ != next && ::dup3(status_, next, O_CLOEXEC) < 0) return errno;
+        status_ = next;
+        return Check(sys::close_range(static_cast<unsigned>(next + 1), ~0u, 0));
     }
 
     // What leads to husk's own binary is not executed: the container would hold it. A script's
@@ -480,7 +552,7 @@ class Child {
         int error = ENOENT;
         uint32_t failed = 0;
         step_ = 0;
-        for (const auto& program : plan_.programs) {
+        for (const auto& program : program_.paths) {
             const int at = OpenInRoot(program.c_str(), 0);
             if (at >= 0) {
                 if (step_ < kMostPrograms) there_ |= uint64_t{1} << step_;
@@ -510,10 +582,10 @@ class Child {
             Do(Stage::kNoNewPrivileges, Check(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)));
         if (plan_.landlock.IsUsed()) Landlock(plan_.landlock);
         // Changing from uid 0 to another empties the permitted set, but for this bit.
-        if (spec.user.uid != 0 && spec.capabilities != 0)
+        const rootfs::UserIds& user = *input_.user;
+        if (user.uid != 0 && spec.capabilities != 0)
             Do(Stage::kIds, Check(::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)));
-        Do(Stage::kIds,
-           SetIds(spec.user.uid, spec.user.gid, spec.user.groups.data(), spec.user.groups.size()));
+        Do(Stage::kIds, SetIds(user.uid, user.gid, user.groups.data(), user.groups.size()));
         Do(Stage::kCapabilities, SetCapabilities(spec.capabilities));
     }
 
@@ -538,9 +610,9 @@ class Child {
     [[noreturn]] void Execute() {
         int error = ENOENT;
         uint32_t index = 0, failed = 0;
-        for (const auto& program : plan_.programs) {
-            (void)::execve(program.c_str(), const_cast<char* const*>(plan_.argv.data()),
-                           const_cast<char* const*>(plan_.envp.data()));
+        for (const auto& program : program_.paths) {
+            (void)::execve(program.c_str(), const_cast<char* const*>(program_.argv.data()),
+                           const_cast<char* const*>(input_.envp));
             // ENOENT of a file that is there is about its interpreter.
             const bool there =
                 errno != ENOENT || (index < kMostPrograms && (there_ >> index & 1) != 0);
@@ -557,7 +629,7 @@ class Child {
     }
 
     [[noreturn]] void ReportProgram(int error) {
-        const int fd = ::open(plan_.programs[step_].c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        const int fd = ::open(program_.paths[step_].c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
         if (fd >= 0) {
             const ssize_t got = ::read(fd, report_.head, sizeof report_.head);
             if (got > 0) report_.head_size = static_cast<uint32_t>(got);
@@ -591,19 +663,18 @@ class Child {
     }
 
     const Plan& plan_;
-    const ChildDescriptors& descriptors_;
+    const Program& program_;
+    const ChildInput& input_;
     int status_;
     TreeBuilder tree_;
     uint32_t step_ = 0;
     static constexpr uint32_t kMostPrograms = 64;
-    uint64_t there_ = 0;  // bit n: plan_.programs[n]
+    uint64_t there_ = 0;  // bit n: program_.paths[n]
     ChildReport report_;
 };
 
 }  // namespace
 
-void RunChild(const Plan& plan, const ChildDescriptors& descriptors) {
-    Child(plan, descriptors).Run();
-}
+void RunChild(const Plan& plan, const ChildInput& input) { Child(plan, input).Run(); }
 
 }  // namespace husk::container

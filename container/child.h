@@ -8,15 +8,34 @@
 #include <cstdint>
 
 #include "container/plan.h"
+#include "container/reaper.h"
 
 namespace husk::container {
 
-struct ChildDescriptors {
+struct ChildInput {
     int go = -1;      // one byte: go on; end of file: the supervisor is gone
     int status = -1;  // close-on-exec: end of file means that execve succeeded
     int standard_in = -1, standard_out = -1, standard_error = -1;
+    bool terminal = false;  // standard input becomes the controlling terminal of its session
     const int* attachments = nullptr;  // by slot of the root plan
+    const Program* program = nullptr;
+    const rootfs::UserIds* user = nullptr;
+    const char* const* envp = nullptr;
+    // Where in the environment the child's own pid is to stand: room for kPidRoom bytes each.
+    char* const* own_pids = nullptr;
+    unsigned own_pid_count = 0;
+    // A process whose namespaces are entered instead of making some, and which of them.
+    int join_pidfd = -1, join_flags = 0;
+    // These become 3, 4, … and `notify_number`, and all have numbers above those. Where there are
+    // any, so has `status`.
+    const int* passed = nullptr;
+    unsigned passed_count = 0;
+    int notify = -1, notify_number = -1;
+    // The program becomes the child of this one, which stays (reaper.h); nothing: it is this one.
+    const ReaperMemory* reaper = nullptr;
 };
+
+inline constexpr size_t kPidRoom = 12;
 
 inline constexpr uint32_t kReportHeadSize = 1024;
 
@@ -42,6 +61,6 @@ inline constexpr const char* kCallsUnderFilter[] = {
     "execve",  "capset", "close",          "close_range", "dup2",      "dup3",      "fchdir",
     "openat2", "prctl",  "rt_sigprocmask", "setgroups",   "setresgid", "setresuid", "umask"};
 
-[[noreturn]] void RunChild(const Plan& plan, const ChildDescriptors& descriptors);
+[[noreturn]] void RunChild(const Plan& plan, const ChildInput& input);
 
 }  // namespace husk::container

@@ -6,10 +6,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <set>
 
 #include "base/file.h"
+#include "base/sort.h"
 #include "base/sys.h"
 #include "base/text.h"
 
@@ -34,7 +34,7 @@ std::map<std::string, IdRange> AssignIdRanges(const std::vector<std::string>& na
     std::set<uint32_t> used;
     for (const auto& [name, range] : taken) used.insert(range.base / kRangeSize);
     std::vector<std::string> sorted = names;
-    std::sort(sorted.begin(), sorted.end());
+    Sort(sorted);
     constexpr uint32_t kSlots = kLastSlot - kFirstSlot + 1;
     for (const auto& name : sorted) {
         if (ranges.contains(name)) continue;

@@ -12,6 +12,7 @@
 #include <algorithm>
 
 #include "base/file.h"
+#include "base/namespace_visit.h"
 #include "base/sys.h"
 #include "base/text.h"
 #include "container/exec_failure.h"
@@ -30,26 +31,101 @@ Result<Pipe> MakePipe() {
     return Pipe{OwnedFd(ends[0]), OwnedFd(ends[1])};
 }
 
-// The calling thread in another network namespace for as long as this lives: a child is born in its
-// parent's. Joining from inside the child would be too late, since the child's user namespace has
-// no rights over another unit's network.
-class NetworkVisit {
+// A child is born in its parent's namespaces. Of the network: joining from inside the child would
+// be too late, since the child's user namespace has no rights over another unit's network. Of
+// processes: only children are born in another one, nobody moves to it.
+Result<std::optional<NamespaceVisit>> VisitFor(const Plan& plan, const LaunchInput& input) {
+    const bool joins = input.join_pidfd >= 0;
+    const int kind = joins && plan.spec.private_pids                     ? CLONE_NEWPID
+                     : !joins && plan.spec.network == NetworkKind::kJoin ? CLONE_NEWNET
+                                                                         : 0;
+    if (kind == 0) return std::nullopt;
+    auto entered = NamespaceVisit::Enter(joins ? input.join_pidfd : input.join_network, kind);
+    if (!entered) return Fail(std::move(entered).error());
+    return std::move(*entered);
+}
+
+// What the child joins by itself: all that the plan's first process made or was put into.
+int JoinFlags(const Plan& plan) {
+    uint64_t flags = (plan.clone_flags & ~uint64_t{CLONE_NEWPID}) | sys::kCloneNewCgroup;
+    if (!plan.time_offsets.empty()) flags |= sys::kCloneNewTime;
+    if (plan.spec.network == NetworkKind::kJoin) flags |= CLONE_NEWNET;
+    return static_cast<int>(flags);
+}
+
+// The environment of a launch, with variables of its own.
+class LaunchEnvironment {
   public:
-    static Result<NetworkVisit> Enter(int target) {
-        auto home = OpenFile("/proc/self/ns/net", O_RDONLY);
-        if (!home) return Fail(std::move(home).error());
-        if (::setns(target, CLONE_NEWNET) != 0) return FailErrno("join the network namespace");
-        return NetworkVisit(std::move(*home));
+    LaunchEnvironment(const Program& program, const LaunchInput& input) {
+        if (input.environment.empty() && input.pid_variables.empty()) {
+            envp_ = &program.envp;
+            return;
+        }
+        own_ = program.environment;
+        Overlay(own_, input.environment);
+        std::vector<std::string> pids;
+        for (const char* name : input.pid_variables)
+            pids.push_back(Cat(name, "=", std::string(kPidRoom, '0')));
+        Overlay(own_, pids);
+        for (std::string& variable : own_) pointers_.push_back(variable.data());
+        for (size_t i = own_.size() - pids.size(); i < own_.size(); ++i)
+            own_pids_.push_back(own_[i].data() + own_[i].find('=') + 1);
+        pointers_.push_back(nullptr);
+        envp_ = &pointers_;
     }
-    NetworkVisit(NetworkVisit&&) = default;
-    ~NetworkVisit() {
-        // Staying in a container's network would be silent and wrong; the supervisor is crash-only.
-        if (home_ && ::setns(home_.get(), CLONE_NEWNET) != 0) ::_exit(1);
+    LaunchEnvironment(const LaunchEnvironment&) = delete;
+
+    void Give(ChildInput& child) const {
+        child.envp = envp_->data();
+        child.own_pids = own_pids_.data();
+        child.own_pid_count = static_cast<unsigned>(own_pids_.size());
     }
 
   private:
-    explicit NetworkVisit(OwnedFd home) : home_(std::move(home)) {}
-    OwnedFd home_;
+    std::vector<std::string> own_;
+    std::vector<const char*> pointers_;
+    std::vector<char*> own_pids_;
+    const std::vector<const char*>* envp_ = nullptr;
+};
+
+// Descriptors on their way to the child, which only has to put each in its place: their numbers are
+// above all places.
+class Luggage {
+  public:
+    Status Pack(const LaunchInput& input, OwnedFd& status) {
+        const int behind = 3 + static_cast<int>(input.passed_descriptors.size());
+        if (input.notify_descriptor >= 0 && input.notify_number < behind)
+            return Fail(Cat("NotifyFd=", std::to_string(input.notify_number),
+                            ": the program has something else at that number; take one from ",
+                            std::to_string(behind), " on"));
+        if (behind == 3 && input.notify_descriptor < 0) return {};
+        above_ = std::max(behind, input.notify_number + 1);
+        for (int fd : input.passed_descriptors) HUSK_TRY(Lift(fd));
+        if (input.notify_descriptor >= 0) HUSK_TRY(Lift(input.notify_descriptor));
+        HUSK_TRY(Lift(status.get()));
+        status = std::move(lifted_.back());
+        lifted_.pop_back();
+        for (const auto& fd : lifted_) numbers_.push_back(fd.get());
+        return {};
+    }
+    void Give(const LaunchInput& input, ChildInput& child) const {
+        child.passed = numbers_.data();
+        child.passed_count = static_cast<unsigned>(input.passed_descriptors.size());
+        if (input.notify_descriptor < 0) return;
+        child.notify = numbers_.back();
+        child.notify_number = input.notify_number;
+    }
+
+  private:
+    Status Lift(int fd) {
+        OwnedFd lifted(::fcntl(fd, F_DUPFD_CLOEXEC, above_));
+        if (!lifted) return FailErrno("hand a descriptor on");
+        lifted_.push_back(std::move(lifted));
+        return {};
+    }
+    std::vector<OwnedFd> lifted_;
+    std::vector<int> numbers_;
+    int above_ = 3;
 };
 
 // "LimitNOFILE=": Limit…= and Ulimit= are the same limits.
@@ -127,7 +203,6 @@ Status SetUpFromOutside(pid_t pid, const ContainerSpec& spec) {
     HUSK_TRY(WriteAttribute(process + "/oom_score_adj", std::to_string(spec.oom_score_adjust)));
     HUSK_TRY(RaiseHardLimits(pid, spec.resource_limits));
     HUSK_TRY(SetScheduling(pid, spec));
-    if (spec.user_namespace) HUSK_TRY(WriteIdMaps(pid, *spec.user_namespace));
     return {};
 }
 
@@ -201,22 +276,35 @@ Result<Launching> Launch(const Plan& plan, LaunchInput input) {
     if (!status) return Fail(std::move(status).error());
     std::vector<int> attachments;
     for (const auto& attachment : input.attachments) attachments.push_back(attachment.get());
-    ChildDescriptors descriptors{.go = go->read.get(),
-                                 .status = status->write.get(),
-                                 .standard_in = input.standard_in,
-                                 .standard_out = input.standard_out,
-                                 .standard_error = input.standard_error,
-                                 .attachments = attachments.data()};
-
-    std::optional<NetworkVisit> visit;
-    if (plan.spec.network == NetworkKind::kJoin) {
-        auto entered = NetworkVisit::Enter(input.join_network);
-        if (!entered) return Fail(std::move(entered).error());
-        visit.emplace(std::move(*entered));
+    const bool joins = input.join_pidfd >= 0;
+    const Program& program = input.program == nullptr ? plan.program : *input.program;
+    const LaunchEnvironment environment(program, input);
+    Luggage luggage;
+    HUSK_TRY(luggage.Pack(input, status->write));
+    ChildInput child{.go = go->read.get(),
+                     .status = status->write.get(),
+                     .standard_in = input.standard_in,
+                     .standard_out = input.standard_out,
+                     .standard_error = input.standard_error,
+                     .terminal = input.terminal,
+                     .attachments = attachments.data(),
+                     .program = &program,
+                     .user = input.user == nullptr ? &plan.spec.user : input.user,
+                     .join_pidfd = input.join_pidfd,
+                     .join_flags = joins ? JoinFlags(plan) : 0};
+    ReaperMemory reaper;
+    if (input.reaper) {
+        reaper = ReadReaperMemory();
+        child.reaper = &reaper;
     }
+    environment.Give(child);
+    luggage.Give(input, child);
+
+    auto visit = VisitFor(plan, input);
+    if (!visit) return Fail(std::move(visit).error());
     int pidfd = -1;
     sys::CloneArguments arguments{
-        .flags = plan.clone_flags | sys::kClonePidfd | sys::kCloneClearSighand,
+        .flags = (joins ? 0 : plan.clone_flags) | sys::kClonePidfd | sys::kCloneClearSighand,
         .pidfd = reinterpret_cast<uint64_t>(&pidfd),
         .exit_signal = SIGCHLD};
     if (input.cgroup >= 0) {
@@ -228,9 +316,9 @@ Result<Launching> Launch(const Plan& plan, LaunchInput input) {
     if (pid == 0) {
         // Our copy of the other end, or the end of the file would never come.
         (void)::close(go->write.get());
-        RunChild(plan, descriptors);
+        RunChild(plan, child);
     }
-    visit.reset();
+    visit->reset();
 
     Launching launching;
     launching.pid_ = pid;
@@ -238,21 +326,29 @@ Result<Launching> Launch(const Plan& plan, LaunchInput input) {
     launching.status_ = std::move(status->read);
     launching.go_ = std::move(go->write);
     HUSK_TRY(SetUpFromOutside(pid, plan.spec));
+    if (plan.spec.user_namespace && !joins) HUSK_TRY(WriteIdMaps(pid, *plan.spec.user_namespace));
     return launching;
 }
 
-Result<bool> ReadStatus(int status, const Plan& plan) {
+Result<std::optional<ChildReport>> ReadReport(int status) {
     ChildReport report;
     ssize_t got = 0;
     do got = ::read(status, &report, sizeof report);
     while (got < 0 && errno == EINTR);
     if (got < 0) return FailErrno("read the child's status");
-    if (got == 0) return true;
+    if (got == 0) return std::nullopt;
     if (got != sizeof report) return Fail("the child's report was cut short");
-    return Fail(Explain(report, plan));
+    return report;
 }
 
-Error Explain(const ChildReport& report, const Plan& plan) {
+Status ReadStatus(int status, const Plan& plan) {
+    auto report = ReadReport(status);
+    if (!report) return Fail(std::move(report).error());
+    if (*report) return Fail(Explain(**report, plan, plan.program));
+    return {};
+}
+
+Error Explain(const ChildReport& report, const Plan& plan, const Program& program) {
     if (report.stage == Stage::kTree && report.step < plan.root.steps.size())
         return ExplainTree(plan.root.steps[report.step], report,
                            plan.spec.user_namespace.has_value());
@@ -269,14 +365,14 @@ Error Explain(const ChildReport& report, const Plan& plan) {
                                 Cat("allow ", Quote(plan.landlock.paths[report.step].path),
                                     " by Landlock (paths are the container's; with "
                                     "a leading '-' one may be missing)"));
-    if (report.stage == Stage::kExecute && report.step < plan.programs.size()) {
-        const std::string& asked = plan.spec.argv.front();
-        const bool searched = asked.find('/') == std::string::npos;
+    if (report.stage == Stage::kExecute && report.step < program.paths.size()) {
+        const std::string& path = program.paths[report.step];
+        const bool searched = program.searched;
+        const std::string asked = path.substr(path.rfind('/') + 1);
         const std::string_view head(report.head,
                                     std::min<size_t>(report.head_size, sizeof report.head));
-        Error error =
-            ExplainExecFailure(searched && head.empty() ? asked : plan.programs[report.step],
-                               searched, report.error, head);
+        Error error = ExplainExecFailure(searched && head.empty() ? asked : path, searched,
+                                         report.error, head);
         if (report.error != EACCES || plan.spec.landlock.read.empty()) return error;
         return Error::Because(Cat(error.text(),
                                   "; LandlockReadPaths= must hold the program, its interpreter or "
@@ -284,12 +380,12 @@ Error Explain(const ChildReport& report, const Plan& plan) {
     }
     if (report.stage == Stage::kWorkingDirectory && report.error == ELOOP)
         return Error::Because(
-            Cat("change to the working directory ", Quote(plan.spec.working_dir),
+            Cat("change to the working directory ", Quote(program.working_dir),
                 ": it is a link into /proc, which is not followed out of the "
                 "container, or one that leads back to itself; name the directory"));
     if (report.stage == Stage::kWorkingDirectory)
         return Error::FromErrno(
-            report.error, Cat("change to the working directory ", Quote(plan.spec.working_dir)));
+            report.error, Cat("change to the working directory ", Quote(program.working_dir)));
     return Error::FromErrno(report.error, StageName(report.stage));
 }
 

@@ -9,9 +9,6 @@
 namespace husk::container {
 namespace {
 
-constexpr std::string_view kDefaultPath =
-    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
 uint64_t CloneFlags(const ContainerSpec& spec) {
     uint64_t flags = 0;
     if (spec.private_mounts) flags |= CLONE_NEWNS;
@@ -44,34 +41,16 @@ std::string TimeOffsets(int64_t offset) {
     return Cat("monotonic", by, "boottime", by);
 }
 
-std::vector<std::string> ProgramCandidates(const ContainerSpec& spec) {
-    const std::string& program = spec.argv.front();
-    if (program.find('/') != std::string::npos) return {program};
-    std::string_view path = kDefaultPath;
-    for (const auto& variable : spec.environment)
-        if (variable.starts_with("PATH=")) path = std::string_view(variable).substr(5);
-    std::vector<std::string> candidates;
-    for (auto folder : Split(path, ':'))
-        if (folder.starts_with("/")) candidates.push_back(Cat(folder, "/", program));
-    return candidates;
-}
-
-std::vector<const char*> Pointers(const std::vector<std::string>& strings) {
-    std::vector<const char*> pointers;
-    pointers.reserve(strings.size() + 1);
-    for (const auto& string : strings) pointers.push_back(string.c_str());
-    pointers.push_back(nullptr);
-    return pointers;
-}
-
 }  // namespace
 
 const char* StageName(Stage stage) {
     switch (stage) {
         case Stage::kWaitForParent: return "wait for the supervisor";
+        case Stage::kJoinNamespaces: return "join the namespaces of the container";
         case Stage::kTimeNamespace: return "set the clocks of a time namespace (TimeOffset=)";
         case Stage::kBecomeRoot: return "become root of the user namespace";
         case Stage::kNewSession: return "start a session";
+        case Stage::kTerminal: return "take the terminal";
         case Stage::kUnshareCgroup: return "enter a cgroup namespace";
         case Stage::kPrivateMounts: return "make mounts private";
         case Stage::kTree: return "build the root";
@@ -80,6 +59,7 @@ const char* StageName(Stage stage) {
         case Stage::kResourceLimits: return "set resource limits";
         case Stage::kPersonality: return "set the personality";
         case Stage::kKeyring: return "join a session keyring";
+        case Stage::kReaper: return "start the first process of RunInit=";
         case Stage::kBoundingSet: return "drop capabilities from the bounding set";
         case Stage::kNoNewPrivileges: return "set no_new_privs";
         case Stage::kLandlock: return "restrict by Landlock";
@@ -99,10 +79,11 @@ Result<std::unique_ptr<Plan>> MakePlan(ContainerSpec spec, const rootfs::Tree* t
     if (spec.argv.empty()) return Fail("no command; write Exec=");
     auto plan = std::make_unique<Plan>();
     plan->spec = std::move(spec);
-    plan->programs = ProgramCandidates(plan->spec);
-    if (plan->programs.empty())
-        return Fail(Cat("command ", Quote(plan->spec.argv.front()),
-                        ": PATH has no absolute folder; write the program's full path"));
+    auto program = MakeProgram({.arguments = std::move(plan->spec.argv),
+                                .environment = std::move(plan->spec.environment),
+                                .working_dir = std::move(plan->spec.working_dir)});
+    if (!program) return Fail(std::move(program).error());
+    plan->program = std::move(*program);
     if (plan->spec.private_mounts) {
         auto root = rootfs::PlanRoot(plan->spec.root, [tree](const std::string& path) {
             return tree == nullptr ? rootfs::PathFact{} : tree->LookUp(path);
@@ -116,8 +97,6 @@ Result<std::unique_ptr<Plan>> MakePlan(ContainerSpec spec, const rootfs::Tree* t
     if (!landlock) return Fail(std::move(landlock).error());
     plan->landlock = std::move(*landlock);
     plan->clone_flags = CloneFlags(plan->spec);
-    plan->argv = Pointers(plan->spec.argv);
-    plan->envp = Pointers(plan->spec.environment);
     return plan;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "container/landlock.h"
+#include "container/program.h"
 #include "container/spec.h"
 #include "rootfs/look_up.h"
 #include "rootfs/tree.h"
@@ -16,10 +17,12 @@ namespace husk::container {
 
 // What the child does between clone3(2) and execve(2), in this order. Failures are reported by it.
 enum class Stage : uint32_t {
-    kWaitForParent,  // id maps, oom score, nice level, record
-    kTimeNamespace,  // while /proc is the device's, and before its file of offsets is another's
-    kBecomeRoot,     // of its user namespace
+    kWaitForParent,   // id maps, oom score, nice level, record
+    kJoinNamespaces,  // of a container that runs, instead of making some
+    kTimeNamespace,   // while /proc is the device's, and before its file of offsets is another's
+    kBecomeRoot,      // of its user namespace
     kNewSession,
+    kTerminal,       // the session's controlling one
     kUnshareCgroup,  // after CLONE_INTO_CGROUP: together with it the namespace would be rooted at
                      // the parent's group
     kPrivateMounts,
@@ -29,6 +32,7 @@ enum class Stage : uint32_t {
     kResourceLimits,
     kPersonality,  // whatever that of who started the supervisor is
     kKeyring,      // an own session keyring, or the device's would show
+    kReaper,       // a first process that stays, and the program as its child
     kBoundingSet,
     kNoNewPrivileges,
     kLandlock,  // while CAP_SYS_ADMIN is there, which it needs where new privileges are allowed
@@ -44,17 +48,15 @@ enum class Stage : uint32_t {
 const char* StageName(Stage stage);  // "drop capabilities from the bounding set", …
 
 struct Plan {
-    ContainerSpec spec;
+    ContainerSpec spec;  // without command, environment and working directory: those moved on
+    Program program;     // the unit's own
     rootfs::RootPlan root;
     LandlockPlan landlock;
-    std::string time_offsets;           // for /proc/self/timens_offsets; empty: the device's clocks
-    uint64_t clone_flags = 0;           // CLONE_NEW*
-    std::vector<std::string> programs;  // what execve tries, in order: the path, or PATH's folders
-    std::vector<const char*> argv, envp;  // null-terminated, pointing into spec; const_cast is
-                                          // safe: execve(2) only reads
+    std::string time_offsets;  // for /proc/self/timens_offsets; empty: the device's clocks
+    uint64_t clone_flags = 0;  // CLONE_NEW*
 
     Plan() = default;
-    Plan(const Plan&) = delete;  // argv and envp point into it
+    Plan(const Plan&) = delete;  // children and their failures are explained by the one they had
     Plan& operator=(const Plan&) = delete;
 };
 

@@ -67,7 +67,7 @@ struct ResourceLimit {
 enum class NetworkKind {
     kPrivate,  // a new namespace with loopback up
     kHost,
-    kJoin,  // that of the process `join_pid`
+    kJoin,  // one that is there: LaunchInput::join_network
 };
 
 // Landlock (landlock(7)): where a list is not empty, what it is about is refused but for that.

@@ -224,9 +224,13 @@ void MakeCgroups() {
 void ReserveForDevice() {
     struct sysinfo memory {};
     if (::sysinfo(&memory) == 0) {
-        const uint64_t total = uint64_t{memory.totalram} * memory.mem_unit;
+        // Of what is free now: what the kernel and the files of an initramfs have taken, no unit
+        // can ever give back, and a device that looks for it in vain stands still for seconds.
+        const uint64_t reserve =
+            std::min<uint64_t>(memory.totalram / 8, kMostReserve / memory.mem_unit);
+        const uint64_t free = memory.freeram + memory.bufferram;
         LogLine limit;
-        limit << total - std::min(total / 8, kMostReserve);
+        limit << (free - std::min(free / 2, reserve)) * memory.mem_unit;
         (void)WriteSmallFile("/sys/fs/cgroup/units/memory.max", limit.text());
     }
     char buffer[32];

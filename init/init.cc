@@ -43,6 +43,7 @@ int InitMain(int argc, char** argv) {
                   "init: only the kernel and PID namespaces start this, as PID 1");
         return 2;
     }
+    memory.began = MonotonicNow();
     init::CatchCrashes();
     const init::BootFacts facts = init::EarlyBoot();
     const int signals = BlockSignals();

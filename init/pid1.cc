@@ -168,6 +168,8 @@ void Pid1::Serve() {
         if (!ServeOne()) return;
 }
 
+// Not by base/socket.h, here and in Send(): the kernel maps 64 KiB around each page that the loop
+// touches, and what the rest of husk calls too lies elsewhere.
 bool Pid1::ServeOne() {
     Request request;
     iovec bytes{&request.packet, sizeof request.packet};

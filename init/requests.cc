@@ -27,6 +27,7 @@ int NextExit(const ExitRing& exits, uint64_t sequence, InitPacket& packet) {
 int Hello(const Memory& memory, int version, InitPacket& packet) {
     packet.value = static_cast<uint64_t>(memory.shutdown.begun());
     packet.pid = memory.supervisor_starts;
+    packet.time = memory.began.since_boot.count();
     return version == static_cast<int>(kInitProtocolVersion) ? 0 : EPROTO;
 }
 

@@ -18,6 +18,7 @@ struct Memory {
     ExitRing exits;
     ShutdownState shutdown;
     int32_t supervisor_starts = 0;
+    Instant began{};  // when PID 1 did
 };
 
 struct Request {

@@ -47,6 +47,12 @@ Status MakeFolders(int tree, std::string_view path) {
     return {};
 }
 
+Status MakeNotifyPlace(int tree) {
+    const OwnedFd place(::openat(tree, kNotifyPlace, O_RDONLY | O_CREAT | O_CLOEXEC, 0));
+    if (!place) return FailErrno(Cat("make ", Quote(Cat("/dev/", kNotifyPlace))));
+    return {};
+}
+
 // The folders last: whoever sees them knows that all is there.
 Status FillDeviceTree(int tree, const std::vector<DeviceNode>& more) {
     struct Node {
@@ -69,6 +75,7 @@ Status FillDeviceTree(int tree, const std::vector<DeviceNode>& more) {
         HUSK_TRY(MakeFolders(tree, node.path));
         HUSK_TRY(MakeNode(tree, node));
     }
+    HUSK_TRY(MakeNotifyPlace(tree));
     for (const char* folder : {"pts", "shm", "mqueue"})
         if (::mkdirat(tree, folder, 0755) != 0 && errno != EEXIST)
             return FailErrno(Cat("make folder ", Quote(Cat("/dev/", folder))));
@@ -80,7 +87,11 @@ Status FillDeviceTree(int tree, const std::vector<DeviceNode>& more) {
 Status PrepareDeviceTree(const std::string& path) {
     HUSK_TRY(MakeDirectories(path));
     struct stat last {};
-    if (::stat((path + "/mqueue").c_str(), &last) == 0) return {};  // made last: complete
+    if (::stat((path + "/mqueue").c_str(), &last) == 0) {  // made last: complete
+        auto tree = OpenFile(path, O_RDONLY | O_DIRECTORY);
+        if (!tree) return Fail(std::move(tree).error());
+        return MakeNotifyPlace(tree->get());  // by a husk that did not know it
+    }
     if (::mount("tmpfs", path.c_str(), "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=755,size=64k") != 0)
         return FailErrno(Cat("mount tmpfs on ", Quote(path)));
     auto tree = OpenFile(path, O_RDONLY | O_DIRECTORY);

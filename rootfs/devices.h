@@ -20,6 +20,9 @@ struct DeviceNode {
     friend bool operator==(const DeviceNode&, const DeviceNode&) = default;
 };
 
+// In each /dev, an empty file: what a unit that notifies has its socket mounted on.
+inline constexpr const char* kNotifyPlace = "husk-notify";
+
 // Makes a tmpfs at `path` with null, zero, full, random, urandom, tty and the usual links and
 // directories, for containers to see read-only. What is there already is kept. It is one for all
 // containers, since its nodes are the kernel's and nothing can be changed in it.

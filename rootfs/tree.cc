@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <map>
 
+#include "base/sort.h"
 #include "base/sys.h"
 #include "base/text.h"
 
@@ -143,7 +144,8 @@ class RootPlanner {
                               .read_only = true,
                               .no_exec = true,
                               .no_suid = true,
-                              .no_dev = true},
+                              .no_dev = true,
+                              .own_sysfs = spec_.kept_network},
                              true);
         AddPoint({.target = "/sys/fs/cgroup",
                   .step = Mount("cgroup2", "",
@@ -151,12 +153,12 @@ class RootPlanner {
         if (spec_.own_pids)
             AddPoint({.target = "/proc", .step = Mount("proc", "", kQuiet | kNoExec)});
         else
-            AddPoint({.target = "/proc",
-                      .step = {.op = TreeOp::kAttach,
-                               .slot = AddAttachment({.source = "/proc",
-                                                      .no_exec = true,
-                                                      .no_suid = true,
-                                                      .no_dev = true})}});
+            AddPoint(
+                {.target = "/proc",
+                 .step = {
+                     .op = TreeOp::kAttach,
+                     .slot = AddAttachment(
+                         {.source = "/proc", .no_exec = true, .no_suid = true, .no_dev = true})}});
         collecting_asked_for_ = true;
         for (const auto& tmpfs : spec_.tmpfs) AddTmpfs(tmpfs);
         for (const auto& bind : spec_.binds)
@@ -183,8 +185,8 @@ class RootPlanner {
             if (fact.kind != PathFact::Kind::kDirectory && fact.kind != PathFact::Kind::kMissing)
                 return Fail(InTree(folder, " is not a directory; make it one, or leave it out"));
         }
-        std::ranges::stable_sort(points_, {},
-                                 [](const Point& point) { return Depth(point.target); });
+        Sort(points_,
+             [](const Point& a, const Point& b) { return Depth(a.target) < Depth(b.target); });
         for (size_t i = 0; i < points_.size(); ++i) {
             Point& point = points_[i];
             const std::string real = Resolve(point.target, i);
@@ -228,8 +230,7 @@ class RootPlanner {
             if (point.target == "/proc") return std::ptrdiff_t{1000};
             return Depth(point.target);
         };
-        std::stable_sort(points_.begin(), points_.end(),
-                         [&](const Point& a, const Point& b) { return depth(a) < depth(b); });
+        Sort(points_, [&](const Point& a, const Point& b) { return depth(a) < depth(b); });
     }
 
     // The mount that a point lies on, or nullptr for the root.

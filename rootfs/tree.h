@@ -63,6 +63,7 @@ struct Attachment {
     bool recursive = false;
     bool idmap = false;        // owners on disk are the container's ids
     bool own_devices = false;  // no source: a /dev of RootSpec::device_nodes
+    bool own_sysfs = false;    // no source: that of the namespace that is kept for the container
 };
 
 // A volume or another bind mount. `source` is a path on the device.
@@ -106,6 +107,7 @@ struct RootSpec {
     std::vector<DeviceNode> device_nodes;  // any: a /dev of its own
     uint64_t shm_size = 0;
     bool own_network = true;       // sysfs can be mounted; otherwise the device's is bound
+    bool kept_network = false;     // otherwise: the parent mounts the sysfs of a kept namespace
     bool own_ipc = true;           // mqueue can be mounted
     bool tty_group = true;         // the container's ids have group 5, which terminals belong to
     bool own_pids = true;          // proc can be mounted; otherwise the device's is bound

@@ -200,10 +200,10 @@ Status CheckRootHash(const VerityTree& tree, std::string_view root_hash) {
 
 std::string VerityTable(const VerityTree& tree, const std::string& data_device,
                         const std::string& hash_device, std::string_view root_hash) {
-    return Cat(Bytes(tree.hash_type), " ", data_device, " ", hash_device, " ",
-               Bytes(tree.data_block_size), " ", Bytes(tree.hash_block_size), " ",
-               Bytes(tree.data_blocks), " ", Bytes(tree.first_hash), " ", tree.algorithm, " ",
-               root_hash, " ", tree.salt);
+    const std::string sizes = Cat(Bytes(tree.data_block_size), " ", Bytes(tree.hash_block_size),
+                                  " ", Bytes(tree.data_blocks), " ", Bytes(tree.first_hash));
+    return Cat(Bytes(tree.hash_type), " ", data_device, " ", hash_device, " ", sizes, " ",
+               tree.algorithm, " ", root_hash, " ", tree.salt);
 }
 
 uint64_t VeritySectors(const VerityTree& tree) {

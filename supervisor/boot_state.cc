@@ -5,27 +5,27 @@
 namespace husk::supervisor {
 namespace {
 
-enum class Progress {
-    kSettled,
-    kMoving,   // will be settled by itself
-    kTrouble,  // failed, refused, in backoff, or held up by such a one
-};
-
 // Of a unit by itself; kWaiting is looked at by its order.
 Progress ProgressOf(const BootUnit& unit) {
-    if (unit.standing.refused) return Progress::kTrouble;
+    if (unit.standing.refused || unit.standing.held_up) return Progress::kTrouble;
     switch (unit.standing.state) {
         case State::kFailed:
         case State::kBackoff: return Progress::kTrouble;
         case State::kRunning:
+        case State::kReloading:
         case State::kExited: return Progress::kSettled;
         case State::kInactive:
             return unit.standing.wanted && !unit.standing.done ? Progress::kMoving
                                                                : Progress::kSettled;
         case State::kWaiting:
+        case State::kCondition:
+        case State::kStartPre:
         case State::kStarting:
-        case State::kCleaning:
+        case State::kStartPost:
+        case State::kStopCommand:
         case State::kStopping:
+        case State::kCleaning:
+        case State::kStopPost:
             if (!unit.standing.wanted) return Progress::kSettled;
             return unit.has_failed ? Progress::kTrouble : Progress::kMoving;
     }
@@ -51,26 +51,29 @@ const char* BootStateName(BootState state) {
     return "unknown";
 }
 
-BootState OverallState(const Order& order, std::span<const BootUnit> units, bool booted,
-                       bool shutting_down) {
-    if (shutting_down) return BootState::kStopping;
+std::vector<Progress> ProgressOfAll(const Order& order, std::span<const BootUnit> units) {
     std::vector<Standing> standings;
     standings.reserve(units.size());
     for (const BootUnit& unit : units) standings.push_back(unit.standing);
 
     // In the order's own order, so that trouble is known before it is asked for.
     std::vector<Progress> progress(units.size(), Progress::kMoving);
-    bool moving = false, trouble = false;
     for (const Order::Index unit : order.Sorted()) {
         progress[unit] = ProgressOf(units[unit]);
         if (progress[unit] == Progress::kMoving && standings[unit].state == State::kWaiting &&
             IsHeldUp(order.WaitsFor(unit, standings), progress))
             progress[unit] = Progress::kTrouble;
-        moving |= progress[unit] == Progress::kMoving;
-        trouble |= progress[unit] == Progress::kTrouble;
     }
-    if (moving && !booted) return BootState::kStarting;
-    return trouble ? BootState::kDegraded : BootState::kRunning;
+    return progress;
+}
+
+BootState OverallState(const Order& order, std::span<const BootUnit> units, bool booted,
+                       bool shutting_down) {
+    if (shutting_down) return BootState::kStopping;
+    const std::vector<Progress> progress = ProgressOfAll(order, units);
+    const auto any = [&](Progress one) { return std::ranges::count(progress, one) > 0; };
+    if (!booted && any(Progress::kMoving)) return BootState::kStarting;
+    return any(Progress::kTrouble) ? BootState::kDegraded : BootState::kRunning;
 }
 
 }  // namespace husk::supervisor

@@ -23,8 +23,16 @@ struct BootUnit {
     bool has_failed = false;
 };
 
+enum class Progress {
+    kSettled,
+    kMoving,   // will be settled by itself
+    kTrouble,  // failed, refused, in backoff, or waits for nothing but such ones
+};
+// Of each unit; `units` in the order of `order`, here and below.
+std::vector<Progress> ProgressOfAll(const Order& order, std::span<const BootUnit> units);
+
 // `booted`: an earlier answer was other than kStarting; a restart by a person much later is not a
-// boot. `units` in the order of `order`.
+// boot.
 BootState OverallState(const Order& order, std::span<const BootUnit> units, bool booted,
                        bool shutting_down);
 

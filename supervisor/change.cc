@@ -5,9 +5,11 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/sort.h"
 #include "base/text.h"
 #include "container/id_map.h"
 #include "supervisor/manager.h"
+#include "supervisor/network_wishes.h"
 #include "supervisor/spec_check.h"
 
 namespace husk::supervisor {
@@ -20,6 +22,26 @@ constexpr const char* kByRevert = "since 'husk apply' was not confirmed";
 bool Outlives(const UnitRunner& runner) {
     const State state = runner.life().state;
     return HasProcesses(state) || state == State::kExited;
+}
+
+std::vector<Networks::Wish> NetworkWishes(const std::vector<config::LoadedUnit>& units,
+                                          const DeviceFacts& device) {
+    std::vector<Networks::Wish> wishes;
+    for (const auto& unit : units)
+        if (auto wish = unit.refused ? std::nullopt : WishOf(unit.unit))
+            wishes.push_back({std::move(*wish), HostLinesOf(unit.unit), ResolverWishOf(unit.unit),
+                              HostsFile(unit.unit, device), ResolverFile(unit.unit, device),
+                              WishesWithoutFiles(unit.unit)});
+    return wishes;
+}
+
+std::vector<Networks::Follower> Followers(const std::vector<config::LoadedUnit>& units,
+                                          const DeviceFacts& device) {
+    std::vector<Networks::Follower> followers;
+    for (const auto& unit : units)
+        if (!unit.refused && !WishOf(unit.unit) && FollowsNames(unit.unit))
+            followers.push_back({ResolverWishOf(unit.unit), ResolverFile(unit.unit, device)});
+    return followers;
 }
 
 void ReloadUnit(UnitRunner& runner, config::Unit unit) {
@@ -86,6 +108,7 @@ void Manager::Install(config::LoadedFolder loaded, const ChangeSet& changes) {
         old.emplace(std::move(name), std::move(entry));
     }
     entries_.clear();
+    PlanNetworks(loaded);
     id_ranges_ = container::AssignIdRanges(names, id_ranges_);
     for (auto& unit : loaded.units) {
         const std::string name = unit.unit.name;
@@ -117,12 +140,23 @@ void Manager::Instantiate(const std::vector<std::string>& names) {
     for (const auto& entry : entries_) all.push_back(entry.name);
     for (const auto& unit : fresh) all.push_back(unit.unit.name);
     id_ranges_ = container::AssignIdRanges(all, id_ranges_);
+    device_.networks.FollowToo(Followers(fresh, device_.facts));
+    device_.networks.Add(device_.facts, NetworkWishes(fresh, device_.facts));
     OldEntries none;
     for (auto& unit : fresh) {
         const container::IdRange ids = id_ranges_.at(unit.unit.name);
         AddEntry(std::move(unit), ids, nullptr, none);
     }
     IndexEntries();
+}
+
+void Manager::PlanNetworks(const config::LoadedFolder& loaded) {
+    std::vector<network::NetworkWish> networks;
+    for (const auto& one : loaded.networks)
+        if (!one.refused) networks.push_back(WishOf(one.network));
+    device_.networks.Follow(Followers(loaded.units, device_.facts));
+    device_.networks.Plan(device_.facts, std::move(networks),
+                          NetworkWishes(loaded.units, device_.facts));
 }
 
 void Manager::AddEntry(config::LoadedUnit unit, container::IdRange ids, const UnitChange* change,
@@ -174,32 +208,24 @@ void Manager::ForgetGone() {
 }
 
 void Manager::CarryOut(const ChangeSet& changes, const std::string& by) {
-    auto comes_up = [](Change change) {
-        return change == Change::kStart || change == Change::kRestart;
-    };
-    // All are wanted before the first is asked, so that it waits for those that come after it.
-    for (const auto& change : changes)
-        if (auto index = order_->Find(change.name))
-            if (comes_up(change.change) || change.change == Change::kStop)
-                standings_[*index].wanted = comes_up(change.change);
+    std::vector<PlannedJob> jobs;
     for (const auto& change : changes) {
-        UnitRunner* runner = Find(change.name);
-        if (runner == nullptr) continue;
+        const auto index = order().Find(change.name);
+        if (!index || !entries_[*index].runner) continue;
         const std::string text = Cat(by, ": ", Reason(change));
         switch (change.change) {
-            case Change::kStart:
-                runner->Dispatch({.kind = EventKind::kStartWanted, .text = text});
-                break;
-            case Change::kRestart:
-                runner->Dispatch({.kind = EventKind::kRestartWanted, .text = text});
-                break;
-            case Change::kStop:
-                runner->Dispatch({.kind = EventKind::kStopWanted, .text = text});
-                break;
-            case Change::kReload: runner->Note(Cat("reloaded ", text)); break;
+            case Change::kStart: jobs.push_back({*index, JobKind::kStart, text}); break;
+            case Change::kRestart: jobs.push_back({*index, JobKind::kRestart, text}); break;
+            case Change::kStop: jobs.push_back({*index, JobKind::kStop, text}); break;
+            case Change::kReload: entries_[*index].runner->Note(Cat("reloaded ", text)); break;
             case Change::kUntouched: break;
         }
     }
+    Sort(jobs, [this](const PlannedJob& a, const PlannedJob& b) {
+        return order().Rank(a.unit) < order().Rank(b.unit);
+    });
+    unit_jobs_.CarryOut(jobs);
+    ArmEnabled();
     ScheduleReview();
 }
 

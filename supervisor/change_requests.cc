@@ -89,6 +89,7 @@ void Manager::AnswerPlan(ControlServer::ConnectionId id, const ControlRequest& r
 void Manager::AnswerReload(ControlServer::ConnectionId id, const ControlRequest& request) {
     if (shutdown_ != ShutdownAction::kNone)
         return Reply(id, Answer::Failure("stopping", "the system is going down"));
+    if (!request.units.empty()) return AnswerUnitReload(id, request);
     config::LoadedFolder loaded = LoadFolders();
     if (auto problems = WhatIsWrong(loaded); !problems.empty() && !request.partial)
         return Reply(id, Refusal(problems, kPartialAdvice));
@@ -166,7 +167,7 @@ void Manager::AnswerApply(ControlServer::ConnectionId id, const ControlRequest& 
     AwaitUnits(id, request.verb, ChangeUnits(kByApply, LoadFolders()));
 }
 
-void Manager::AnswerConfirm(ControlServer::ConnectionId id) {
+void Manager::AnswerConfirm(ControlServer::ConnectionId id, const ControlRequest&) {
     auto folder = UnitFolder::At(options_.active_folder);
     Status confirmed = folder ? folder->Confirm() : Status(Fail(std::move(folder).error()));
     if (!confirmed)

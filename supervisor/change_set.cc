@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "config/keys.h"
+#include "supervisor/activation.h"
 
 namespace husk::supervisor {
 namespace {
@@ -17,7 +18,10 @@ enum class Phase { kIdle, kWaiting, kUp, kTrying, kDone, kDown };
 Phase PhaseAfter(AfterCleaning after) {
     switch (after) {
         case AfterCleaning::kStayDown: return Phase::kDown;
-        case AfterCleaning::kDone: return Phase::kDone;
+        case AfterCleaning::kDone:
+        case AfterCleaning::kSkip:
+        case AfterCleaning::kStartPost:
+        case AfterCleaning::kByExit: return Phase::kDone;
         case AfterCleaning::kExitedWell:
         case AfterCleaning::kStartAgain: return Phase::kUp;
         case AfterCleaning::kFail:
@@ -32,15 +36,26 @@ Phase PhaseOf(const Life& life) {
             if (life.done) return Phase::kDone;
             return life.reason.empty() ? Phase::kIdle : Phase::kDown;
         case State::kWaiting: return Phase::kWaiting;
+        case State::kCondition:
+        case State::kStartPre:
         case State::kStarting:
+        case State::kStartPost:
         case State::kRunning:
+        case State::kReloading:
         case State::kExited: return Phase::kUp;
+        case State::kStopCommand:
         case State::kStopping:
-        case State::kCleaning: return PhaseAfter(life.after);
+        case State::kCleaning:
+        case State::kStopPost: return PhaseAfter(life.after);
         case State::kBackoff:
         case State::kFailed: return Phase::kTrying;
     }
     return Phase::kIdle;
+}
+
+// One with a timer or sockets is armed then, and started by them.
+bool IsStartedAtBoot(const config::Unit& unit) {
+    return unit.install.enabled && !HasActivation(unit);
 }
 
 struct Node {
@@ -48,6 +63,7 @@ struct Node {
     const config::LoadedUnit* then = nullptr;
     bool masked = false;
     Phase phase = Phase::kIdle;
+    bool left_out = false;  // conflicts with what is started
     UnitChange out;
 
     bool usable() const { return then != nullptr && !then->refused; }
@@ -79,6 +95,7 @@ class Planner {
     void DecideRefused(Node& node);
     void DecideByKeys(Node& node);
     bool TakeAlong(Node& node);
+    bool StopRivals(Node& node);
     bool StartNeeded(const Node& node);
     bool StartOne(const std::string& name, std::string because, bool even_stopped);
     const Node* Find(const std::string& name) const {
@@ -114,7 +131,7 @@ void Planner::DecideRefused(Node& node) {
 }
 
 void Planner::DecideByKeys(Node& node) {
-    const bool enabled = node.then->unit.install.enabled;
+    const bool enabled = IsStartedAtBoot(node.then->unit);
     const bool changed = !node.out.keys.empty();
     const bool all_live = std::ranges::all_of(node.out.keys, [](const KeyChange& change) {
         return change.key != kUnknownKey && config::IsLive(change.key);
@@ -150,10 +167,24 @@ void Planner::Decide(Node& node) {
         node.out.keys = ChangedKeys(node.now->keys, node.then->unit);
         return DecideByKeys(node);
     }
-    const bool enabled = node.then->unit.install.enabled;
+    const bool enabled = IsStartedAtBoot(node.then->unit);
     const char* news = node.now == nullptr ? "new" : "its file is good now";
     node.Set(enabled ? Change::kStart : Change::kUntouched,
              enabled ? news : Cat(news, "; it is started on demand"));
+}
+
+// The network of a unit that is restarted stays as it is.
+bool KeepsNetwork(const Node& owner) {
+    static constexpr std::string_view kOfNetwork[] = {
+        "Container.Network",      "Container.IP",          "Container.IP6",   "Container.HostName",
+        "Container.NetworkAlias", "Container.PublishPort", "Container.Sysctl"};
+    if (owner.out.change != Change::kRestart || owner.unit() == nullptr) return false;
+    return owner.unit()->container.network.OutlivesRestarts() &&
+           std::ranges::none_of(owner.out.keys, [](const KeyChange& change) {
+               return change.key == kUnknownKey ||
+                      std::ranges::find(kOfNetwork, config::KeyName(change.key)) !=
+                          std::end(kOfNetwork);
+           });
 }
 
 // A unit that would go on, but for what it requires.
@@ -165,19 +196,54 @@ bool Planner::TakeAlong(Node& node) {
         return true;
     };
     const auto& network = unit->container.network;
-    for (const std::string& name : unit->unit.requires_) {
-        const Node* other = Find(name);
-        if (other == nullptr) continue;
-        const bool guest =
-            network.kind == config::NetworkMode::Kind::kContainer && network.unit == name;
-        if (other->out.change == Change::kStop)
-            return follow(Change::kStop, Cat("requires ", Quote(name), ", which is stopped"));
-        if (guest && other->comes_up())
-            return follow(Change::kRestart, Cat("shares the network of ", Quote(name)));
-        if (other->out.change == Change::kRestart)
-            return follow(Change::kRestart, Cat("requires ", Quote(name), ", which is restarted"));
-    }
+    const std::pair<const std::vector<std::string>*, const char*> lists[] = {
+        {&unit->unit.requires_, "requires "},
+        {&unit->unit.binds_to, "is bound to "},
+        {&unit->unit.part_of, "is part of "}};
+    for (const auto& [names, verb] : lists)
+        for (const std::string& name : *names) {
+            const Node* other = Find(name);
+            if (other == nullptr) continue;
+            const bool guest =
+                network.kind == config::NetworkMode::Kind::kContainer && network.unit == name;
+            if (other->out.change == Change::kStop)
+                return follow(Change::kStop, Cat(verb, Quote(name), ", which is stopped"));
+            if (guest && network.requires_only_here && KeepsNetwork(*other)) continue;
+            if (guest && other->comes_up())
+                return follow(Change::kRestart, Cat("shares the network of ", Quote(name)));
+            if (other->out.change == Change::kRestart)
+                return follow(Change::kRestart, Cat(verb, Quote(name), ", which is restarted"));
+        }
     return false;
+}
+
+// What comes up stops what it conflicts with; of two that would come up, the first does.
+bool Planner::StopRivals(Node& node) {
+    if (!node.usable()) return false;
+    bool any = false;
+    for (const std::string& name : node.then->unit.unit.conflicts) {
+        auto found = nodes_.find(name);
+        if (found == nodes_.end() || &found->second == &node) continue;
+        Node* first = &node;
+        Node* second = &found->second;
+        if (!first->comes_up() || (second->comes_up() && second->out.name < first->out.name))
+            std::swap(first, second);
+        if (!first->comes_up()) continue;
+        const std::string because =
+            Cat("conflicts with ", Quote(first->out.name), ", which is started");
+        const bool runs =
+            second->phase == Phase::kUp || second->phase == Phase::kWaiting ||
+            (second->phase == Phase::kTrying && second->now->life.state != State::kFailed);
+        if (runs && second->out.change != Change::kStop) {
+            second->Set(Change::kStop, because);
+            any = true;
+        } else if (!runs && second->comes_up()) {
+            second->Set(Change::kUntouched, because);
+            second->left_out = true;
+            any = true;
+        }
+    }
+    return any;
 }
 
 bool Planner::StartOne(const std::string& name, std::string because, bool even_stopped) {
@@ -185,7 +251,7 @@ bool Planner::StartOne(const std::string& name, std::string because, bool even_s
     if (found == nodes_.end() || !found->second.usable()) return false;
     Node& node = found->second;
     const bool down = node.phase == Phase::kDown || node.phase == Phase::kTrying;
-    if (node.out.change != Change::kUntouched) return false;
+    if (node.out.change != Change::kUntouched || node.left_out) return false;
     if (node.phase != Phase::kIdle && !(even_stopped && down)) return false;
     node.Set(Change::kStart, std::move(because));
     return true;
@@ -194,8 +260,9 @@ bool Planner::StartOne(const std::string& name, std::string because, bool even_s
 bool Planner::StartNeeded(const Node& node) {
     if (!node.comes_up() || !node.usable()) return false;
     bool any = false;
-    for (const std::string& name : node.then->unit.unit.requires_)
-        any |= StartOne(name, Cat("required by ", Quote(node.out.name)), true);
+    for (const auto* names : {&node.then->unit.unit.requires_, &node.then->unit.unit.binds_to})
+        for (const std::string& name : *names)
+            any |= StartOne(name, Cat("required by ", Quote(node.out.name)), true);
     for (const std::string& name : node.then->unit.unit.wants)
         any |= StartOne(name, Cat("wanted by ", Quote(node.out.name)), false);
     return any;
@@ -206,7 +273,8 @@ ChangeSet Planner::Plan() {
     // Until nothing leads to anything more; each round moves a unit away from going on.
     for (bool any = true; any;) {
         any = false;
-        for (auto& [name, node] : nodes_) any |= TakeAlong(node) || StartNeeded(node);
+        for (auto& [name, node] : nodes_)
+            any |= TakeAlong(node) || StartNeeded(node) || StopRivals(node);
     }
     ChangeSet changes;
     for (auto& [name, node] : nodes_) changes.push_back(std::move(node.out));

@@ -21,9 +21,10 @@
 //   down     stopped by a person, who may start it again; it stays stopped whatever its file says
 //
 // One leads to another, by what the units say after the change (a refused one: before it):
-// - What requires a unit that is stopped, and runs, is stopped.
-// - What requires a unit that is restarted, and runs, is restarted, as by `husk restart`; what
-//   shares the network of a unit that is started or restarted, too.
+// - What requires a unit that is stopped, is bound to it or is part of it, and runs, is stopped.
+// - The same where it is restarted, as by `husk restart`; what shares the network of a unit that is
+//   started or restarted, too, but for a network that the restart leaves as it is.
+// - What conflicts with a unit that is started is stopped, or not started.
 // - What a unit that is started or restarted requires is started, even where a person stopped it;
 //   what it wants is started where it is idle, enabled or not.
 //

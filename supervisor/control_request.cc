@@ -10,6 +10,8 @@ namespace {
 
 constexpr size_t kMostUnitsInRequest = 10'000;
 constexpr size_t kMostSettings = 64;
+constexpr size_t kMostWords = 4096;   // of a command; bounded by the request's bytes as well
+constexpr size_t kMostGroups = 1024;  // of a user
 
 // A string member, or nothing; of another type: an error.
 Status TakeText(const rapidjson::Value& object, const char* key, std::string& text) {
@@ -48,16 +50,75 @@ Status TakeConfirmTime(const rapidjson::Value& object, Duration& time) {
     return {};
 }
 
-Status TakeSettings(const rapidjson::Value& object, std::vector<std::string>& settings) {
-    auto member = object.FindMember("settings");
+Status TakeList(const rapidjson::Value& object, const char* key, std::vector<std::string>& list) {
+    auto member = object.FindMember(key);
     if (member == object.MemberEnd()) return {};
     if (!member->value.IsArray() || member->value.Size() > kMostSettings)
-        return Fail(Cat("'settings' is no list, or has more than ", std::to_string(kMostSettings)));
-    for (const auto& setting : member->value.GetArray()) {
-        if (!setting.IsString()) return Fail("'settings' holds something that is no string");
-        settings.emplace_back(setting.GetString(), setting.GetStringLength());
+        return Fail(
+            Cat("'", key, "' is no list, or has more than ", std::to_string(kMostSettings)));
+    for (const auto& item : member->value.GetArray()) {
+        if (!item.IsString()) return Fail(Cat("'", key, "' holds something that is no string"));
+        list.emplace_back(item.GetString(), item.GetStringLength());
     }
     return {};
+}
+
+// Strings without a NUL.
+Status TakeWords(const rapidjson::Value& object, const char* key, size_t most,
+                 std::vector<std::string>& words) {
+    auto member = object.FindMember(key);
+    if (member == object.MemberEnd()) return {};
+    if (!member->value.IsArray() || member->value.Size() > most)
+        return Fail(Cat("'", key, "' is no list, or has more than ", std::to_string(most)));
+    for (const auto& value : member->value.GetArray()) {
+        if (!value.IsString()) return Fail(Cat("'", key, "' holds something that is no string"));
+        words.emplace_back(value.GetString(), value.GetStringLength());
+        if (words.back().find('\0') != std::string::npos)
+            return Fail(Cat("'", key, "' has a NUL in it"));
+    }
+    return {};
+}
+
+Status TakeId(const rapidjson::Value& value, uint32_t& id) {
+    if (!value.IsUint() || value.GetUint() == UINT32_MAX)
+        return Fail("'uid', 'gid' or 'groups' holds something that is no id");
+    id = value.GetUint();
+    return {};
+}
+
+Status TakeUser(const rapidjson::Value& object, ExecRequest& exec) {
+    auto uid = object.FindMember("uid"), gid = object.FindMember("gid");
+    if (uid == object.MemberEnd() && gid == object.MemberEnd()) return {};
+    if (uid == object.MemberEnd() || gid == object.MemberEnd())
+        return Fail("'uid' and 'gid' go together");
+    exec.has_user = true;
+    HUSK_TRY(TakeId(uid->value, exec.uid));
+    HUSK_TRY(TakeId(gid->value, exec.gid));
+    auto groups = object.FindMember("groups");
+    if (groups == object.MemberEnd()) return {};
+    if (!groups->value.IsArray() || groups->value.Size() > kMostGroups)
+        return Fail("'groups' is no list, or too long");
+    for (const auto& value : groups->value.GetArray())
+        HUSK_TRY(TakeId(value, exec.groups.emplace_back()));
+    return {};
+}
+
+Status TakeExec(const rapidjson::Value& object, ExecRequest& exec) {
+    HUSK_TRY(TakeWords(object, "command", kMostWords, exec.command));
+    HUSK_TRY(TakeWords(object, "environment", kMostWords, exec.environment));
+    for (const auto& variable : exec.environment)
+        if (variable.find('=') == std::string::npos || variable.starts_with('='))
+            return Fail(Cat("'environment': ", Quote(variable), " is not NAME=VALUE"));
+    HUSK_TRY(TakeText(object, "directory", exec.directory));
+    if (!exec.directory.empty() &&
+        (exec.directory[0] != '/' || exec.directory.find('\0') != std::string::npos))
+        return Fail(Cat("'directory' is not absolute: ", Quote(exec.directory)));
+    HUSK_TRY(TakeFlag(object, "terminal", exec.terminal));
+    if (auto pid = object.FindMember("main_pid"); pid != object.MemberEnd()) {
+        if (!pid->value.IsInt64()) return Fail("'main_pid' is no number");
+        exec.main_pid = pid->value.GetInt64();
+    }
+    return TakeUser(object, exec);
 }
 
 }  // namespace
@@ -79,11 +140,22 @@ Result<ControlRequest> ParseControlRequest(std::string_view line) {
     HUSK_TRY(TakeText(document, "action", request.action));
     if (auto wait = document.FindMember("wait"); wait != document.MemberEnd())
         request.wait = wait->value.IsBool() && wait->value.GetBool();
+    HUSK_TRY(TakeFlag(document, "no_wait", request.no_wait));
+    HUSK_TRY(TakeText(document, "whom", request.whom));
+    if (!request.whom.empty() && request.whom != "main" && request.whom != "all")
+        return Fail(Cat("'whom' is neither main nor all: ", Quote(request.whom)));
     HUSK_TRY(TakePath(document, request.path));
     HUSK_TRY(TakeConfirmTime(document, request.confirm_time));
     HUSK_TRY(TakeFlag(document, "partial", request.partial));
     HUSK_TRY(TakeFlag(document, "persist", request.persist));
-    HUSK_TRY(TakeSettings(document, request.settings));
+    HUSK_TRY(TakeList(document, "settings", request.settings));
+    HUSK_TRY(TakeList(document, "states", request.states));
+    HUSK_TRY(TakeExec(document, request.exec));
+    if (auto since = document.FindMember("since_monotonic"); since != document.MemberEnd()) {
+        if (!since->value.IsInt64() || since->value.GetInt64() < 0)
+            return Fail("'since_monotonic' is no number of nanoseconds since boot");
+        request.since = Instant{Duration(since->value.GetInt64())};
+    }
     if (auto units = document.FindMember("units"); units != document.MemberEnd()) {
         if (!units->value.IsArray() || units->value.Size() > kMostUnitsInRequest)
             return Fail("'units' is no list, or too long");

@@ -10,16 +10,33 @@
 
 namespace husk::supervisor {
 
+// exec: what runs beside a unit's main process.
+struct ExecRequest {
+    std::vector<std::string> command;
+    std::vector<std::string> environment;  // NAME=VALUE
+    std::string directory;                 // in the container; empty: the unit's
+    bool terminal = false;                 // of one descriptor, instead of three pipes
+    int64_t main_pid = 0;                  // whose container is meant; 0: whatever runs
+    bool has_user = false;                 // otherwise the unit's own
+    uint32_t uid = 0, gid = 0;
+    std::vector<uint32_t> groups;
+};
+
 struct ControlRequest {
     std::string verb;
     std::vector<std::string> units;  // without ".container"
+    std::vector<std::string> states;  // status, list: only units in one of them; none: all
     std::string signal, action;
+    std::string whom;      // kill: "main" or "all"
     bool wait = false;
+    bool no_wait = false;  // start, stop, restart, reload of units: answered at once
     std::string path;                   // plan, apply: absolute, empty: the folders as they are
     Duration confirm_time{};            // apply: zero: no confirmation is asked for
     bool partial = false;               // reload: what is valid, though not all is
     std::vector<std::string> settings;  // update: KEY=VALUE
     bool persist = false;               // update: beyond the next boot
+    ExecRequest exec;
+    Instant since{};                    // events: only what happened later
 };
 
 // Pure. Any bytes may come: what is no request of this version is an error that says why.

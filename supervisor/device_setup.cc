@@ -10,7 +10,9 @@
 #include "base/sys.h"
 #include "base/text.h"
 #include "rootfs/devices.h"
+#include "supervisor/crash_log.h"
 #include "supervisor/modules.h"
+#include "supervisor/notify_socket.h"
 
 namespace husk::supervisor {
 namespace {
@@ -50,6 +52,7 @@ std::vector<Error> SetUpDevice(const config::SystemConfig& system,
         errors.push_back(Error::FromErrno("bring the loopback interface up"));
     for (const auto& assignment : system.sysctl) keep(SetSysctl(assignment));
     keep(MountState(system, state_directory));
+    keep(CollectPstore(state_directory));
     return errors;
 }
 
@@ -57,6 +60,7 @@ Status SetUpRunDirectory(const std::string& run_directory) {
     for (const char* folder :
          {"", "/records", "/images", "/root", "/root.lower", "/root.layer", "/root.upper"})
         HUSK_TRY(MakeDirectories(run_directory + folder));
+    HUSK_TRY(MakeNotifyFolders(run_directory));
     return rootfs::PrepareDeviceTree(run_directory + "/dev");
 }
 

@@ -45,7 +45,7 @@ Result<DeviceNumber> WholeDisk(const std::string& path, const DiskFacts& facts) 
         Trim(std::string_view(facts.whole_disk).substr(0, facts.whole_disk.find('\n')));
     const auto parts = Split(text, ':');
     const auto major = ParseUnsigned(parts[0]);
-    const auto minor = parts.size() == 2 ? ParseUnsigned(parts[1]) : std::nullopt;
+    const auto minor = ParseUnsigned(parts.size() == 2 ? parts[1] : std::string_view());
     if (!major || !minor || *major > UINT32_MAX || *minor > UINT32_MAX)
         return Fail(Cat(Quote(path), ": the kernel names no disk for this partition"));
     return DeviceNumber{static_cast<uint32_t>(*major), static_cast<uint32_t>(*minor)};

@@ -28,6 +28,8 @@ bool Matches(const config::ExitStatusSet& set, const ExitInfo& exit) {
         case ExitKind::kStartFailed:
         case ExitKind::kTimeout:
         case ExitKind::kDamaged:
+        case ExitKind::kWatchdog:
+        case ExitKind::kUnhealthy:
         case ExitKind::kUnknown: return false;
     }
     return false;
@@ -38,7 +40,7 @@ bool IsCleanSignal(int signal) {
 }
 
 // The rows of the table; its columns are the cases of WantsRestart.
-enum class Row { kClean, kUncleanCode, kUncleanSignal, kAbnormal };
+enum class Row { kClean, kUncleanCode, kUncleanSignal, kAbnormal, kWatchdog };
 
 Row RowOf(const ExitInfo& exit, const RestartRules& rules) {
     if (IsClean(exit, rules.success, rules.type)) return Row::kClean;
@@ -47,7 +49,9 @@ Row RowOf(const ExitInfo& exit, const RestartRules& rules) {
         // For systemd an OOM kill is a result of its own, beside timeout: on-abort means crashes.
         case ExitKind::kOom:
         case ExitKind::kTimeout:
-        case ExitKind::kDamaged: return Row::kAbnormal;
+        case ExitKind::kDamaged:
+        case ExitKind::kUnhealthy: return Row::kAbnormal;
+        case ExitKind::kWatchdog: return Row::kWatchdog;
         case ExitKind::kNone:
         case ExitKind::kExited:
         case ExitKind::kStartFailed:
@@ -66,7 +70,9 @@ std::string MainWords(const ExitInfo& exit) {
         case ExitKind::kOom: return exit.text.empty() ? OomWords(exit) : exit.text;
         case ExitKind::kStartFailed: return Cat("start failed: ", exit.text);
         case ExitKind::kTimeout:
-        case ExitKind::kDamaged: return exit.text;
+        case ExitKind::kDamaged:
+        case ExitKind::kWatchdog:
+        case ExitKind::kUnhealthy: return exit.text;
         case ExitKind::kUnknown: return "ended, but its exit status was lost";
     }
     return "ended";
@@ -118,6 +124,8 @@ const char* ExitKindName(ExitKind kind) {
         case ExitKind::kStartFailed: return "start-failed";
         case ExitKind::kTimeout: return "timeout";
         case ExitKind::kDamaged: return "damaged";
+        case ExitKind::kWatchdog: return "watchdog";
+        case ExitKind::kUnhealthy: return "unhealthy";
         case ExitKind::kUnknown: return "unknown";
     }
     return "unknown";
@@ -134,6 +142,8 @@ bool IsClean(const ExitInfo& exit, const config::ExitStatusSet& success, Service
         case ExitKind::kStartFailed:
         case ExitKind::kTimeout:
         case ExitKind::kDamaged:
+        case ExitKind::kWatchdog:
+        case ExitKind::kUnhealthy:
         case ExitKind::kUnknown: return false;
     }
     return false;
@@ -150,8 +160,10 @@ bool WantsRestart(const ExitInfo& exit, const RestartRules& rules) {
         case RestartPolicy::kAlways: return true;
         case RestartPolicy::kOnSuccess: return row == Row::kClean;
         case RestartPolicy::kOnFailure: return row != Row::kClean;
-        case RestartPolicy::kOnAbnormal: return row == Row::kUncleanSignal || row == Row::kAbnormal;
+        case RestartPolicy::kOnAbnormal:
+            return row == Row::kUncleanSignal || row == Row::kAbnormal || row == Row::kWatchdog;
         case RestartPolicy::kOnAbort: return row == Row::kUncleanSignal;
+        case RestartPolicy::kOnWatchdog: return row == Row::kWatchdog;
     }
     return false;
 }

@@ -18,6 +18,8 @@ enum class ExitKind {
     kStartFailed,  // never got to execve; text says which step and why
     kTimeout,      // did not start in time and was ended for it; text says which time
     kDamaged,      // ended because its image is damaged; text says which block
+    kWatchdog,     // gave no sign of life within WatchdogSec= and was ended for it; text says so
+    kUnhealthy,    // its health checks failed and it was ended for it; text says which
     kUnknown,      // ended while nobody who could reap it was there
 };
 
@@ -28,7 +30,8 @@ struct ExitInfo {
     bool core_dumped = false;
     uint64_t oom_kills = 0;     // in this run
     uint64_t memory_limit = 0;  // bytes, for the words; 0 = none
-    // kStartFailed, kTimeout, kDamaged; of kOom where not the main process was it
+    // kStartFailed, kTimeout, kDamaged, kWatchdog, kUnhealthy; of kOom where not the main process
+    // was it
     std::string text;
     Instant at{};
     int64_t at_realtime = 0;  // ns since 1970
@@ -51,8 +54,7 @@ std::string OomWords(const ExitInfo& exit);
 const char* ExitKindName(ExitKind kind);
 
 // systemd.service(5), SuccessExitStatus=: code 0 and, except for Type=oneshot, SIGHUP, SIGINT,
-// SIGTERM and SIGPIPE are clean, plus what the set adds. An OOM kill, a failed start, a timeout and
-// an unknown end never are.
+// SIGTERM and SIGPIPE are clean, plus what the set adds. An end of any other kind never is.
 bool IsClean(const ExitInfo& exit, const config::ExitStatusSet& success,
              config::ServiceType type = config::ServiceType::kExec);
 

@@ -73,13 +73,19 @@ Filter ListFilter(const FilterInput& input) {
 }
 
 // Calls without which the container could not be started.
-std::string MissingCalls(const container::FilterProgram& program, bool no_new_privileges) {
+std::string MissingCalls(const container::FilterProgram& program,
+                         const config::ContainerSection& keys) {
     std::string missing;
-    for (const char* name : container::kCallsUnderFilter) {
+    auto need = [&](const char* name) {
         if (SyscallNumber(name) && !container::Allows(program, name))
             missing += Cat(missing.empty() ? "" : " ", name);
-        if (no_new_privileges) break;
+    };
+    for (const char* name : container::kCallsUnderFilter) {
+        need(name);
+        if (keys.no_new_privileges) break;
     }
+    if (keys.run_init)
+        for (const char* name : container::kReaperCalls) need(name);
     return missing;
 }
 
@@ -112,9 +118,10 @@ CompiledFilter CompileFilter(const FilterInput& input) {
     auto program = container::Assemble(filter);
     if (!program) return refuse(std::move(program).error().text());
     const bool no_new_privileges = input.container.no_new_privileges;
-    if (std::string missing = MissingCalls(*program, no_new_privileges); !missing.empty())
+    if (std::string missing = MissingCalls(*program, input.container); !missing.empty())
         return refuse(Cat("no program could be started without ", missing),
-                      no_new_privileges
+                      input.container.run_init ? "allow them, or drop RunInit="
+                      : no_new_privileges
                           ? "allow execve"
                           : "allow them: without NoNewPrivileges=yes the filter holds before "
                             "the container's user is set");
@@ -137,6 +144,7 @@ std::expected<Filters::Shared, KeyError> Filters::Get(const config::ContainerSec
     for (const Entry& entry : entries_)
         if (entry.capabilities == capabilities && entry.profile == *profile &&
             entry.no_new_privileges == container.no_new_privileges &&
+            entry.run_init == container.run_init &&
             entry.system_call_error == container.system_call_error &&
             SaySame(entry.system_calls, container.system_calls))
             return entry.filter;
@@ -145,8 +153,8 @@ std::expected<Filters::Shared, KeyError> Filters::Get(const config::ContainerSec
     auto program = CompileFilter({container, capabilities, *profile, asked ? names.release : ""});
     if (!program) return std::unexpected(std::move(program).error());
     std::erase_if(entries_, [](const Entry& entry) { return entry.filter.use_count() == 1; });
-    entries_.push_back({capabilities, container.no_new_privileges, container.system_calls,
-                        container.system_call_error, std::move(*profile),
+    entries_.push_back({capabilities, container.no_new_privileges, container.run_init,
+                        container.system_calls, container.system_call_error, std::move(*profile),
                         std::make_shared<husk::container::FilterProgram>(std::move(*program))});
     return entries_.back().filter;
 }

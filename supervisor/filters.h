@@ -49,6 +49,7 @@ class Filters {
     struct Entry {
         uint64_t capabilities = 0;
         bool no_new_privileges = true;
+        bool run_init = false;
         std::vector<config::SystemCallList> system_calls;
         int system_call_error = 0;
         std::string profile;

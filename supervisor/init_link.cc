@@ -1,9 +1,10 @@
 #include "supervisor/init_link.h"
 
-#include <cstring>
 #include <poll.h>
-#include <sys/socket.h>
 
+#include <span>
+
+#include "base/socket.h"
 #include "base/text.h"
 
 namespace husk::supervisor {
@@ -12,26 +13,9 @@ namespace {
 // PID 1 answers at once; when it does not, something is badly wrong and waiting helps nobody.
 constexpr int kAnswerLimitMs = 5000;
 
-struct ControlBuffer {
-    alignas(cmsghdr) char bytes[CMSG_SPACE(sizeof(int))];
-};
-
 Status Send(int socket, InitPacket packet, int fd) {
-    iovec part{&packet, sizeof packet};
-    msghdr message{};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    ControlBuffer control{};
-    if (fd >= 0) {
-        message.msg_control = control.bytes;
-        message.msg_controllen = sizeof control.bytes;
-        cmsghdr* header = CMSG_FIRSTHDR(&message);
-        header->cmsg_level = SOL_SOCKET;
-        header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(sizeof fd);
-        std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
-    }
-    if (::sendmsg(socket, &message, MSG_NOSIGNAL) != sizeof packet)
+    const std::span<const int> descriptors(&fd, fd >= 0 ? 1 : 0);
+    if (SendMessage(socket, std::as_bytes(std::span(&packet, 1)), descriptors) != sizeof packet)
         return FailErrno("send a request to PID 1");
     return {};
 }
@@ -44,23 +28,13 @@ struct Received {
 // Nothing where no packet waits.
 Result<std::optional<Received>> Receive(int socket) {
     Received received;
-    iovec part{&received.packet, sizeof received.packet};
-    ControlBuffer control{};
-    msghdr message{};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = control.bytes;
-    message.msg_controllen = sizeof control.bytes;
-    const ssize_t got = ::recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    const ssize_t got =
+        ReceiveMessage(socket, std::as_writable_bytes(std::span(&received.packet, 1)),
+                       {&received.fd, 1}, MSG_DONTWAIT)
+            .size;
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return std::nullopt;
     if (got < 0) return FailErrno("receive from PID 1");
     if (got == 0) return Fail("PID 1 closed the connection");
-    for (cmsghdr* header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header))
-        if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
-            int fd = -1;
-            std::memcpy(&fd, CMSG_DATA(header), sizeof fd);
-            received.fd.reset(fd);
-        }
     if (got != sizeof received.packet) return Fail("PID 1 sent a packet of an odd size");
     return received;
 }
@@ -106,7 +80,9 @@ Result<InitLink::Greeting> InitLink::Hello() {
     auto answer = Request(
         {.type = InitPacketType::kHello, .number = static_cast<int32_t>(kInitProtocolVersion)});
     if (!answer) return Fail(std::move(answer).error());
-    return Greeting{static_cast<ShutdownAction>(answer->value), answer->pid};
+    return Greeting{static_cast<ShutdownAction>(answer->value),
+                    answer->pid,
+                    {.since_boot = Duration(answer->time)}};
 }
 
 void InitLink::MarkUsed(int slot) {
@@ -122,6 +98,8 @@ Result<int> InitLink::Store(int fd) {
         auto answer = Request(packet, fd);
         // Left over from a unit whose record was lost: nobody can ask for it any more.
         if (!answer && answer.error().code() == EBUSY) {
+            // Had here as well, so that its last close, which may wait, is not PID 1's.
+            const auto left_over = Fetch(slot);
             Drop(slot);
             answer = Request(packet, fd);
         }

@@ -35,6 +35,7 @@ class InitLink {
     struct Greeting {
         ShutdownAction shutdown = ShutdownAction::kNone;
         int starts = 1;
+        Instant began{};  // PID 1
     };
     Result<Greeting> Hello();
 

@@ -1,4 +1,6 @@
 // What the lifecycle knows about states and delays, apart from its transitions.
+#include <signal.h>
+
 #include <algorithm>
 
 #include "supervisor/lifecycle.h"
@@ -7,6 +9,22 @@ namespace husk::supervisor {
 namespace {
 
 using config::ServiceType;
+
+struct StateFacts {
+    const char *name, *sub_name;
+    bool settled, processes, up;
+};
+constexpr StateFacts kFacts[kStates] = {
+    {"inactive", "inactive", true, false, false},  {"waiting", "waiting", false, false, false},
+    {"starting", "condition", false, true, false}, {"starting", "start-pre", false, true, false},
+    {"starting", "starting", false, true, false},  {"starting", "start-post", false, true, false},
+    {"running", "running", true, true, true},      {"reloading", "reloading", true, true, true},
+    {"exited", "exited", true, false, true},       {"stopping", "stop-command", false, true, false},
+    {"stopping", "stopping", false, true, false},  {"stopping", "cleaning", false, true, false},
+    {"stopping", "stop-post", false, true, false}, {"backoff", "backoff", true, false, false},
+    {"failed", "failed", true, false, false},
+};
+const StateFacts& FactsOf(State state) { return kFacts[static_cast<int>(state)]; }
 
 constexpr Duration kLeastRepeatedDelay = std::chrono::milliseconds(10);
 
@@ -31,22 +49,22 @@ double StepFactor(double ratio, int steps) {
     return low;
 }
 
+// A oneshot is ready when it has ended.
+bool SaysReady(const config::Unit& unit) {
+    const config::ServiceSection& service = unit.service;
+    if (service.type == ServiceType::kOneshot) return false;
+    return service.type == ServiceType::kNotify || service.type == ServiceType::kNotifyReload ||
+           service.notify_fd || unit.container.notify != config::NotifyMode::kNo;
+}
+
 }  // namespace
 
-const char* StateName(State state) {
-    switch (state) {
-        case State::kInactive: return "inactive";
-        case State::kWaiting: return "waiting";
-        case State::kStarting: return "starting";
-        case State::kRunning: return "running";
-        case State::kExited: return "exited";
-        case State::kStopping: return "stopping";
-        case State::kCleaning: return "stopping";
-        case State::kBackoff: return "backoff";
-        case State::kFailed: return "failed";
-    }
-    return "unknown";
-}
+const char* StateName(State state) { return FactsOf(state).name; }
+const char* SubStateName(State state) { return FactsOf(state).sub_name; }
+bool IsSettled(State state) { return FactsOf(state).settled; }
+bool HasProcesses(State state) { return FactsOf(state).processes; }
+bool IsUp(State state) { return FactsOf(state).up; }
+bool IsEnding(State state) { return state >= State::kStopCommand && state <= State::kStopPost; }
 
 Policy PolicyOf(const config::Unit& unit, const config::SystemConfig& system) {
     const config::ServiceSection& service = unit.service;
@@ -64,43 +82,34 @@ Policy PolicyOf(const config::Unit& unit, const config::SystemConfig& system) {
     policy.timeout_start = service.timeout_start.value_or(
         service.type == ServiceType::kOneshot ? kInfinite : system.default_timeout_start);
     policy.timeout_stop = service.timeout_stop.value_or(system.default_timeout_stop);
+    policy.timeout_abort = service.timeout_abort.value_or(policy.timeout_stop);
+    policy.runtime_max = service.runtime_max;
+    policy.job_timeout = unit.unit.job_timeout;
+    policy.watchdog = service.watchdog == kInfinite ? Duration{} : service.watchdog;
+    policy.watchdog_signal = service.watchdog_signal;
     policy.kill_mode = service.kill_mode;
     policy.kill_signal = service.kill_signal;
+    policy.restart_kill_signal = service.restart_kill_signal.value_or(service.kill_signal);
+    policy.final_kill_signal = service.final_kill_signal;
     policy.send_sigkill = service.send_sigkill;
+    policy.send_sighup = service.send_sighup;
+    const bool notify_reload = service.type == ServiceType::kNotifyReload;
+    policy.reload_signal = service.reload_signal.value_or(notify_reload ? SIGHUP : 0);
+    policy.says_ready = SaysReady(unit);
+    policy.start_limit_interval = unit.unit.start_limit_interval;
+    policy.start_limit_burst = unit.unit.start_limit_burst;
+    // In the order of CommandKind.
+    const std::vector<config::ServiceCommand>* lists[] = {
+        &service.exec_condition, &service.exec_start_pre, &service.exec_start_post,
+        &service.exec_reload,    &service.exec_stop,      &service.exec_stop_post};
+    for (int kind = 0; kind < kCommandKinds; ++kind)
+        for (const auto& command : *lists[kind]) policy.commands[kind].push_back(command.may_fail);
     return policy;
 }
 
-bool IsSettled(State state) {
-    switch (state) {
-        case State::kInactive:
-        case State::kRunning:
-        case State::kExited:
-        case State::kBackoff:
-        case State::kFailed: return true;
-        case State::kWaiting:
-        case State::kStarting:
-        case State::kStopping:
-        case State::kCleaning: return false;
-    }
-    return false;
+bool CanReload(const Policy& policy) {
+    return policy.reload_signal != 0 || !policy.Commands(CommandKind::kReload).empty();
 }
-
-bool HasProcesses(State state) {
-    switch (state) {
-        case State::kStarting:
-        case State::kRunning:
-        case State::kStopping:
-        case State::kCleaning: return true;
-        case State::kInactive:
-        case State::kWaiting:
-        case State::kExited:
-        case State::kBackoff:
-        case State::kFailed: return false;
-    }
-    return false;
-}
-
-bool IsUp(State state) { return state == State::kRunning || state == State::kExited; }
 
 Duration BackoffDelay(const Policy& policy, int failures_in_row, uint32_t random) {
     const Duration first = policy.restart_sec, most = policy.restart_max_delay;

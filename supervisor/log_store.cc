@@ -51,6 +51,12 @@ Status SetNonblocking(int fd) {
     return {};
 }
 
+uint64_t BeginOf(int fd, uint64_t end) {
+    auto file = Reopen(fd, O_RDONLY);  // the position of ours must not move
+    const off_t begin = file ? ::lseek(file->get(), 0, SEEK_DATA) : 0;
+    return begin < 0 ? end : static_cast<uint64_t>(begin);  // ENXIO: nothing but holes
+}
+
 // Gives memory back up to `offset`. Also over what was punched before: that costs nothing, and a
 // new supervisor does not know how far the last one came.
 bool PunchUpTo(int fd, uint64_t offset) {
@@ -94,8 +100,35 @@ Result<UnitLog> UnitLog::Adopt(const std::string& unit, LogFds fds, size_t windo
     log.end_ = static_cast<uint64_t>(position);
     // A mark that its writer died within is overwritten.
     log.marks_end_ = static_cast<uint64_t>(marks.st_size) / sizeof(LogMark) * sizeof(LogMark);
+    log.FindBegin();
+    log.ReadLastMark();
     HUSK_TRY(log.OpenKeeper());
     return log;
+}
+
+void UnitLog::FindBegin() {
+    begin_ = std::min(end_, BeginOf(fds_.text.get(), end_));
+    marks_begin_ = std::min(marks_end_, BeginOf(fds_.marks.get(), marks_end_));
+}
+
+uint64_t UnitLog::use() const {
+    auto pages = [](uint64_t begin, uint64_t end) {
+        return (end + kPage - 1) / kPage * kPage - begin / kPage * kPage;
+    };
+    return pages(begin_, end_) + pages(marks_begin_, marks_end_);
+}
+
+// Marks get a quarter, as in the window.
+void UnitLog::ShrinkTo(uint64_t bytes) {
+    auto shrink = [](int fd, uint64_t& begin, uint64_t end, uint64_t most) {
+        const uint64_t pages = most / kPage * kPage;
+        const uint64_t whole = (end + kPage - 1) / kPage * kPage;
+        if (whole - begin / kPage * kPage <= pages) return;
+        if (PunchUpTo(fd, whole - pages)) begin = std::min(end, whole - pages);
+    };
+    const uint64_t marks = bytes / 4;
+    shrink(fds_.marks.get(), marks_begin_, marks_end_, marks);
+    shrink(fds_.text.get(), begin_, end_, bytes - marks);
 }
 
 Status UnitLog::OpenKeeper() {
@@ -121,27 +154,35 @@ Result<LogReaders> UnitLog::OpenReadOnly() const {
 Result<Drained> UnitLog::Drain(size_t at_most) {
     const size_t most = std::min(at_most, kMostAtOnce);
     if (most == 0) return Drained{0, true, false};
+    // The rest of a dropped line is dropped, also where there is no limit any more.
+    if (limiter_.rate().IsSet() || limiter_.dropping()) return DrainLimited(most);
+    auto moved = MoveTo(fds_.text.get(), most);
+    if (!moved) {
+        if (std::exchange(stuck_, true)) return Drained{0, true, true};
+        return Fail(std::move(moved).error().Wrap("store log (it waits in the pipe)"));
+    }
+    stuck_ = false;
+    if (*moved == 0) return Drained{};
+    Stored(*moved);
+    return Drained{*moved, *moved == most, false};
+}
+
+// One splice(2): zero where nothing waits, or no writer is there at all (not while keeper_ is).
+Result<size_t> UnitLog::MoveTo(int file, size_t most) {
     ssize_t moved;
     do {
-        moved =
-            ::splice(fds_.pipe.get(), nullptr, fds_.text.get(), nullptr, most, SPLICE_F_NONBLOCK);
+        moved = ::splice(fds_.pipe.get(), nullptr, file, nullptr, most, SPLICE_F_NONBLOCK);
     } while (moved < 0 && errno == EINTR);
-    if (moved < 0 && errno == EAGAIN) {
-        stuck_ = false;
-        return Drained{};
-    }
-    if (moved < 0) {
-        if (std::exchange(stuck_, true)) return Drained{0, true, true};
-        return FailErrno("store log (it waits in the pipe)");
-    }
-    if (moved == 0) return Drained{};  // no writer at all: not while keeper_ is open
-    stuck_ = false;
-    const uint64_t from = std::exchange(end_, end_ + static_cast<uint64_t>(moved));
+    if (moved < 0 && errno == EAGAIN) return size_t{0};
+    if (moved < 0) return FailErrno("splice");
+    return static_cast<size_t>(moved);
+}
+
+void UnitLog::Stored(size_t bytes) {
+    const uint64_t from = std::exchange(end_, end_ + bytes);
     PunchText();
-    // Marks are advisory: the text is stored, so a mark that found no room is no error of this
-    // call.
+    // Marks are advisory: the text is stored, so a mark that found no room is no error.
     (void)MarkText(from);
-    return Drained{static_cast<size_t>(moved), static_cast<size_t>(moved) == most, false};
 }
 
 Status UnitLog::MarkText(uint64_t offset) {
@@ -158,6 +199,7 @@ Status UnitLog::MarkText(uint64_t offset) {
 
 Status UnitLog::Mark(LogMarkKind kind, int pid, int wait_status) {
     text_marked_ = false;
+    limiter_.GoOnIn(false, true);
     return AppendMark({.offset = end_,
                        .realtime = RealtimeNow(),
                        .monotonic = MonotonicNow().since_boot.count(),
@@ -167,11 +209,14 @@ Status UnitLog::Mark(LogMarkKind kind, int pid, int wait_status) {
 }
 
 Status UnitLog::AppendMark(LogMark mark) {
+    if (mark.kind != LogMarkKind::kLimited) EndDropping(false);
+    mark.dropped |= static_cast<uint32_t>(std::min<uint64_t>(dropped_, kMarkOpen - 1));
     const ssize_t put =
         ::pwrite(fds_.marks.get(), &mark, sizeof mark, static_cast<off_t>(marks_end_));
     if (put < 0) return FailErrno("store log mark");
     // Half a mark is overwritten by the next one.
     if (put != sizeof mark) return Fail("store log mark: no room");
+    if (mark.dropped & kMarkOpen) return {};
     marks_end_ += sizeof mark;
     PunchMarks();
     return {};

@@ -23,6 +23,7 @@
 #include "base/fd.h"
 #include "base/time.h"
 #include "supervisor/log_format.h"
+#include "supervisor/log_limit.h"
 
 namespace husk::supervisor {
 
@@ -60,8 +61,25 @@ class UnitLog {
     // once, when it first occurs; until bytes move again further ones are `stuck` only.
     Result<Drained> Drain(size_t at_most = kMostAtOnce);
 
+    // From here on. A supervisor that is killed and followed by another loses no line and repeats
+    // none here either; only the interval begins anew, and what was dropped since the last
+    // Drain() began may be missing from the count.
+    void SetRate(const LogRate& rate);
+    // The count of dropped lines that still grows is final from here on: to be called at `when`.
+    bool IsDropping() const { return open_lines_ > 0; }
+    Instant DroppingEnd() const { return limiter_.window_end(); }
+    // A line that is being dropped goes on being dropped to its end, by the next supervisor, too.
+    void EndDropping() { EndDropping(limiter_.dropping()); }
+    // By the rate limit, since the log began.
+    uint64_t lines_dropped() const { return dropped_; }
+
+    // Bytes of memory that it holds, about.
+    uint64_t use() const;
+    // Drops the oldest of it.
+    void ShrinkTo(uint64_t bytes);
+
     // "A process was started", "it ended". Call Drain() until it is empty first, so that the mark
-    // stands behind the last words.
+    // stands behind the last words. A line that has not ended ends here, as for who reads the log.
     Status Mark(LogMarkKind kind, int pid, int wait_status);
 
     // A write end for one container: a file description of its own, since a container may set
@@ -82,6 +100,15 @@ class UnitLog {
   private:
     UnitLog() = default;
     Status OpenKeeper();
+    void FindBegin();
+    void ReadLastMark();
+    Result<Drained> DrainLimited(size_t most);
+    Result<size_t> MoveTo(int file, size_t most);
+    void Stored(size_t bytes);
+    void NoteDropped(uint64_t lines);
+    void MarkDropped(bool in_line);
+    void EndDropping(bool in_line);
+    bool TextIsInLine() const;
     Status MarkText(uint64_t offset);
     Status AppendMark(LogMark mark);
     void PunchText();
@@ -94,6 +121,9 @@ class UnitLog {
     size_t window_ = 0;
     uint64_t end_ = 0, begin_ = 0;              // of text; begin_ as far as we punched
     uint64_t marks_end_ = 0, marks_begin_ = 0;  // bytes
+    LogLimiter limiter_;
+    OwnedFd null_;
+    uint64_t dropped_ = 0, open_lines_ = 0;  // lines; of those, in the mark that is open
     Instant last_mark_{};
     bool text_marked_ = false;  // the last mark is a kText
     bool stuck_ = false;

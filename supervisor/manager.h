@@ -4,16 +4,21 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "config/load.h"
 #include "supervisor/boot_state.h"
+#include "supervisor/boot_times.h"
 #include "supervisor/change_set.h"
+#include "supervisor/conditions.h"
 #include "supervisor/control_request.h"
 #include "supervisor/control_server.h"
-#include "supervisor/order.h"
+#include "supervisor/events.h"
+#include "supervisor/jobs.h"
+#include "supervisor/link_watch.h"
+#include "supervisor/log_files.h"
 #include "supervisor/status_json.h"
 #include "supervisor/uevents.h"
 #include "supervisor/unit_folder.h"
@@ -21,13 +26,14 @@
 
 namespace husk::supervisor {
 
-class Manager final : public RunnerHost {
+class Manager final : public RunnerHost, private JobHost {
   public:
     struct Options {
         std::vector<std::string> unit_folders;
         std::string active_folder;   // the one of them that `husk apply` replaces
         std::string runtime_folder;  // the one that goes with the boot: for `husk update`
         int starts = 1;              // how often PID 1 has started a supervisor
+        Instant init_began{};        // when PID 1 did
     };
 
     Manager(Device& device, Options options);
@@ -41,7 +47,19 @@ class Manager final : public RunnerHost {
     void OnDamage(const BlockDamage& damage);
     void BeginShutdown(ShutdownAction action, const std::string& why);
     void SetControl(ControlServer& control) { control_ = &control; }
-    void OnRequest(ControlServer::ConnectionId id, const std::string& line);
+    void OnRequest(ControlServer::ConnectionId id, Access access, const std::string& line);
+
+    // A row for each verb of the control socket (requests.cc); docs/control-protocol.md has them
+    // all, and a unit test holds it to the table.
+    enum class Units { kNone, kAny, kSome, kOne };  // none, all where none is named, at least one
+    struct Verb {
+        const char* name;
+        Units units;
+        bool reads;        // nothing is changed: members of the group husk may ask
+        bool refused_too;  // also of units whose files have errors
+        void (Manager::*answer)(ControlServer::ConnectionId id, const ControlRequest& request);
+    };
+    static std::span<const Verb> Verbs();
 
   private:
     // A client that waits for units to come to rest.
@@ -59,30 +77,52 @@ class Manager final : public RunnerHost {
         config::Problems warnings;
         bool gone = false;  // has no file any more: forgotten once it is down
     };
-    using Index = Order::Index;  // into entries_ and standings_
+    using Index = Order::Index;  // into entries_
 
     // RunnerHost
     void JoinOrder(UnitRunner& runner) override;
     void StateChanged(UnitRunner& runner, State before) override;
-    pid_t MainPidOf(const std::string& unit) override;
+    Result<OwnedFd> NetworkOf(const std::string& unit) override;
+    std::vector<std::string> MonitorVariables(const UnitRunner& runner) override;
     void ImagesUnused(const std::vector<std::string>& images) override;
     void CollectOrphanExits() override;
+    void LogsChanged() override;
+
+    // JobHost (manager_jobs.cc)
+    void Tell(Index unit, Event event) override;
+    void KeepJob(Index unit, JobKind kind, const std::string& why) override;
+    Event LookAtConditions(Index unit) override;
+    OutsideWait LookOutside(Index unit) override;
+    void TellLeftOut(Index unit, const std::string& text) override;
+    std::string MarkOf(Index unit) override;
+    void Mark(Index unit, const std::string& mark, bool save) override;
+    std::string EndOf(Index unit) override;
+    Untold UntoldOf(Index unit) override;
+    void ActOnEnd(Index unit, Untold end) override;
+    void Activate(UnitRunner& runner, const std::string& by) override;
 
     // Units.
-    void IndexEntries();
+    const Order& order() const { return unit_jobs_.order(); }
+    void IndexEntries(const std::vector<Record>* records = nullptr);
     void NoteSharedFolders();
     void AdoptRecords();
     void StartEnabled();
-    void Start(const std::vector<Index>& roots, const std::string& by);
-    void Stop(const std::vector<Index>& roots, const std::string& by, bool restart);
-    std::vector<bool> Marked(const std::vector<Index>& units) const;
+    void LearnFacts();
+    void EndBoot();
+    void ArmEnabled();
+    void WatchClock();
+    void WatchLinks();
+    void OnLinksChanged();
     UnitRunner* Find(std::string_view name) const;
     Entry* FindEntry(std::string_view name);
     void ScheduleReview();
     void Review();
-    void RestartNetworkGuests(Index owner);
+    void FollowOwner(Index owner, State before);
+    static bool HasLeft(const UnitRunner& owner, const UnitRunner& guest);
     void StopInOrder();
     BootState Overall() const;
+    void LoadBootTimes();
+    void SaveBootTimes();
 
     // Changes of unit files (change.cc).
     using OldEntries = std::map<std::string, Entry, std::less<>>;
@@ -91,6 +131,7 @@ class Manager final : public RunnerHost {
     void Instantiate(const std::vector<std::string>& names);
     std::vector<UnitNow> UnitsNow() const;
     void Install(config::LoadedFolder loaded, const ChangeSet& changes);
+    void PlanNetworks(const config::LoadedFolder& loaded);
     void AddEntry(config::LoadedUnit unit, container::IdRange ids, const UnitChange* change,
                   OldEntries& old);
     void KeepOrForget(Entry entry);
@@ -108,22 +149,35 @@ class Manager final : public RunnerHost {
     Status SwitchFolder(const UnitFolder& folder, Duration confirm_time);
 
     // Requests (requests.cc, change_requests.cc).
+    Status FindUnits(const Verb& verb, ControlRequest& request);
+    Status ExpandPatterns(const Verb& verb, std::vector<std::string>& names) const;
     Status CheckUnits(const ControlRequest& request, bool refused_too);
     std::string WhyAbsent(const std::string& name) const;
     void Reply(ControlServer::ConnectionId id, std::string json);
     void ReplyWithUnits(ControlServer::ConnectionId id, const std::vector<std::string>& names,
-                        bool history);
+                        bool history, std::vector<UnitTraffic> traffic = {});
+    std::vector<UnitTraffic> Traffic() const;
     void AddUnit(Answer& answer, const Entry& entry, bool history);
     void AnswerStatus(ControlServer::ConnectionId id, const ControlRequest& request);
+    std::vector<std::string> NamesOf(const ControlRequest& request);
+    void AnswerList(ControlServer::ConnectionId id, const ControlRequest& request);
+    void AnswerBoot(ControlServer::ConnectionId id, const ControlRequest& request);
+    void AnswerTimers(ControlServer::ConnectionId id, const ControlRequest& request);
+    void AnswerNetworks(ControlServer::ConnectionId id, const ControlRequest& request);
     void AnswerNamespaces(ControlServer::ConnectionId id, const ControlRequest& request);
+    void AnswerEvents(ControlServer::ConnectionId id, const ControlRequest& request);
     void AnswerLogs(ControlServer::ConnectionId id, const ControlRequest& request);
+    void AnswerHealthcheck(ControlServer::ConnectionId id, const ControlRequest& request);
     void AnswerKill(ControlServer::ConnectionId id, const ControlRequest& request);
     void AnswerJob(ControlServer::ConnectionId id, const ControlRequest& request);
     void AnswerRunning(ControlServer::ConnectionId id, const ControlRequest& request);
     void AnswerPlan(ControlServer::ConnectionId id, const ControlRequest& request);
     void AnswerApply(ControlServer::ConnectionId id, const ControlRequest& request);
     void AnswerReload(ControlServer::ConnectionId id, const ControlRequest& request);
-    void AnswerConfirm(ControlServer::ConnectionId id);
+    void AnswerExec(ControlServer::ConnectionId id, const ControlRequest& request);
+    void AnswerUnitReload(ControlServer::ConnectionId id, const ControlRequest& request);
+    void AnswerResetFailed(ControlServer::ConnectionId id, const ControlRequest& request);
+    void AnswerConfirm(ControlServer::ConnectionId id, const ControlRequest& request);
     void AnswerUpdate(ControlServer::ConnectionId id, const ControlRequest& request);
     struct Update;
     Result<Update> PlanUpdate(const ControlRequest& request);
@@ -132,25 +186,32 @@ class Manager final : public RunnerHost {
     void AnswerChanges(const Job& job, const std::string& failed);
     void AddConfirmation(Answer& answer) const;
     void AnswerShutdown(ControlServer::ConnectionId id, const ControlRequest& request);
-    void AnswerVersion(ControlServer::ConnectionId id);
+    void AnswerVersion(ControlServer::ConnectionId id, const ControlRequest& request);
+    bool IsHeldUp(Index unit) const;
     bool FinishJob(const Job& job);
 
     Device& device_;
     Options options_;
     ControlServer* control_ = nullptr;
     std::vector<Entry> entries_;  // sorted by name
-    std::vector<Standing> standings_;
-    std::unique_ptr<Order> order_;
+    Jobs unit_jobs_{*this};
+    ConditionFacts condition_facts_;
     std::vector<config::MaskedUnit> masked_;
     std::vector<std::string> templates_;                   // "NAME@", sorted
     std::map<std::string, container::IdRange> id_ranges_;  // of all entries
-    std::set<Index> review_units_;                         // waiting ones whose turn may have come
     std::vector<Job> jobs_;
     std::vector<ControlServer::ConnectionId> settle_waiters_;
+    EventClients event_clients_;
+    LogFiles log_files_;
+    EventLoop::TimerId log_files_timer_ = 0;
     ShutdownAction shutdown_ = ShutdownAction::kNone;
     bool booted_ = false;  // everything came to rest once
+    BootTimes boot_times_;
     bool shutdown_told_ = false;
     EventLoop::TimerId review_ = 0;
+    OwnedFd clock_;
+    LinkWatch links_;
+    EventLoop::TimerId online_limit_ = 0;
     std::optional<Pending> pending_;  // what was applied is to be confirmed
     EventLoop::TimerId confirm_timer_ = 0;
 };

@@ -1,4 +1,6 @@
-// /proc/PID/stat, the part of record.h that looks at processes.
+// The part of record.h that looks at processes, and process_stat.h.
+#include "supervisor/process_stat.h"
+
 #include <cerrno>
 
 #include <charconv>
@@ -33,13 +35,23 @@ Result<uint64_t> ProcessStartTime(pid_t pid) {
     return ticks;
 }
 
+std::string_view StatusField(std::string_view status, std::string_view field) {
+    for (std::string_view line : Split(status, '\n'))
+        if (line.starts_with(field)) return Trim(line.substr(field.size()));
+    return {};
+}
+
+bool IsSecondOfNamespace(std::string_view status) {
+    const std::string_view pids = StatusField(status, "NSpid:");
+    const auto tab = pids.find('\t');
+    return tab != pids.npos && pids.substr(tab + 1) == "2";
+}
+
 bool CatchesSignal(std::string_view status, int signal) {
-    constexpr std::string_view kField = "\nSigCgt:\t";
-    const auto at = status.find(kField);
-    if (at == std::string_view::npos || signal < 1 || signal > 64) return false;
-    const char* first = status.data() + at + kField.size();
+    if (signal < 1 || signal > 64) return false;
+    const std::string_view caught = StatusField(status, "SigCgt:");
     uint64_t mask = 0;
-    auto [end, error] = std::from_chars(first, status.data() + status.size(), mask, 16);
+    auto [end, error] = std::from_chars(caught.data(), caught.data() + caught.size(), mask, 16);
     return error == std::errc{} && (mask >> (signal - 1) & 1) != 0;
 }
 

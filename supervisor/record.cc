@@ -14,6 +14,8 @@
 #include "base/sort.h"
 #include "base/text.h"
 #include "config/keys.h"
+#include "config/limits.h"
+#include "supervisor/notify_message.h"
 
 namespace husk::supervisor {
 namespace {
@@ -21,12 +23,12 @@ namespace {
 using Json = rapidjson::Value;
 using Output = rapidjson::Writer<rapidjson::StringBuffer>;
 
-// Unlike StateName() these tell cleaning from stopping.
-constexpr const char* kStateNames[kStates] = {"inactive", "waiting", "starting",
-                                              "running",  "exited",  "stopping",
-                                              "cleaning", "backoff", "failed"};
-constexpr const char* kAfterNames[kAfterCleanings] = {"stay-down", "done",    "exited-well",
-                                                      "fail",      "backoff", "start-again"};
+constexpr const char* kAfterNames[kAfterCleanings] = {"stay-down",   "done",       "skip",
+                                                      "exited-well", "fail",       "backoff",
+                                                      "start-again", "start-post", "by-exit"};
+constexpr const char* kUntoldNames[kUntolds] = {"nothing", "success", "failure", "start-limit"};
+constexpr int kArmings = static_cast<int>(Arming::kDisarmed) + 1;
+constexpr const char* kArmingNames[kArmings] = {"undecided", "armed", "disarmed"};
 // So that whatever an error has to say, the record stays below kMaxRecordSize, escapes included.
 constexpr size_t kMaxText = 4096, kMaxHistoryText = 512;
 constexpr int kExitKinds = static_cast<int>(ExitKind::kUnknown) + 1;
@@ -82,7 +84,7 @@ void WriteExit(JsonWriter& out, const ExitInfo& exit) {
 
 void WriteLife(JsonWriter& out, const Life& life) {
     out.Begin();
-    out.Text("state", kStateNames[static_cast<int>(life.state)]);
+    out.Text("state", SubStateName(life.state));
     out.Text("reason", life.reason);
     out.Text("cause", life.cause);
     out.Time("since", life.since);
@@ -90,14 +92,55 @@ void WriteLife(JsonWriter& out, const Life& life) {
     out.Time("started_at", life.started_at);
     out.Text("after", kAfterNames[static_cast<int>(life.after)]);
     out.Bool("executed", life.executed);
+    out.Bool("ready", life.ready);
+    out.Bool("post_due", life.post_due);
     out.Bool("killed", life.killed);
     out.Bool("done", life.done);
+    out.Number("command", life.command);
+    out.Bool("command_killed", life.command_killed);
     out.Unsigned("restarts", life.restarts);
     out.Number("failures_in_row", life.failures_in_row);
+    out.Number("starts_in_window", life.starts_in_window);
+    out.Time("window_began", life.window_began);
     out.Time("timer", life.timer);
+    out.Time("runtime_deadline", life.runtime_deadline);
+    out.Time("watchdog_deadline", life.watchdog_deadline);
+    out.Number("watchdog", life.watchdog.count());
+    out.Text("untold", kUntoldNames[static_cast<int>(life.untold)]);
     out.Key("last_exit");
     WriteExit(out, life.last_exit);
     out.Text("step_error", life.step_error);
+    out.End();
+}
+
+void WriteNotify(JsonWriter& out, const Record& record) {
+    out.Number("notify_slot", record.notify_slot);
+    out.Number("ready_slot", record.ready_slot);
+    out.Key("stored");
+    out.BeginList();
+    for (const StoredDescriptor& entry : record.stored) {
+        out.Begin();
+        out.Number("slot", entry.slot);
+        out.Text("name", entry.name);
+        out.Bool("poll", entry.poll);
+        out.End();
+    }
+    out.EndList();
+    out.Text("status_text", record.status_text);
+    out.Number("status_errno", record.status_errno);
+    const Health& health = record.health;
+    out.Key("health");
+    out.Begin();
+    out.Text("state", HealthStateName(health.state));
+    out.Bool("startup_passed", health.startup_passed);
+    out.Number("startup_successes", health.startup_successes);
+    out.Number("startup_failures", health.startup_failures);
+    out.Number("failing_streak", health.failing_streak);
+    out.Time("began", health.began);
+    out.Time("next", health.next);
+    out.Text("last_text", health.last_text);
+    out.Number("last_realtime", health.last_realtime);
+    out.Bool("last_good", health.last_good);
     out.End();
 }
 
@@ -115,6 +158,14 @@ class JsonReader {
                 return &member->value;
         error_ = Cat("'", key, "' is missing or of the wrong type");
         return nullptr;
+    }
+    // Of what an earlier husk did not write.
+    bool Has(const char* key) const { return object_.IsObject() && object_.HasMember(key); }
+    // Whatever it is: who reads it finds out.
+    const Json* FindOptional(const char* key) const {
+        if (!object_.IsObject()) return nullptr;
+        auto member = object_.FindMember(key);
+        return member == object_.MemberEnd() ? nullptr : &member->value;
     }
     void Text(const char* key, std::string& text) {
         if (const Json* value = Find(key, [](const Json& v) { return v.IsString(); }))
@@ -136,6 +187,10 @@ class JsonReader {
     void Unsigned(const char* key, uint64_t& number) {
         if (const Json* value = Find(key, [](const Json& v) { return v.IsUint64(); }))
             number = value->GetUint64();
+    }
+    // One that an older husk did not write.
+    void TimeIfThere(const char* key, Instant& at) {
+        if (object_.IsObject() && object_.HasMember(key)) Time(key, at);
     }
     void Time(const char* key, Instant& at) {
         int64_t count = 0;
@@ -168,6 +223,7 @@ class JsonReader {
 
 constexpr int64_t kAnyLeast = std::numeric_limits<int64_t>::min();
 constexpr int64_t kAnyMost = std::numeric_limits<int64_t>::max();
+constexpr int64_t kMostCommand = 1 << 16;
 constexpr int64_t kMostPid = 1 << 22;  // proc(5), pid_max
 
 void ReadExit(JsonReader& in, ExitInfo& exit) {
@@ -184,7 +240,8 @@ void ReadExit(JsonReader& in, ExitInfo& exit) {
 }
 
 void ReadLife(JsonReader& in, Life& life) {
-    in.Word("state", life.state, kStates, [](int i) { return std::string_view(kStateNames[i]); });
+    in.Word("state", life.state, kStates,
+            [](int i) { return std::string_view(SubStateName(static_cast<State>(i))); });
     in.Text("reason", life.reason);
     in.Text("cause", life.cause);
     in.Time("since", life.since);
@@ -193,11 +250,24 @@ void ReadLife(JsonReader& in, Life& life) {
     in.Word("after", life.after, kAfterCleanings,
             [](int i) { return std::string_view(kAfterNames[i]); });
     in.Bool("executed", life.executed);
+    in.Bool("ready", life.ready);
+    in.Bool("post_due", life.post_due);
     in.Bool("killed", life.killed);
     in.Bool("done", life.done);
+    in.Number("command", life.command, -1, kMostCommand);
+    in.Bool("command_killed", life.command_killed);
     in.Unsigned("restarts", life.restarts);
     in.Number("failures_in_row", life.failures_in_row, 0, std::numeric_limits<int>::max());
+    in.Number("starts_in_window", life.starts_in_window, 0, std::numeric_limits<int>::max());
+    in.Time("window_began", life.window_began);
     in.Time("timer", life.timer);
+    in.Time("runtime_deadline", life.runtime_deadline);
+    in.Time("watchdog_deadline", life.watchdog_deadline);
+    int64_t watchdog = 0;
+    in.Number("watchdog", watchdog, 0, kAnyMost);
+    life.watchdog = Duration(watchdog);
+    in.Word("untold", life.untold, kUntolds,
+            [](int i) { return std::string_view(kUntoldNames[i]); });
     if (const Json* exit = in.Find("last_exit", [](const Json& v) { return v.IsObject(); })) {
         JsonReader inner(*exit);
         ReadExit(inner, life.last_exit);
@@ -244,6 +314,106 @@ void ReadImages(JsonReader& in, std::vector<std::string>& images) {
     }
 }
 
+void ReadStored(JsonReader& in, std::vector<StoredDescriptor>& stored) {
+    const Json* list = in.Find("stored", [](const Json& v) { return v.IsArray(); });
+    if (!list) return;
+    if (list->Size() > kMaxRecordStored) return in.Refuse("'stored' is too long");
+    for (const Json& item : list->GetArray()) {
+        JsonReader inner(item);
+        StoredDescriptor entry;
+        inner.Number("slot", entry.slot, kNoSlot, int64_t{kDescriptorSlots} - 1);
+        inner.Text("name", entry.name);
+        inner.Bool("poll", entry.poll);
+        in.Inherit(inner);
+        if (!IsDescriptorName(entry.name)) return in.Refuse("'stored' holds a bad name");
+        stored.push_back(std::move(entry));
+    }
+}
+
+void ReadHealth(JsonReader& in, Health& health) {
+    constexpr int64_t kMost = std::numeric_limits<int>::max();
+    in.Word("state", health.state, kHealthStates,
+            [](int i) { return std::string_view(HealthStateName(static_cast<HealthState>(i))); });
+    in.Bool("startup_passed", health.startup_passed);
+    in.Number("startup_successes", health.startup_successes, 0, kMost);
+    in.Number("startup_failures", health.startup_failures, 0, kMost);
+    in.Number("failing_streak", health.failing_streak, 0, kMost);
+    in.Time("began", health.began);
+    in.Time("next", health.next);
+    in.Text("last_text", health.last_text);
+    in.Number("last_realtime", health.last_realtime, kAnyLeast, kAnyMost);
+    in.Bool("last_good", health.last_good);
+}
+
+void ReadNotify(JsonReader& in, Record& record) {
+    if (!in.Has("notify_slot")) return;
+    for (auto [key, slot] :
+         {std::pair{"notify_slot", &record.notify_slot}, {"ready_slot", &record.ready_slot}})
+        in.Number(key, *slot, kNoSlot, int64_t{kDescriptorSlots} - 1);
+    ReadStored(in, record.stored);
+    in.Text("status_text", record.status_text);
+    in.Number("status_errno", record.status_errno, 0, 4095);
+    if (const Json* health = in.Find("health", [](const Json& v) { return v.IsObject(); })) {
+        JsonReader inner(*health);
+        ReadHealth(inner, record.health);
+        in.Inherit(inner);
+    }
+}
+
+// None: no command runs.
+void ReadCommand(JsonReader& in, Record& record) {
+    if (!in.Has("command")) return;
+    const Json* command = in.Find("command", [](const Json& v) { return v.IsObject(); });
+    if (!command) return;
+    JsonReader inner(*command);
+    inner.Number("pid", record.command_pid, 1, kMostPid);
+    inner.Unsigned("start_time", record.command_start_time);
+    inner.Text("cgroup", record.command_cgroup);
+    in.Inherit(inner);
+}
+
+// Only units with a [Timer] or a [Socket] have it.
+void WriteActivation(JsonWriter& out, const Activation& activation) {
+    if (activation == Activation{}) return;
+    out.Key("activation");
+    out.Begin();
+    out.Text("arming", kArmingNames[static_cast<int>(activation.arming)]);
+    out.Bool("triggered", activation.timer.triggered);
+    out.Number("armed_realtime", activation.timer.armed_realtime);
+    out.Time("last", activation.timer.last);
+    out.Number("last_realtime", activation.timer.last_realtime);
+    out.Key("sockets");
+    out.BeginList();
+    for (const OpenSocket& socket : activation.sockets) {
+        out.Begin();
+        out.Text("name", socket.name);
+        out.Number("slot", socket.slot);
+        out.End();
+    }
+    out.EndList();
+    out.End();
+}
+
+void ReadActivation(JsonReader& in, Activation& activation) {
+    in.Word("arming", activation.arming, kArmings,
+            [](int i) { return std::string_view(kArmingNames[i]); });
+    in.Bool("triggered", activation.timer.triggered);
+    in.Number("armed_realtime", activation.timer.armed_realtime, kAnyLeast, kAnyMost);
+    in.Time("last", activation.timer.last);
+    in.Number("last_realtime", activation.timer.last_realtime, kAnyLeast, kAnyMost);
+    const Json* list = in.Find("sockets", [](const Json& v) { return v.IsArray(); });
+    if (!list) return;
+    if (list->Size() > config::kMaxListeners) return in.Refuse("'sockets' is too long");
+    for (const Json& item : list->GetArray()) {
+        JsonReader inner(item);
+        OpenSocket socket;
+        inner.Text("name", socket.name);
+        inner.Number("slot", socket.slot, kNoSlot, int64_t{kDescriptorSlots} - 1);
+        in.Inherit(inner);
+        activation.sockets.push_back(std::move(socket));
+    }
+}
+
 void ReadRecord(JsonReader& in, Record& record) {
     in.Text("unit", record.unit);
     if (const Json* life = in.Find("life", [](const Json& v) { return v.IsObject(); })) {
@@ -257,10 +427,27 @@ void ReadRecord(JsonReader& in, Record& record) {
                              {"log_marks_slot", &record.log_marks_slot},
                              {"log_pipe_slot", &record.log_pipe_slot}})
         in.Number(key, *slot, kNoSlot, int64_t{kDescriptorSlots} - 1);
+    ReadNotify(in, record);
     in.Unsigned("oom_kills_before", record.oom_kills_before);
     in.Number("id_range_base", record.id_range_base, 0, std::numeric_limits<uint32_t>::max());
+    if (in.Has("network_slot"))
+        in.Number("network_slot", record.network_slot, kNoSlot, int64_t{kDescriptorSlots} - 1);
+    if (in.Has("job"))
+        in.Word("job", record.job, kJobKinds,
+                [](int i) { return std::string_view(JobName(static_cast<JobKind>(i))); });
+    if (in.Has("job_why")) in.Text("job_why", record.job_why);
+    if (in.Has("trigger")) in.Text("trigger", record.trigger);
+    ReadCommand(in, record);
     ReadImages(in, record.images);
     ReadKeys(in, record.keys);
+    in.TimeIfThere("first_wanted", record.first_start.wanted);
+    in.TimeIfThere("first_launched", record.first_start.launched);
+    in.TimeIfThere("first_up", record.first_start.up);
+    if (const Json* activation = in.FindOptional("activation")) {
+        JsonReader inner(*activation);
+        ReadActivation(inner, record.activation);
+        in.Inherit(inner);
+    }
     ReadHistory(in, record);
 }
 
@@ -285,8 +472,21 @@ std::string Serialize(const Record& record) {
     out.Number("log_text_slot", record.log_text_slot);
     out.Number("log_marks_slot", record.log_marks_slot);
     out.Number("log_pipe_slot", record.log_pipe_slot);
+    out.Number("network_slot", record.network_slot);
+    WriteNotify(out, record);
+    if (record.command_pid != 0) {
+        out.Key("command");
+        out.Begin();
+        out.Number("pid", record.command_pid);
+        out.Unsigned("start_time", record.command_start_time);
+        out.Text("cgroup", record.command_cgroup);
+        out.End();
+    }
     out.Unsigned("oom_kills_before", record.oom_kills_before);
     out.Number("id_range_base", record.id_range_base);
+    out.Text("job", JobName(record.job));
+    out.Text("job_why", record.job_why);
+    out.Text("trigger", record.trigger);
     out.Key("images");
     out.BeginList();
     for (const std::string& image : record.images) out.Item(image);
@@ -297,6 +497,10 @@ std::string Serialize(const Record& record) {
         out.Unsigned(key.key == kUnknownKey ? "unknown" : config::KeyName(key.key).c_str(),
                      key.digest);
     out.End();
+    out.Time("first_wanted", record.first_start.wanted);
+    out.Time("first_launched", record.first_start.launched);
+    out.Time("first_up", record.first_start.up);
+    WriteActivation(out, record.activation);
     out.Key("history");
     out.BeginList();
     for (const HistoryEntry& entry : record.history) {

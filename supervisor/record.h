@@ -13,16 +13,21 @@
 
 #include "base/error.h"
 #include "base/time.h"
+#include "supervisor/activation.h"
+#include "supervisor/boot_times.h"
+#include "supervisor/health.h"
+#include "supervisor/job.h"
 #include "supervisor/key_changes.h"
 #include "supervisor/lifecycle.h"
 
 namespace husk::supervisor {
 
-inline constexpr int kRecordVersion = 1;
-inline constexpr size_t kMaxRecordSize = 256 * 1024;  // bytes
+inline constexpr int kRecordVersion = 2;
+inline constexpr size_t kMaxRecordSize = 1024 * 1024;  // bytes
 inline constexpr size_t kMaxHistory = 32;
 inline constexpr size_t kMaxRecordImages = 128;
 inline constexpr size_t kMaxRecordKeys = 512;
+inline constexpr size_t kMaxRecordStored = 512;
 inline constexpr int kNoSlot = -1;
 
 struct HistoryEntry {
@@ -32,20 +37,44 @@ struct HistoryEntry {
     friend bool operator==(const HistoryEntry&, const HistoryEntry&) = default;
 };
 
+// FDSTORE=1: a descriptor of the program's that is kept for its next start.
+struct StoredDescriptor {
+    int slot = kNoSlot;
+    std::string name;
+    bool poll = false;  // it goes when its other side is gone
+    friend bool operator==(const StoredDescriptor&, const StoredDescriptor&) = default;
+};
+
 struct Record {
     std::string unit;
     Life life;
     std::string cgroup;            // path below the cgroup mount; empty = none
     uint64_t main_start_time = 0;  // ProcessStartTime() of life.main_pid: tells a reused pid
-    int log_text_slot = kNoSlot;   // PID 1's slots (base/init_protocol.h)
+    // Of the command of Exec…= that runs; 0: none.
+    pid_t command_pid = 0;
+    uint64_t command_start_time = 0;
+    std::string command_cgroup;
+    int log_text_slot = kNoSlot;  // PID 1's slots (base/init_protocol.h)
     int log_marks_slot = kNoSlot;
     int log_pipe_slot = kNoSlot;
+    int notify_slot = kNoSlot;  // the notify socket
+    int network_slot = kNoSlot;  // its network namespace
+    int ready_slot = kNoSlot;   // NotifyFd=: our end of the pipe, until it is ready
+    std::vector<StoredDescriptor> stored;
+    std::string status_text;  // STATUS= of the program, plain and short
+    int status_errno = 0;     // ERRNO=
+    Health health;
     uint64_t oom_kills_before = 0;  // memory.events' oom_kill when this run was launched
     // What it was launched with last; empty before that, and where a person stopped it. In the file
     // by name: a name that this husk does not know becomes kUnknownKey.
     KeyDigests keys;
-    std::vector<std::string> images;    // where those lie that it uses (rootfs::ImageStore)
+    std::vector<std::string> images;  // where those lie that it uses (rootfs::ImageStore)
+    JobKind job = JobKind::kNone;     // kStop, kRestart: waits for its turn (jobs.h)
+    std::string job_why;
+    std::string trigger;  // "UNIT@TIME": the end of another unit that started it last (OnFailure=)
     uint32_t id_range_base = 0;         // first host uid and gid of its user namespace, 0 = none
+    StartTimes first_start;             // since boot
+    Activation activation;              // [Timer] and [Socket]
     std::vector<HistoryEntry> history;  // oldest first, the newest kMaxHistory
 
     void Remember(HistoryEntry entry);
@@ -63,6 +92,9 @@ Result<uint64_t> ProcessStartTime(pid_t pid);
 // The same from the file's text. The second field is the program's name in parentheses, which may
 // hold blanks, parentheses and newlines itself, and is the container's choice.
 Result<uint64_t> StartTimeOfStat(std::string_view stat);
+
+// Whether a process has pid 2 in a PID namespace right below /proc's: "NSpid" of /proc/PID/status.
+bool IsSecondOfNamespace(std::string_view status);
 
 // Whether a process has a handler for the signal: "SigCgt" of /proc/PID/status.
 bool CatchesSignal(std::string_view status, int signal);

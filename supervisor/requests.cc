@@ -1,4 +1,5 @@
 // Manager's answers to the control socket.
+#include <fnmatch.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -11,10 +12,10 @@
 namespace husk::supervisor {
 namespace {
 
-bool TakesUnits(std::string_view verb) {
-    return verb == "start" || verb == "stop" || verb == "restart" || verb == "kill" ||
-           verb == "logs" || verb == "why" || verb == "update" || verb == "namespaces";
-}
+// Bounds what a request with patterns costs: each is compared with each unit.
+constexpr size_t kMostPatterns = 16, kLongestPattern = 256;
+
+bool IsPattern(std::string_view name) { return name.find_first_of("*?[") != name.npos; }
 
 }  // namespace
 
@@ -23,10 +24,12 @@ void Manager::Reply(ControlServer::ConnectionId id, std::string json) {
 }
 
 void Manager::ReplyWithUnits(ControlServer::ConnectionId id, const std::vector<std::string>& names,
-                             bool history) {
+                             bool history, std::vector<UnitTraffic> traffic) {
     Answer answer;
     answer.Add("state", BootStateName(Overall()));
+    answer.AddBoot(boot_times_);
     AddConfirmation(answer);
+    answer.SetTraffic(std::move(traffic));
     answer.BeginUnits();
     for (const auto& name : names)
         if (const Entry* entry = FindEntry(name)) AddUnit(answer, *entry, history);
@@ -62,35 +65,104 @@ std::string Manager::WhyAbsent(const std::string& name) const {
                nearest ? Cat(" (did you mean ", Quote(*nearest), "?)") : std::string());
 }
 
-void Manager::OnRequest(ControlServer::ConnectionId id, const std::string& line) {
+// What changes something, or reads files that whoever asks may not read himself (plan), is root's.
+std::span<const Manager::Verb> Manager::Verbs() {
+    static constexpr Verb kVerbs[] = {
+        // name               units           reads  refused_too  answer
+        {"status", Units::kAny, true, true, &Manager::AnswerStatus},
+        {"list", Units::kAny, true, true, &Manager::AnswerList},
+        {"boot", Units::kNone, true, false, &Manager::AnswerBoot},
+        {"why", Units::kSome, true, true, &Manager::AnswerStatus},
+        {"namespaces", Units::kSome, true, false, &Manager::AnswerNamespaces},
+        {"timers", Units::kNone, true, false, &Manager::AnswerTimers},
+        {"networks", Units::kNone, true, false, &Manager::AnswerNetworks},
+        {"logs", Units::kOne, true, false, &Manager::AnswerLogs},
+        {"events", Units::kAny, true, true, &Manager::AnswerEvents},
+        {"is-system-running", Units::kNone, true, false, &Manager::AnswerRunning},
+        {"version", Units::kNone, true, false, &Manager::AnswerVersion},
+        {"start", Units::kSome, false, false, &Manager::AnswerJob},
+        {"stop", Units::kSome, false, false, &Manager::AnswerJob},
+        {"restart", Units::kSome, false, false, &Manager::AnswerJob},
+        {"kill", Units::kSome, false, false, &Manager::AnswerKill},
+        {"healthcheck", Units::kOne, false, false, &Manager::AnswerHealthcheck},
+        {"exec", Units::kOne, false, false, &Manager::AnswerExec},
+        {"update", Units::kOne, false, false, &Manager::AnswerUpdate},
+        {"plan", Units::kNone, false, false, &Manager::AnswerPlan},
+        {"apply", Units::kNone, false, false, &Manager::AnswerApply},
+        {"confirm", Units::kNone, false, false, &Manager::AnswerConfirm},
+        {"reload", Units::kAny, false, false, &Manager::AnswerReload},
+        {"reset-failed", Units::kAny, false, false, &Manager::AnswerResetFailed},
+        {"shutdown", Units::kNone, false, false, &Manager::AnswerShutdown},
+    };
+    return kVerbs;
+}
+
+void Manager::OnRequest(ControlServer::ConnectionId id, Access access, const std::string& line) {
     auto parsed = ParseControlRequest(line);
     if (!parsed) return Reply(id, Answer::Failure("bad-request", parsed.error().text()));
-    const ControlRequest& request = *parsed;
-    const std::string& verb = request.verb;
-    if (TakesUnits(verb) && request.units.empty())
-        return Reply(id, Answer::Failure("bad-request", Cat(verb, ": which unit?")));
-    const bool refused_too = verb == "status" || verb == "why";
-    if (verb == "start" || verb == "restart") Instantiate(request.units);
-    if (Status known = CheckUnits(request, refused_too); !known) {
-        const bool missing = known.error().code() == ENOENT;
-        std::string text = known.error().text();
-        if (missing) text.resize(text.rfind(": "));  // strerror's words say nothing here
-        return Reply(id, Answer::Failure(missing ? "no-such-unit" : "refused", text));
+    ControlRequest& request = *parsed;
+    const auto verbs = Verbs();
+    const auto verb = std::ranges::find(verbs, std::string_view(request.verb), &Verb::name);
+    if (verb == verbs.end())
+        return Reply(id,
+                     Answer::Failure("bad-request",
+                                     Cat("unknown verb ", Quote(request.verb),
+                                         "; are husk and its supervisor of the same version?")));
+    if (!verb->reads && access != Access::kAll)
+        return Reply(id, Answer::Failure("not-allowed", Cat("only root may ", Quote(verb->name))));
+    if (Status found = FindUnits(*verb, request); !found) {
+        const int code = found.error().code();
+        std::string text = found.error().text();
+        // strerror's words say nothing here.
+        if (code == ENOENT || code == EINVAL) text.resize(text.rfind(": "));
+        return Reply(id, Answer::Failure(code == ENOENT   ? "no-such-unit"
+                                         : code == EINVAL ? "bad-request"
+                                                          : "refused",
+                                         text));
     }
-    if (refused_too) return AnswerStatus(id, request);
-    if (verb == "namespaces") return AnswerNamespaces(id, request);
-    if (verb == "logs") return AnswerLogs(id, request);
-    if (verb == "kill") return AnswerKill(id, request);
-    if (verb == "start" || verb == "stop" || verb == "restart") return AnswerJob(id, request);
-    if (verb == "is-system-running") return AnswerRunning(id, request);
-    if (verb == "plan") return AnswerPlan(id, request);
-    if (verb == "apply") return AnswerApply(id, request);
-    if (verb == "confirm") return AnswerConfirm(id);
-    if (verb == "reload") return AnswerReload(id, request);
-    if (verb == "update") return AnswerUpdate(id, request);
-    if (verb == "shutdown") return AnswerShutdown(id, request);
-    if (verb == "version") return AnswerVersion(id);
-    Reply(id, Answer::Failure("bad-request", Cat("unknown verb ", Quote(verb))));
+    (this->*verb->answer)(id, request);
+}
+
+// The units that are asked for by name or pattern, as names of units that are there.
+Status Manager::FindUnits(const Verb& verb, ControlRequest& request) {
+    if (verb.units == Units::kNone) return {};
+    const bool one = verb.units == Units::kOne;
+    if (request.units.empty() && verb.units != Units::kAny)
+        return Fail(Error::FromErrno(EINVAL, Cat(verb.name, ": which unit?")));
+    if (one && request.units.size() != 1)
+        return Fail(Error::FromErrno(EINVAL, Cat(verb.name, ": one unit at a time")));
+    if (!one) HUSK_TRY(ExpandPatterns(verb, request.units));
+    if (request.verb == "start" || request.verb == "restart") Instantiate(request.units);
+    return CheckUnits(request, verb.refused_too);
+}
+
+// Names stay in their order; what patterns match comes behind them, by name, and nothing twice.
+Status Manager::ExpandPatterns(const Verb& verb, std::vector<std::string>& names) const {
+    if (std::ranges::none_of(names, IsPattern)) return {};
+    std::vector<std::string> found;
+    std::vector<bool> named(entries_.size()), matched(entries_.size());
+    size_t patterns = 0;
+    for (const auto& name : names) {
+        if (!IsPattern(name)) {
+            found.push_back(name);
+            if (auto index = order().Find(name)) named[*index] = true;
+            continue;
+        }
+        if (++patterns > kMostPatterns || name.size() > kLongestPattern)
+            return Fail(Error::FromErrno(
+                EINVAL, Cat(verb.name, ": at most ", std::to_string(kMostPatterns),
+                            " patterns of at most ", std::to_string(kLongestPattern), " bytes")));
+        bool any = false;
+        for (Index i = 0; i < entries_.size(); ++i) {
+            if (!entries_[i].runner && !verb.refused_too) continue;
+            if (::fnmatch(name.c_str(), entries_[i].name.c_str(), 0) == 0) matched[i] = any = true;
+        }
+        if (!any) return Fail(Error::FromErrno(ENOENT, Cat("no unit matches ", Quote(name))));
+    }
+    for (Index i = 0; i < entries_.size(); ++i)
+        if (matched[i] && !named[i]) found.push_back(entries_[i].name);
+    names = std::move(found);
+    return {};
 }
 
 void Manager::AddUnit(Answer& answer, const Entry& entry, bool history) {
@@ -102,11 +174,82 @@ void Manager::AddUnit(Answer& answer, const Entry& entry, bool history) {
         answer.AddRefused(entry.refused);
 }
 
-void Manager::AnswerStatus(ControlServer::ConnectionId id, const ControlRequest& request) {
+// The units that are asked for, or all, as far as they are in a state that is asked for.
+std::vector<std::string> Manager::NamesOf(const ControlRequest& request) {
     std::vector<std::string> names = request.units;
     if (names.empty())
         for (const auto& entry : entries_) names.push_back(entry.name);
-    ReplyWithUnits(id, names, request.verb == "why");
+    if (!request.states.empty())
+        std::erase_if(names, [&](const std::string& name) {
+            const Entry& entry = *FindEntry(name);
+            const std::string_view state =
+                entry.runner ? StateName(entry.runner->life().state) : "refused";
+            return std::ranges::find(request.states, state) == request.states.end();
+        });
+    return names;
+}
+
+// Who shares the network of another unit has that one's figures.
+std::vector<UnitTraffic> Manager::Traffic() const {
+    std::vector<UnitTraffic> all = device_.networks.Traffic();
+    const std::vector<UnitTraffic> own = all;
+    for (const Entry& entry : entries_) {
+        if (own.empty() || !entry.runner || !HasProcesses(entry.runner->life().state)) continue;
+        const config::NetworkMode* mode = &entry.runner->unit().container.network;
+        const std::string* owner = nullptr;
+        // Cycles of requirements are refused, but for units that go on with an earlier file.
+        for (int depth = 0; depth < 8 && mode->kind == config::NetworkMode::Kind::kContainer;
+             ++depth) {
+            owner = &mode->unit;
+            const UnitRunner* next = Find(*owner);
+            if (next == nullptr) break;
+            mode = &next->unit().container.network;
+        }
+        if (owner == nullptr) continue;
+        for (UnitTraffic shared : std::ranges::equal_range(own, *owner, {}, &UnitTraffic::unit)) {
+            shared.shared_with = std::exchange(shared.unit, entry.name);
+            all.push_back(std::move(shared));
+        }
+    }
+    if (all.size() != own.size()) std::ranges::stable_sort(all, {}, &UnitTraffic::unit);
+    return all;
+}
+
+void Manager::AnswerStatus(ControlServer::ConnectionId id, const ControlRequest& request) {
+    ReplyWithUnits(id, NamesOf(request), request.verb == "why", Traffic());
+}
+
+// For those who ask often (top, metrics): what the kernel counts they read themselves, but for what
+// went through networks, which it tells of all links at once.
+void Manager::AnswerList(ControlServer::ConnectionId id, const ControlRequest& request) {
+    Answer answer;
+    answer.Add("state", BootStateName(Overall()));
+    answer.Add("supervisor_starts", options_.starts);
+    answer.AddBoot(boot_times_);
+    answer.SetTraffic(Traffic());
+    answer.BeginUnits();
+    for (const auto& name : NamesOf(request)) {
+        const Entry& entry = *FindEntry(name);
+        if (entry.runner)
+            answer.AddListed(*entry.runner);
+        else
+            answer.AddRefused(entry.refused);
+    }
+    answer.EndUnits();
+    Reply(id, answer.Finish());
+}
+
+void Manager::AnswerBoot(ControlServer::ConnectionId id, const ControlRequest&) {
+    std::vector<std::vector<std::string>> after(entries_.size());
+    for (Index i = 0; i < entries_.size(); ++i)
+        for (Index dependent : order().Dependents(i)) after[dependent].push_back(entries_[i].name);
+    Answer answer;
+    answer.AddBoot(boot_times_);
+    answer.BeginUnits();
+    for (Index i = 0; i < entries_.size(); ++i)
+        if (entries_[i].runner) answer.AddStart(*entries_[i].runner, after[i]);
+    answer.EndUnits();
+    Reply(id, answer.Finish());
 }
 
 // Read here and now: what a process joined since it was started counts, not what its unit says.
@@ -132,6 +275,13 @@ void Manager::AnswerNamespaces(ControlServer::ConnectionId id, const ControlRequ
     Reply(id, answer.Finish());
 }
 
+void Manager::AnswerNetworks(ControlServer::ConnectionId id, const ControlRequest&) {
+    Answer answer;
+    answer.AddNetworks(device_.networks.View());
+    answer.AddLinks(device_.links.View());
+    Reply(id, answer.Finish());
+}
+
 void Manager::AnswerLogs(ControlServer::ConnectionId id, const ControlRequest& request) {
     UnitRunner* runner = Find(request.units.front());
     UnitLog* log = runner->log();
@@ -150,12 +300,32 @@ void Manager::AnswerLogs(ControlServer::ConnectionId id, const ControlRequest& r
     if (control_ != nullptr) control_->Answer(id, answer.Finish(), std::move(files));
 }
 
+void Manager::AnswerEvents(ControlServer::ConnectionId id, const ControlRequest& request) {
+    if (control_ == nullptr) return;
+    std::vector<PastEvent> past;
+    for (const auto& entry : entries_) {
+        const bool wanted = request.units.empty() ||
+                            std::ranges::find(request.units, entry.name) != request.units.end();
+        if (!wanted || !entry.runner) continue;
+        for (const auto& line : entry.runner->record().history)
+            past.push_back({&entry.name, &line});
+    }
+    if (control_->BeginStream(id, StreamBeginning(std::move(past), request.since)))
+        event_clients_.Add(id, request.units);
+}
+
 void Manager::AnswerKill(ControlServer::ConnectionId id, const ControlRequest& request) {
     const auto signal = request.signal.empty() ? SIGTERM : ParseSignal(request.signal);
     if (!signal)
         return Reply(id, Answer::Failure("bad-request", Cat("no signal ", Quote(request.signal))));
     for (const auto& name : request.units) {
-        const pid_t pid = Find(name)->life().main_pid;
+        UnitRunner& runner = *Find(name);
+        if (request.whom == "all") {
+            if (Status sent = runner.SignalAll(*signal); !sent)
+                return Reply(id, Answer::Failure("failed", sent.error().text()));
+            continue;
+        }
+        const pid_t pid = runner.life().main_pid;
         if (pid == 0)
             return Reply(id, Answer::Failure(
                                  "failed", Cat("unit ", Quote(name), " has no process to signal")));
@@ -167,18 +337,44 @@ void Manager::AnswerKill(ControlServer::ConnectionId id, const ControlRequest& r
     ReplyWithUnits(id, request.units, false);
 }
 
+void Manager::AnswerHealthcheck(ControlServer::ConnectionId id, const ControlRequest& request) {
+    const std::string& name = request.units.front();
+    Status begun = Find(name)->CheckHealthNow([this, id, name](const CheckResult& result) {
+        if (result.good) return ReplyWithUnits(id, {name}, false);
+        Reply(id, Answer::Failure("unhealthy", Cat("unit ", Quote(name), ": ", result.text)));
+    });
+    if (!begun)
+        Reply(id, Answer::Failure("failed", Cat("unit ", Quote(name), ": ", begun.error().text())));
+}
+
 void Manager::AnswerJob(ControlServer::ConnectionId id, const ControlRequest& request) {
     if (shutdown_ != ShutdownAction::kNone)
         return Reply(id, Answer::Failure("stopping", "the system is going down"));
     const std::string by = Cat("by 'husk ", request.verb, "'");
     std::vector<Index> roots;
-    for (const auto& name : request.units) roots.push_back(*order_->Find(name));
+    for (const auto& name : request.units) roots.push_back(*order().Find(name));
+    Status planned;
+    for (const auto& name : request.units)
+        request.verb == "stop" ? Find(name)->Disarm() : Find(name)->Arm();
     if (request.verb == "start")
-        Start(roots, by);
+        planned = unit_jobs_.Start(roots, by, Asked::kFor);
+    else if (request.verb == "restart")
+        planned = unit_jobs_.Restart(roots, by);
     else
-        Stop(roots, by, request.verb == "restart");
+        unit_jobs_.Stop(roots, by);
+    if (!planned) return Reply(id, Answer::Failure("conflict", planned.error().text()));
+    if (request.no_wait) return ReplyWithUnits(id, request.units, false);
     jobs_.push_back({id, request.verb, request.units});
     ScheduleReview();
+}
+
+// It waits for units that have failed, each of which is started again in its own time or never: it
+// will come up with them, but no client should wait for that.
+bool Manager::IsHeldUp(Index unit) const {
+    const std::span<const Standing> standings = unit_jobs_.standings();
+    if (standings[unit].state != State::kWaiting) return false;
+    const std::vector<BootUnit> units(standings.begin(), standings.end());
+    return ProgressOfAll(order(), units)[unit] == Progress::kTrouble;
 }
 
 // True where every unit of the job has come to rest; then it is answered.
@@ -188,11 +384,18 @@ bool Manager::FinishJob(const Job& job) {
         UnitRunner* runner = Find(name);
         if (runner == nullptr) continue;
         const Life& life = runner->life();
-        if (!IsSettled(life.state)) return false;
+        const Index unit = *order().Find(name);
+        if (unit_jobs_.standings()[unit].job != JobKind::kNone) return false;
+        if (!IsSettled(life.state) && !IsHeldUp(unit)) return false;
+        const bool reloads = job.verb == "reload-units";
+        if (reloads && life.state == State::kReloading) return false;
         const UnitChange* change = FindChange(job.changes, name);
         const bool to_be_down =
             job.verb == "stop" || (change != nullptr && change->change == Change::kStop);
-        const bool good = to_be_down ? !HasProcesses(life.state) : IsUp(life.state) || life.done;
+        const bool reload_failed = reloads && life.reason.starts_with("reload failed");
+        const bool good = reload_failed ? false
+                          : to_be_down  ? !HasProcesses(life.state)
+                                        : IsUp(life.state) || life.done;
         if (!good) failed.push_back(Cat("unit ", Quote(name), ": ", life.reason));
     }
     const std::string text = Join(failed, "; ");
@@ -232,11 +435,12 @@ void Manager::AnswerShutdown(ControlServer::ConnectionId id, const ControlReques
     Reply(id, Answer().Finish());
 }
 
-void Manager::AnswerVersion(ControlServer::ConnectionId id) {
+void Manager::AnswerVersion(ControlServer::ConnectionId id, const ControlRequest&) {
     Answer answer;
     answer.Add("husk", HUSK_VERSION);
     answer.Add("pid", ::getpid());
     answer.Add("supervisor_starts", options_.starts);
+    answer.Add("state_directory", device_.facts.state_directory);
     Reply(id, answer.Finish());
 }
 

@@ -97,6 +97,7 @@ Verdict AskNetwork(const Facts& facts) {
         case NetworkKind::kPrivate: return {};
         case NetworkKind::kHost: return {kAll, 15, "that of the device"};
         case NetworkKind::kJoin:
+            if (facts.spec.root.kept_network) return {2, 0, "a network of units"};
             return {3, 0, Cat("that of unit ", Quote(facts.unit.container.network.unit))};
     }
     return {};

@@ -6,8 +6,16 @@
 #include <algorithm>
 
 #include "base/capabilities.h"
+#include "base/hash.h"
 #include "base/text.h"
 #include "container/id_map.h"
+#include "container/program.h"
+#include "supervisor/network_wishes.h"
+#include "supervisor/notify_sender.h"
+#include "supervisor/notify_socket.h"
+#include "supervisor/unit_files.h"
+#include "supervisor/unit_folders.h"
+#include "supervisor/unit_secrets.h"
 
 namespace husk::supervisor {
 namespace {
@@ -52,36 +60,78 @@ int SchedulerOf(config::SchedulingPolicy policy) {
     return SCHED_OTHER;
 }
 
-std::vector<std::string> Environment(const Unit& unit, const ContainerSpec& spec) {
+std::vector<std::string> Environment(const Unit& unit, const UnitFacts& facts,
+                                     const ContainerSpec& spec) {
     std::vector<std::string> environment = {
         "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "HOME=" + spec.user.home, "HOSTNAME=" + spec.host_name, "container=husk"};
-    for (const auto& variable : unit.container.environment) {
-        const std::string_view name(variable.data(), variable.find('=') + 1);
-        std::erase_if(environment, [&](const auto& other) { return other.starts_with(name); });
-        environment.push_back(variable);
-    }
+    if (!facts.timezone.variable.empty()) environment.push_back("TZ=" + facts.timezone.variable);
+    for (std::string& variable : FolderVariables(unit)) environment.push_back(std::move(variable));
+    if (!unit.service.credentials.empty())
+        environment.push_back("CREDENTIALS_DIRECTORY=" + CredentialsPlace(unit));
+    container::Overlay(environment, unit.container.environment);
+    container::Overlay(environment, facts.environment);
     return environment;
 }
 
-std::vector<rootfs::RootFile> RootFiles(const ContainerSpec& spec, const DeviceFacts& device) {
-    return {{"/etc/hostname", spec.host_name + "\n"},
-            {"/etc/hosts", Cat("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n127.0.1.1\t",
-                               spec.host_name, "\n")},
-            {"/etc/resolv.conf", device.resolv_conf},
-            {"/etc/passwd", std::string(rootfs::DefaultPasswd())},
-            {"/etc/group", std::string(rootfs::DefaultGroup())}};
+bool IsInNetworks(const Unit& unit) {
+    return unit.container.network.kind == config::NetworkMode::Kind::kMember;
 }
 
-// "net.core.somaxconn=10" is the file /proc/sys/net/core/somaxconn.
+// Of a unit in networks, hosts and resolv.conf are mounted, since they change while it runs; of one
+// that shares a network, resolv.conf.
+std::vector<rootfs::RootFile> RootFiles(const Unit& unit, const ContainerSpec& spec,
+                                        const DeviceFacts& device) {
+    std::vector<rootfs::RootFile> files = {{"/etc/hostname", spec.host_name + "\n"},
+                                           {"/etc/passwd", std::string(rootfs::DefaultPasswd())},
+                                           {"/etc/group", std::string(rootfs::DefaultGroup())}};
+    if (IsInNetworks(unit)) return files;
+    std::string hosts = Cat("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n127.0.1.1\t",
+                            spec.host_name, "\n");
+    for (const auto& line : HostLinesOf(unit))
+        if (line.address)
+            hosts += Cat(FormatAddress(*line.address), "\t", Join(line.names, " "), "\n");
+    files.push_back({"/etc/hosts", std::move(hosts)});
+    if (FollowsNames(unit)) return files;
+    const auto resolver = ResolverWishOf(unit);
+    const bool asks =
+        !resolver.servers.empty() || !resolver.search.empty() || !resolver.options.empty();
+    if (!unit.container.no_dns)
+        files.push_back(
+            {"/etc/resolv.conf",
+             asks ? network::ResolverText(resolver, {}, device.resolv_conf) : device.resolv_conf});
+    return files;
+}
+
+void AddNames(const Unit& unit, const DeviceFacts& device, std::vector<rootfs::BindMount>& binds) {
+    for (const char* name : {"hosts", "resolv.conf"}) {
+        if (name[0] == 'h' && !IsInNetworks(unit)) continue;
+        const std::string path = Cat("/etc/", name);
+        const bool taken =
+            std::ranges::any_of(binds, [&](const auto& bind) { return bind.destination == path; });
+        if (taken || (unit.container.no_dns && name[0] == 'r')) continue;
+        binds.push_back(
+            {.source = name[0] == 'h' ? HostsFile(unit, device) : ResolverFile(unit, device),
+             .destination = path,
+             .read_only = true,
+             .no_exec = true,
+             .is_directory = false});
+    }
+}
+
+rootfs::RootFile FileOf(const std::string& parameter) {
+    const size_t equals = parameter.find('=');
+    std::string path = parameter.substr(0, equals);
+    std::ranges::replace(path, '.', '/');
+    return {"/proc/sys/" + path, parameter.substr(equals + 1)};
+}
+
+bool IsOfNetwork(const std::string& parameter) { return parameter.starts_with("net."); }
+
 std::vector<rootfs::RootFile> KernelFiles(const Unit& unit) {
     std::vector<rootfs::RootFile> files;
-    for (const auto& parameter : unit.container.sysctl) {
-        const size_t equals = parameter.find('=');
-        std::string path = parameter.substr(0, equals);
-        std::ranges::replace(path, '.', '/');
-        files.push_back({"/proc/sys/" + path, parameter.substr(equals + 1)});
-    }
+    for (const auto& parameter : unit.container.sysctl)
+        if (!IsInNetworks(unit) || !IsOfNetwork(parameter)) files.push_back(FileOf(parameter));
     return files;
 }
 
@@ -111,6 +161,21 @@ void AddMounts(const Unit& unit, const DeviceFacts& device, const UnitFacts& fac
                               .idmap = map,
                               .is_directory = facts.image_is_directory[i]});
     }
+    if (AccessInForce(unit) != config::NotifyAccess::kNone)
+        root.binds.push_back({.source = Cat(device.run_directory, kNotifyFolder, "/", unit.name),
+                              .destination = kNotifyPath,
+                              .read_only = true,
+                              .no_exec = true,
+                              .is_directory = false});
+    if (FollowsNames(unit)) AddNames(unit, device, root.binds);
+    AddFolderMounts(unit, device, map, root.binds);
+    AddSecretMounts(unit, device, root.binds);
+    if (!facts.timezone.file.empty())
+        root.binds.push_back({.source = facts.timezone.file,
+                              .destination = "/etc/localtime",
+                              .read_only = true,
+                              .no_exec = true,
+                              .is_directory = false});
     for (const auto& tmpfs : unit.container.tmpfs)
         root.tmpfs.push_back(
             {tmpfs.destination, tmpfs.size, tmpfs.mode, tmpfs.read_only, tmpfs.no_exec});
@@ -175,6 +240,7 @@ void AddNamespaces(const config::ContainerSection& keys, const UnitFacts& facts,
             break;
         case config::NetworkMode::Kind::kHost: spec.network = container::NetworkKind::kHost; break;
         case config::NetworkMode::Kind::kContainer:
+        case config::NetworkMode::Kind::kMember:
             spec.network = container::NetworkKind::kJoin;
             break;
     }
@@ -194,6 +260,14 @@ std::vector<std::string> MaskedPaths(const Unit& unit, const std::vector<std::st
 }
 
 }  // namespace
+
+std::vector<rootfs::RootFile> NetworkParameters(const Unit& unit) {
+    std::vector<rootfs::RootFile> files;
+    if (!IsInNetworks(unit)) return files;
+    for (const auto& parameter : unit.container.sysctl)
+        if (IsOfNetwork(parameter)) files.push_back(FileOf(parameter));
+    return files;
+}
 
 Result<uint64_t> CapabilitySet(const Unit& unit) {
     uint64_t set = 0;
@@ -217,6 +291,38 @@ Result<uint64_t> CapabilitySet(const Unit& unit) {
     return set;
 }
 
+std::string HostNameOf(const Unit& unit) {
+    return unit.container.host_name.empty() ? unit.name.substr(0, 64) : unit.container.host_name;
+}
+
+// By what the content hangs on, and not by the content: that changes while containers have it.
+static std::string SharedFile(const DeviceFacts& device, const char* name, const Unit& unit,
+                              const std::string& own) {
+    uint64_t hash = HashOn(kHashSeed, own);
+    for (const auto& member : unit.container.network.networks)
+        hash = HashOn(HashOn(hash, member.network), "\n");
+    return Cat(device.run_directory, kNetworkFolder, "/", name, "-", std::to_string(hash));
+}
+
+std::string HostsFile(const Unit& unit, const DeviceFacts& device) {
+    std::string own;
+    for (const auto& line : HostLinesOf(unit))
+        own += Cat(line.address ? FormatAddress(*line.address) : "gateway", " ",
+                   Join(line.names, " "), "\n");
+    return SharedFile(device, "hosts", unit, own);
+}
+
+std::string ResolverFile(const Unit& unit, const DeviceFacts& device) {
+    const auto wish = ResolverWishOf(unit);
+    std::string own = Cat(Join(wish.search, " "), "\n", Join(wish.options, " "), "\n");
+    for (const IpAddress& server : wish.servers) own += FormatAddress(server) + "\n";
+    return SharedFile(device, "resolv.conf", unit, own);
+}
+
+bool FollowsNames(const Unit& unit) {
+    return unit.container.network.kind != config::NetworkMode::Kind::kNone;
+}
+
 VolumeFolder NewVolumeFolder(const config::Volume& volume, const rootfs::UserIds& user) {
     return {.uid = volume.user == config::kUnitsOwn ? user.uid : volume.user,
             .gid = volume.group == config::kUnitsOwn ? user.gid : volume.group,
@@ -233,8 +339,10 @@ std::string VolumeFolderPath(const std::string& name, const DeviceFacts& device)
 
 std::string SharedFolderAround(std::string_view path, const DeviceFacts& device) {
     std::string_view around;
-    const std::string volumes = device.state_directory + "/volumes/";
-    if (path.starts_with(volumes)) around = path.substr(0, path.find('/', volumes.size()));
+    for (const char* kind : {"/volumes/", "/state/", "/cache/", "/logs/"}) {
+        const std::string all = device.state_directory + kind;
+        if (path.starts_with(all)) around = path.substr(0, path.find('/', all.size()));
+    }
     if (around.size() == path.size()) around = {};
     for (const std::string& folder : device.shared_folders)
         if (path.size() > folder.size() && path.starts_with(folder) && path[folder.size()] == '/' &&
@@ -294,10 +402,8 @@ Result<ContainerSpec> BuildSpec(const Unit& unit, const config::SystemConfig& sy
                                 const DeviceFacts& device, const UnitFacts& facts) {
     ContainerSpec spec;
     spec.name = unit.name;
-    spec.host_name = !unit.container.protect_hostname   ? facts.device_host_name
-                     : unit.container.host_name.empty() ? unit.name.substr(0, 64)
-                                                        : unit.container.host_name;
-    spec.argv = unit.Command();
+    spec.host_name = unit.container.protect_hostname ? HostNameOf(unit) : facts.device_host_name;
+    spec.argv = ExpandCommand(unit, facts.environment);
     spec.user = facts.user;
     if (!unit.container.working_dir.empty()) spec.working_dir = unit.container.working_dir;
     AddNamespaces(unit.container, facts, spec);
@@ -321,7 +427,7 @@ Result<ContainerSpec> BuildSpec(const Unit& unit, const config::SystemConfig& sy
     spec.io_class = unit.service.io_class;
     spec.oom_score_adjust = unit.service.oom_score_adjust.value_or(0);
     spec.umask = unit.service.umask;
-    spec.environment = Environment(unit, spec);
+    spec.environment = Environment(unit, facts, spec);
 
     rootfs::RootSpec& root = spec.root;
     root.kind = facts.tree.empty() ? rootfs::RootKind::kSkeleton : rootfs::RootKind::kTree;
@@ -336,7 +442,7 @@ Result<ContainerSpec> BuildSpec(const Unit& unit, const config::SystemConfig& sy
         root.overlay_folder = VolumeFolderPath(unit.container.overlay_volume, device);
     root.read_only =
         unit.container.read_only && !root.volatile_overlay && root.overlay_folder.empty();
-    root.files = RootFiles(spec, device);
+    root.files = RootFiles(unit, spec, device);
     root.kernel_files = KernelFiles(unit);
     root.masked = MaskedPaths(unit, rootfs::DefaultMaskedPaths());
     root.masked.insert(root.masked.end(), unit.container.mask.begin(), unit.container.mask.end());
@@ -352,6 +458,7 @@ Result<ContainerSpec> BuildSpec(const Unit& unit, const config::SystemConfig& sy
     root.staging = device.run_directory + "/root";
     root.shm_size = unit.container.shm_size;
     root.own_network = spec.network == container::NetworkKind::kPrivate;
+    root.kept_network = IsInNetworks(unit);
     root.own_ipc = spec.private_ipc;
     root.own_pids = spec.private_pids;
     root.writable_cgroup = unit.service.delegate;

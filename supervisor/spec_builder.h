@@ -10,6 +10,9 @@
 
 namespace husk::supervisor {
 
+// Below the run directory: what husk knows of networks.
+inline constexpr const char* kNetworkFolder = "/network";
+
 // What the file alone cannot say.
 struct DeviceFacts {
     uint64_t memory_total = 0;               // bytes
@@ -18,15 +21,24 @@ struct DeviceFacts {
     uint64_t descriptor_limit = UINT64_MAX;  // the supervisor's own hard RLIMIT_NOFILE
     std::string run_directory;               // /run/husk
     std::string state_directory;             // /var/lib/husk
-    std::string resolv_conf;                 // text of the device's
+    std::string resolv_conf;                 // text of the device's, see device_names.h
     // Folders, besides those of named volumes, that a unit has as a volume to write to.
     std::vector<std::string> shared_folders;
-    int landlock_abi = 0;                    // of its kernel; 0: none
+    int landlock_abi = 0;  // of its kernel; 0: none
+};
+
+// How a container gets its time zone: nothing, or one of both.
+struct UnitTimezone {
+    std::string file;      // of the device, to be mounted upon /etc/localtime
+    std::string variable;  // TZ=
 };
 
 struct UnitFacts {
     std::string tree;  // where the image is mounted, or the Rootfs= directory; empty: none
     rootfs::UserIds user;
+    // NAME=VALUE, of EnvironmentFile= and Secret= with type=env.
+    std::vector<std::string> environment;
+    UnitTimezone timezone;
     container::IdRange id_range;   // of UserNS=auto
     std::string device_host_name;  // with ProtectHostname=no
     // Whether each volume's source is a directory, in the order of the unit's volumes.
@@ -42,12 +54,27 @@ Result<container::ContainerSpec> BuildSpec(const config::Unit& unit,
                                            const config::SystemConfig& system,
                                            const DeviceFacts& device, const UnitFacts& facts);
 
+// The name that the unit's container has, where it has one of its own.
+std::string HostNameOf(const config::Unit& unit);
+
 // Bit n for capability n: AddCapability= without DropCapability=.
 Result<uint64_t> CapabilitySet(const config::Unit& unit);
+
+// Sysctl=net.… of a unit in networks, whose namespace its users have no rights over: files that the
+// supervisor writes in there.
+std::vector<rootfs::RootFile> NetworkParameters(const config::Unit& unit);
 
 // Its part that is written to a leaf at any time.
 container::CgroupLimits BuildLimits(const config::Unit& unit, const config::SystemConfig& system,
                                     const DeviceFacts& device, const UnitFacts& facts);
+
+// Where /etc/hosts and /etc/resolv.conf of a unit in networks lie, and the latter of one that
+// shares a network. Units that say the same of it share one: a thousand units of one network have a
+// thousand lines, not a million.
+std::string HostsFile(const config::Unit& unit, const DeviceFacts& device);
+std::string ResolverFile(const config::Unit& unit, const DeviceFacts& device);
+// Whether the unit has that resolv.conf: any that has a network which leads somewhere.
+bool FollowsNames(const config::Unit& unit);
 
 // Where a named volume lies on the device.
 std::string VolumeFolderPath(const std::string& name, const DeviceFacts& device);

@@ -31,10 +31,19 @@ class Answer {
     void AddList(const char* key, const std::vector<std::string>& values);
     void AddProblems(const config::Problems& problems);
     void AddChanges(const ChangeSet& changes);
+    // What the units that follow are to be shown with.
+    void SetTraffic(std::vector<UnitTraffic> traffic);
     void BeginUnits();
     void AddUnit(const UnitRunner& runner, const config::Problems& problems, bool history);
+    // Without what the kernel has to be asked for, and without what is wrong with its file.
+    void AddListed(const UnitRunner& runner);
+    // How its first start since boot went, and what it is ordered after.
+    void AddStart(const UnitRunner& runner, const std::vector<std::string>& after);
+    void AddBoot(const BootTimes& times);
     // Only its name, state and process, and these.
     void AddNamespaces(const UnitRunner& runner, const std::vector<NamespaceView>& namespaces);
+    void AddNetworks(const std::vector<NetworkView>& networks);
+    void AddLinks(const std::vector<DeviceLinkView>& links);
     void AddRefused(const RefusedUnit& unit);
     void EndUnits();
     std::string Finish();
@@ -42,6 +51,7 @@ class Answer {
     static std::string Failure(const std::string& code, const std::string& text);
 
   private:
+    void BeginUnit(const UnitRunner& runner);
     struct Writer;
     std::unique_ptr<Writer> writer_;
 };

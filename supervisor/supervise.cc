@@ -17,9 +17,12 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "container/landlock.h"
+#include "network/monitor.h"
 #include "supervisor/control_protocol.h"
+#include "supervisor/device_names.h"
 #include "supervisor/device_setup.h"
 #include "supervisor/manager.h"
+#include "supervisor/network_wishes.h"
 #include "supervisor/power_button.h"
 
 namespace husk::supervisor {
@@ -77,6 +80,8 @@ Result<Options> ParseOptions(int argc, char** argv) {
     }
     return options;
 }
+
+constexpr size_t kLargestGroupFile = 1 << 20;
 
 void OnPipeSignal(int) {}
 
@@ -153,9 +158,26 @@ Status Supervise(const Options& options) {
                             .descriptor_limit = DescriptorLimit(),
                             .run_directory = options.run_directory,
                             .state_directory = options.state_directory,
-                            .resolv_conf = ReadFile("/etc/resolv.conf", 64 << 10).value_or(""),
+                            .resolv_conf = {},
                             .landlock_abi = container::LandlockAbi()},
                   .cgroup_parent = options.cgroup};
+    if (init.connected()) device.crash_log.Open();
+    device.links = DeviceLinks(LinkWishesOf(system.config));
+    device.networks.Avoid(device.links.wishes());
+    network::Monitor monitor(*loop, [&] { device.links.SetUp(); });
+    if (init.connected()) {
+        if (Status heard = monitor.Begin(); !heard) LogError(heard.error().text());
+        device.links.SetUp();
+    }
+    DeviceNames names(*loop, options.run_directory, device.links.wishes(),
+                      [&](const std::string& text) {
+                          device.facts.resolv_conf = text;
+                          device.networks.WriteNames(device.facts);
+                      });
+    if (Status watched = names.Begin(); !watched) LogError(watched.error().text());
+    device.facts.resolv_conf = names.text();
+    device.logs = LogBudget(
+        ResolveMemory(system.config.log_buffer_max, device.facts.memory_total).value_or(64 << 20));
     const bool usual = options.units.empty();
     std::vector<std::string> folders = usual ? config::DefaultUnitPath() : options.units;
     // Where `husk update` writes what goes with the boot: the last of them.
@@ -164,12 +186,14 @@ Status Supervise(const Options& options) {
                     {.unit_folders = folders,
                      .active_folder = usual ? config::kActiveUnitFolder : options.units.back(),
                      .runtime_folder = folders.back(),
-                     .starts = greeting.starts});
-    auto control =
-        ControlServer::Create(*loop, Cat(options.run_directory, "/", kControlSocketName),
-                              [&](ControlServer::ConnectionId id, const std::string& line) {
-                                  manager.OnRequest(id, line);
-                              });
+                     .starts = greeting.starts,
+                     .init_began = greeting.began});
+    auto control = ControlServer::Create(
+        *loop, Cat(options.run_directory, "/", kControlSocketName),
+        [&](ControlServer::ConnectionId id, Access access, const std::string& line) {
+            manager.OnRequest(id, access, line);
+        },
+        FindReaders(ReadFile("/etc/group", kLargestGroupFile).value_or("")), {});
     if (!control) return Fail(std::move(control).error());
     manager.SetControl(**control);
     if (init.connected())

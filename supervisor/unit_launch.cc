@@ -10,10 +10,15 @@
 #include "base/log.h"
 #include "base/sys.h"
 #include "base/text.h"
+#include "config/environment_file.h"
 #include "config/image_name.h"
+#include "config/keys.h"
 #include "container/id_map.h"
 #include "rootfs/attach.h"
+#include "supervisor/unit_files.h"
+#include "supervisor/unit_folders.h"
 #include "supervisor/unit_runner.h"
+#include "supervisor/unit_timezone.h"
 
 namespace husk::supervisor {
 namespace {
@@ -26,42 +31,73 @@ std::vector<std::string> ImageFolders(const DeviceFacts& device) {
 
 }  // namespace
 
-Status UnitRunner::Launch() {
+// All that a new container of the unit needs but for who is born in it.
+Status UnitRunner::MakeReady(container::LaunchInput& input, std::vector<OwnedFd>& keep) {
+    // Parameters that it has no more would stay in a namespace that does.
+    const bool other_parameters =
+        std::ranges::any_of(ChangedKeys(record_.keys, unit_), [](const KeyChange& change) {
+            return change.key != kUnknownKey && config::KeyName(change.key) == "Container.Sysctl";
+        });
+    if (other_parameters) CloseNetwork();
     record_.keys = DigestsOf(unit_);
     HUSK_TRY(OpenLog());
+    HUSK_TRY(OpenNotify());
+    HUSK_TRY(OpenNetwork());
     // What is plugged in anew has other numbers.
     const bool has_devices =
         !unit_.container.devices.empty() || !unit_.service.device_allow.empty();
+    // What is in files may have changed since.
+    const bool has_files = config::HasOutsideVariables(unit_.container);
     // Another unit's end may have taken an image along, where a reload parted the two.
     const bool whole = std::ranges::all_of(record_.images, IsMountPoint);
-    if (!plan_ || plan_is_old_ || has_devices || !whole) HUSK_TRY(Prepare());
+    if (!plan_ || plan_is_old_ || has_devices || has_files || !whole) HUSK_TRY(Prepare(false));
+    HUSK_TRY(MakeUnitFolders(unit_, device_.facts, plan_->spec));
+    HUSK_TRY(MakeUnitSecrets(unit_, device_.facts, plan_->spec, secret_owners_));
     device_.loop.CancelTimer(std::exchange(retry_timer_, 0));  // a removal that is waiting
     // A delegated leaf may have cgroups with controllers below it, which forbid it processes.
-    if (!leaf_usable_ || unit_.service.delegate) HUSK_TRY(cgroup_.Remove());
+    if (!leaf_usable_ || limits_are_old_ || unit_.service.delegate) {
+        Status removed = cgroup_.Remove();
+        // Of a command that has just ended the kernel lets go a moment later.
+        if (!removed && !leaf_usable_) return removed;
+        if (!removed) HUSK_TRY(cgroup_.Change(plan_->spec.limits));
+    }
     HUSK_TRY(cgroup_.Create(plan_->spec.limits));
+    limits_are_old_ = false;
     HUSK_TRY(LimitDevices(plan_->spec.devices));
     leaf_usable_ = true;
-    record_.oom_kills_before = cgroup_.OomKills();
-
-    container::LaunchInput input;
     auto attachments = OpenAttachments();
     if (!attachments) return Fail(std::move(attachments).error());
     input.attachments = std::move(*attachments);
-    std::vector<OwnedFd> keep;  // until the child has its own
     HUSK_TRY(OpenStreams(input, keep));
-    auto leaf = cgroup_.Open();
-    if (!leaf) return Fail(std::move(leaf).error());
-    input.cgroup = leaf->get();
-    if (plan_->spec.network == container::NetworkKind::kJoin) {
+    PassNotifySocket(input, false);
+    if (network_) {
+        input.join_network = network_.get();
+    } else if (plan_->spec.network == container::NetworkKind::kJoin) {
         const std::string& owner = unit_.container.network.unit;
-        const pid_t pid = host_.MainPidOf(owner);
-        if (pid == 0) return Fail(Cat("Network=", owner, ".container: that unit does not run"));
-        auto network = OpenFile(Cat("/proc/", std::to_string(pid), "/ns/net"), O_RDONLY);
+        auto network = host_.NetworkOf(owner);
         if (!network)
             return Fail(std::move(network).error().Wrap(Cat("network of ", Quote(owner))));
+        if (!*network) return Fail(Cat("Network=", owner, ".container: that unit does not run"));
         input.join_network = network->get();
         keep.push_back(std::move(*network));
     }
+    return {};
+}
+
+Status UnitRunner::Launch() {
+    container::LaunchInput input;
+    std::vector<OwnedFd> keep;  // until the child has its own
+    HUSK_TRY(MakeReady(input, keep));
+    HUSK_TRY(OpenSockets());
+    PassDescriptors(input);
+    for (auto& variable : host_.MonitorVariables(*this))
+        input.environment.push_back(std::move(variable));
+    HUSK_TRY(BeginNotify(input, keep));
+    record_.oom_kills_before = cgroup_.OomKills();
+    auto leaf = cgroup_.Open();
+    if (!leaf) return Fail(std::move(leaf).error());
+    input.cgroup = leaf->get();
+    input.reaper = unit_.container.run_init;
 
     auto launching = container::Launch(*plan_, std::move(input));
     if (!launching) return Fail(std::move(launching).error());
@@ -88,10 +124,14 @@ Status UnitRunner::Launch() {
     return {};
 }
 
-Status UnitRunner::Prepare() {
+Status UnitRunner::Prepare(bool runs) {
     std::optional<rootfs::Tree> tree;
     auto facts = GatherFacts(tree);
     if (!facts) return Fail(std::move(facts).error());
+    if (runs && images_ != record_.images) {
+        host_.ImagesUnused(std::exchange(images_, {}));
+        return Fail("its image is another one than it was started with; restart it first");
+    }
     auto spec = BuildSpec(unit_, device_.system, device_.facts, *facts);
     if (!spec) return Fail(std::move(spec).error());
     auto filter = device_.filters.Get(unit_.container, spec->capabilities);
@@ -108,15 +148,19 @@ Status UnitRunner::Prepare() {
         if (!space) return Fail(std::move(space).error());
         user_namespace_ = std::move(*space);
     }
-    HUSK_TRY(MakeNamedVolumes(facts->user));
-    HUSK_TRY(MakeOverlay(tree ? &*tree : nullptr));
+    if (!runs) HUSK_TRY(MakeNamedVolumes(facts->user));
+    if (!runs) HUSK_TRY(MakeOverlay(tree ? &*tree : nullptr));
     auto plan = container::MakePlan(std::move(*spec), tree ? &*tree : nullptr);
     if (!plan) return Fail(std::move(plan).error());
     plan_ = std::move(*plan);
     plan_is_old_ = false;
+    if (runs) {
+        images_.clear();
+        return {};
+    }
     SetImages(std::move(images_));
     // Limits that the unit does not have any more would stay in a leaf that is there.
-    leaf_usable_ = false;
+    limits_are_old_ = true;
     return {};
 }
 
@@ -151,6 +195,15 @@ Result<UnitFacts> UnitRunner::GatherFacts(std::optional<rootfs::Tree>& tree) {
         {unit_.container.user, unit_.container.group, unit_.container.group_add}, passwd, group);
     if (!user) return Fail(std::move(user).error());
     facts.user = std::move(*user);
+    auto owners = FindSecretOwners(unit_, facts.user, passwd, group);
+    if (!owners) return Fail(std::move(owners).error());
+    secret_owners_ = std::move(*owners);
+    auto variables = ReadOutsideVariables(unit_, device_.facts);
+    if (!variables) return Fail(std::move(variables).error());
+    facts.environment = std::move(*variables);
+    auto timezone = FindTimezone(unit_.container.timezone, tree ? &*tree : nullptr, device_.facts);
+    if (!timezone) return Fail(std::move(timezone).error());
+    facts.timezone = std::move(*timezone);
     HUSK_TRY(LookAtMounts(facts));
     auto limits = FindLimits(unit_);
     if (!limits) return Fail(std::move(limits).error());
@@ -251,6 +304,12 @@ Status UnitRunner::MakeOverlay(const rootfs::Tree* tree) {
     return {};
 }
 
+// Folders and secrets of a run go with it; made again by the next one.
+void UnitRunner::DropMounts() {
+    UnmountOfUnit(RuntimeShelf(unit_.name, device_.facts));
+    UnmountOfUnit(SecretsShelf(unit_.name, device_.facts));
+}
+
 Result<std::vector<OwnedFd>> UnitRunner::OpenAttachments() {
     std::vector<OwnedFd> mounts;
     notes_.clear();
@@ -259,6 +318,12 @@ Result<std::vector<OwnedFd>> UnitRunner::OpenAttachments() {
             auto tree = rootfs::MakeDeviceTree(plan_->spec.root.device_nodes);
             if (!tree) return Fail(std::move(tree).error());
             mounts.push_back(std::move(*tree));
+            continue;
+        }
+        if (attachment.own_sysfs) {
+            auto files = OpenNetworkFiles();
+            if (!files) return Fail(std::move(files).error());
+            mounts.push_back(std::move(*files));
             continue;
         }
         auto opened = rootfs::OpenAttachment(attachment, user_namespace_.get(),
@@ -292,16 +357,7 @@ Status UnitRunner::OpenStreams(container::LaunchInput& input, std::vector<OwnedF
             case config::OutputTarget::kLog: {
                 auto writer = log_->OpenWriter();
                 if (!writer) return Fail(std::move(writer).error());
-                // Programs open /dev/stdout anew, and may do so as a user of the container's only.
-                const container::ContainerSpec& spec = plan_->spec;
-                uint32_t uid = spec.user.uid, gid = spec.user.gid;
-                if (spec.user_namespace) {
-                    // They are in the map: BuildSpec() has looked.
-                    uid = container::OnDevice(spec.user_namespace->users, uid).value_or(uid);
-                    gid = container::OnDevice(spec.user_namespace->groups, gid).value_or(gid);
-                }
-                if (::fchown(writer->get(), uid, gid) != 0)
-                    return FailErrno("give the log's pipe to the container's user");
+                HUSK_TRY(GiveToUser(writer->get(), plan_->spec.user));
                 stream = writer->get();
                 keep.push_back(std::move(*writer));
                 return {};
@@ -309,9 +365,15 @@ Status UnitRunner::OpenStreams(container::LaunchInput& input, std::vector<OwnedF
         }
         return {};
     };
-    HUSK_TRY(open(unit_.service.standard_output, input.standard_out));
-    HUSK_TRY(open(unit_.service.standard_error, input.standard_error));
-    input.standard_in = null->get();
+    const bool none = unit_.container.log_driver == config::LogDriver::kNone;
+    auto target = [&](config::OutputTarget as_said) {
+        return none ? config::OutputTarget::kNull : as_said;
+    };
+    if (input.standard_out < 0)
+        HUSK_TRY(open(target(unit_.service.standard_output), input.standard_out));
+    if (input.standard_error < 0)
+        HUSK_TRY(open(target(unit_.service.standard_error), input.standard_error));
+    if (input.standard_in < 0) input.standard_in = null->get();
     keep.push_back(std::move(*null));
     return {};
 }
@@ -319,6 +381,8 @@ Status UnitRunner::OpenStreams(container::LaunchInput& input, std::vector<OwnedF
 void UnitRunner::Adopt(Record record, const std::vector<OrphanExit>& exits) {
     record_ = std::move(record);
     own_child_ = false;
+    // Whoever asked for them is not answered any more, or asks anew.
+    KillGroupsBelow(cgroup_.path(), kSessionGroup);
     for (int slot : {record_.log_text_slot, record_.log_marks_slot, record_.log_pipe_slot})
         device_.init.MarkUsed(slot);
     auto text = device_.init.Fetch(record_.log_text_slot);
@@ -329,20 +393,28 @@ void UnitRunner::Adopt(Record record, const std::vector<OrphanExit>& exits) {
             UnitLog::Adopt(unit_.name, {std::move(*text), std::move(*marks), std::move(*pipe)},
                            device_.system.log_buffer_size);
         if (log) {
-            log_.emplace(std::move(*log));
-            WatchLog();
+            TakeLog(std::move(*log));
         } else {
             LogError(Cat("unit ", Quote(unit_.name), ": log: ", log.error().text()));
         }
     }
+    AdoptNotify();
+    AdoptNetwork();
     const Life& life = record_.life;
-    if (life.timer != Instant{}) ArmTimer(life.timer);
+    if (!Lives(life.state)) DropMounts();
+    if (const Instant next = NextDeadline(life); next != Instant{}) ArmTimer(next);
     if (life.state == State::kWaiting) return host_.JoinOrder(*this);
     if (!HasProcesses(life.state)) return;
-    if (life.main_pid != 0) return AdoptMain(exits);
+    if (life.main_pid != 0) {
+        AdoptMain(exits);
+        return AdoptCommand(exits);
+    }
+    if (record_.command_pid != 0) return AdoptCommand(exits);
     if (life.state == State::kCleaning) return KillGroup();
+    if (IsEnding(life.state) || life.state == State::kStartPost) return LoseCommand();
     // Died while it was starting one: whatever there is of it has no main process.
     if (cgroup_.Exists()) (void)cgroup_.Kill();
+    DropMounts();
     record_.life.state = State::kWaiting;
     host_.JoinOrder(*this);
 }
@@ -357,6 +429,7 @@ void UnitRunner::AdoptMain(const std::vector<OrphanExit>& exits) {
         WatchMemory();
         if (Status watched = WatchMain(std::move(pidfd)); !watched)
             LogError(Cat("unit ", Quote(unit_.name), ": ", watched.error().text()));
+        AdoptHealth();
         return AwaitExecution();
     }
     for (const auto& exit : exits)

@@ -75,6 +75,12 @@ std::vector<std::string> UnitRunner::Notes() const {
     std::vector<std::string> notes = notes_;
     if (pressure_ && pressure_at_ != Instant{} && MonotonicNow() - pressure_at_ < kPressureLasts)
         notes.push_back(DescribePressure(cgroup_.Usage()));
+    if (triggers_ != nullptr) {
+        if (!triggers_->socket_problem.empty()) notes.push_back(triggers_->socket_problem);
+        for (const auto& problem : triggers_->timer_problems) notes.push_back(problem);
+    }
+    if (!lost_links_.empty())
+        notes.push_back(Cat("link ", Quote(lost_links_), " is gone, and the unit's link upon it"));
     return notes;
 }
 

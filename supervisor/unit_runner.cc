@@ -14,18 +14,17 @@
 #include "base/sys.h"
 #include "base/text.h"
 #include "supervisor/disks.h"
+#include "supervisor/tracer.h"
+#include "supervisor/unit_folders.h"
 
 namespace husk::supervisor {
 namespace {
 
-constexpr Duration kLogRetry = std::chrono::milliseconds(200);
 constexpr Duration kCgroupRetry = std::chrono::milliseconds(10);
 constexpr int kCgroupTries = 200;
 constexpr Duration kExecutionPoll = std::chrono::milliseconds(20);
 // PID 1 reaps at once; an exit that it does not tell within this time is lost.
 constexpr Duration kOrphanWait = std::chrono::seconds(2);
-// What one container can have left in its pipe, and more.
-constexpr int kMostDrains = 64;
 constexpr size_t kProcLimit = 1 << 20;
 
 uint32_t Random() {
@@ -49,23 +48,37 @@ UnitRunner::UnitRunner(Device& device, RunnerHost& host, config::Unit unit, cont
 
 UnitRunner::~UnitRunner() {
     StopWatchingMain();
+    StopNotify();
+    StopChecking();
     if (group_events_) device_.loop.Remove(group_events_.get());
-    if (log_) device_.loop.Remove(log_->pipe_fd());
-    for (auto timer : {timer_, log_timer_, retry_timer_}) device_.loop.CancelTimer(timer);
+    if (log_) {
+        device_.loop.Remove(log_->pipe_fd());
+        device_.logs.Remove(&*log_);
+    }
+    for (auto timer : {timer_, log_timer_, drop_timer_, retry_timer_})
+        device_.loop.CancelTimer(timer);
+    WatchSockets(false);
+    if (triggers_ != nullptr)
+        for (auto timer : {triggers_->timer, triggers_->retry}) device_.loop.CancelTimer(timer);
 }
 
 KeyDigests UnitRunner::Keys() const {
     return record_.keys.empty() ? DigestsOf(unit_) : record_.keys;
 }
 
-void UnitRunner::Reread(config::Unit unit) { unit_ = std::move(unit); }
+void UnitRunner::Reread(config::Unit unit) {
+    unit_ = std::move(unit);
+    UpdateActivation();
+}
 
 Status UnitRunner::Reload(config::Unit unit) {
     Replace(std::move(unit));
     TakePolicy();
     record_.keys = DigestsOf(unit_);
+    FollowLogKeys();
     Save();
     if (!HasProcesses(record_.life.state)) return {};
+    ReloadHealth();
     Status changed = ChangeLimits();
     WatchMemory();
     return changed;
@@ -116,6 +129,7 @@ void UnitRunner::Replace(config::Unit unit) {
     plan_is_old_ = true;
     policy_is_old_ = true;
     if (!HasProcesses(record_.life.state)) TakePolicy();
+    UpdateActivation();
 }
 
 void UnitRunner::TakePolicy() {
@@ -132,7 +146,16 @@ void UnitRunner::Forget() {
     (void)::unlink(Cat(device_.facts.run_directory, "/records/", unit_.name, ".json").c_str());
     for (int slot : {record_.log_text_slot, record_.log_marks_slot, record_.log_pipe_slot})
         device_.init.Drop(slot);
+    DropAllStored();
+    CloseReadyPipe();
+    CloseNotify();
+    CloseNetwork();
+    DropMounts();
+    WatchSockets(false);
+    for (const auto& socket : record_.activation.sockets) device_.init.Drop(socket.slot);
     (void)cgroup_.Remove();  // an empty leaf that waited for the next start; may not be there
+    (void)::unlink(Cat(device_.facts.run_directory, "/log-files/", unit_.name).c_str());
+    host_.LogsChanged();
 }
 
 // Events that come up while one is being worked on wait for their turn, so that no action is cut in
@@ -148,7 +171,9 @@ void UnitRunner::Dispatch(Event event) {
         if (!HasProcesses(before)) TakePolicy();
         const std::string reason = life.reason;
         const auto actions = Advance(life, policy_, next, MonotonicNow(), Random());
+        NoteStart(record_.first_start, life, MonotonicNow());
         if (life.reason != reason || life.state != before) Remember(reason);
+        if (Lives(before) && !Lives(life.state)) DropMounts();
         // Whoever stopped it starts it anew by what its files say then.
         if (life.state == State::kInactive && !life.done) record_.keys.clear();
         bool launches = false;
@@ -157,9 +182,15 @@ void UnitRunner::Dispatch(Event event) {
         if (!launches && (!actions.empty() || life.state != before || life.reason != reason))
             Save();
         for (const auto& action : actions) Do(action);
+        FollowState(before);
+        FollowHealth();
+        if (life.state == State::kFailed && before != State::kFailed &&
+            life.last_exit.kind != ExitKind::kSignal && life.last_exit.kind != ExitKind::kOom)
+            TellLastWords(life.reason);
         if (life.state != before) host_.StateChanged(*this, before);
     }
     dispatching_ = false;
+    UpdateActivation();
 }
 
 void UnitRunner::Do(const Action& action) {
@@ -177,6 +208,8 @@ void UnitRunner::Do(const Action& action) {
         case ActionKind::kArmTimer: ArmTimer(action.at); return;
         case ActionKind::kCancelTimer: device_.loop.CancelTimer(std::exchange(timer_, 0)); return;
         case ActionKind::kRelease: Release(); return;
+        case ActionKind::kRunCommand: RunCommand(action.command, action.index); return;
+        case ActionKind::kKillCommand: KillCommand(); return;
     }
 }
 
@@ -200,8 +233,10 @@ void UnitRunner::Remember(const std::string& reason_before) {
     const Life& life = record_.life;
     if (life.reason == reason_before) return;
     // Passing states say no more than what they lead to.
-    if (life.state == State::kWaiting || life.state == State::kStarting ||
-        life.state == State::kCleaning)
+    if (life.state == State::kWaiting || life.state == State::kReloading ||
+        life.state == State::kStopCommand || life.state == State::kCleaning ||
+        life.state == State::kStopPost ||
+        (HasProcesses(life.state) && life.state < State::kRunning))
         return;
     record_.Remember({MonotonicNow(), RealtimeNow(), life.reason});
     LogInfo(Cat("unit ", Quote(unit_.name), ": ", life.reason));
@@ -219,56 +254,6 @@ void UnitRunner::Save() {
         LogError(Cat("unit ", Quote(unit_.name), ": ", saved.error().text(),
                      "; a supervisor that is restarted now would not know its latest state"));
     save_failed_ = !saved;
-}
-
-// --- log ---------------------------------------------------------------------------------------
-
-Status UnitRunner::OpenLog() {
-    if (log_) return {};
-    auto log = UnitLog::Create(unit_.name, device_.system.log_buffer_size);
-    if (!log) return Fail(std::move(log).error().Wrap("open the log"));
-    log_.emplace(std::move(*log));
-    if (device_.init.connected()) {
-        auto keep = [&](int fd, int& slot) -> Status {
-            auto stored = device_.init.Store(fd);
-            if (!stored) return Fail(std::move(stored).error());
-            slot = *stored;
-            return {};
-        };
-        const LogFds& fds = log_->fds();
-        HUSK_TRY(keep(fds.text.get(), record_.log_text_slot));
-        HUSK_TRY(keep(fds.marks.get(), record_.log_marks_slot));
-        HUSK_TRY(keep(fds.pipe.get(), record_.log_pipe_slot));
-    }
-    WatchLog();
-    return {};
-}
-
-void UnitRunner::WatchLog() {
-    Status added = device_.loop.Add(log_->pipe_fd(), EPOLLIN, [this](uint32_t) { DrainLog(); });
-    if (!added) LogError(Cat("unit ", Quote(unit_.name), ": log: ", added.error().text()));
-}
-
-void UnitRunner::DrainLog() {
-    auto drained = log_->Drain();
-    if (!drained)
-        LogError(Cat("unit ", Quote(unit_.name), ": log: ", drained.error().text()));
-    else if (!drained->stuck)
-        return;
-    // What waits stays in the pipe; watching it now would only spin.
-    device_.loop.Remove(log_->pipe_fd());
-    log_timer_ = device_.loop.StartTimer(MonotonicNow() + kLogRetry, [this] {
-        log_timer_ = 0;
-        WatchLog();
-    });
-}
-
-void UnitRunner::DrainLogFully() {
-    if (!log_) return;
-    for (int i = 0; i < kMostDrains; ++i) {
-        auto drained = log_->Drain();
-        if (!drained || !drained->more || drained->stuck) return;
-    }
 }
 
 // --- main process ------------------------------------------------------------------------------
@@ -290,7 +275,7 @@ void UnitRunner::OnStatus() {
     device_.loop.Remove(status.get());
     auto executed = container::ReadStatus(status.get(), *plan_);
     if (executed)
-        Dispatch({.kind = EventKind::kExecuted});
+        OnExecuted();
     else
         Dispatch({.kind = EventKind::kStepFailed, .text = executed.error().text()});
 }
@@ -312,25 +297,31 @@ void UnitRunner::OnMainGone() {
         if (record_.life.main_pid != 0) ArmRetry(kOrphanWait, &UnitRunner::LoseMain);
         return;
     }
-    siginfo_t info{};
-    // Looked at, but left to be waited for: were we to die before the record is written, PID 1
-    // would inherit the zombie and a new supervisor would still learn how it ended.
-    if (::waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &info, WEXITED | WNOHANG | WNOWAIT) !=
-            0 ||
-        info.si_pid == 0)
+    const auto gone = LookAtChild(pidfd_.get());
+    if (!gone) {
+        if (!HasEnded(pidfd_.get())) return;
+        // A tracer has it, and its pidfd would be readable for as long as that likes.
+        device_.loop.Remove(pidfd_.get());
+        device_.loop.CancelTimer(retry_timer_);
+        retry_timer_ = device_.loop.StartTimer(MonotonicNow() + kTracerPause, [this] {
+            retry_timer_ = 0;
+            if (!pidfd_) return;
+            EndTracer(record_.life.main_pid, cgroup_.path());
+            if (!device_.loop.Add(pidfd_.get(), EPOLLIN, [this](uint32_t) { OnMainGone(); }))
+                OnMainGone();
+        });
         return;
-    const pid_t pid = info.si_pid;
-    const int wait_status = info.si_code == CLD_EXITED
-                                ? info.si_status << 8
-                                : info.si_status | (info.si_code == CLD_DUMPED ? 0x80 : 0);
-    FinishMain(wait_status, MonotonicNow());
-    (void)::waitpid(pid, nullptr, WNOHANG);  // it is a zombie of ours: cannot fail
+    }
+    FinishMain(gone->wait_status, MonotonicNow());
+    (void)::waitpid(gone->pid, nullptr, WNOHANG);  // it is a zombie of ours: cannot fail
 }
 
 void UnitRunner::FinishMain(int wait_status, Instant at) {
+    wait_status = TrueStatus(wait_status, own_child_);
     StopWatchingMain();
     device_.loop.CancelTimer(std::exchange(retry_timer_, 0));
     DrainLogFully();
+    HearLastWords(false);
     const pid_t pid = record_.life.main_pid;
     if (log_) (void)log_->Mark(LogMarkKind::kExited, pid, wait_status);  // advisory
     uint64_t oom_kills = cgroup_.OomKills();
@@ -338,10 +329,15 @@ void UnitRunner::FinishMain(int wait_status, Instant at) {
     const uint64_t limit = oom_kills > 0 ? cgroup_.Usage().memory_max.value_or(0) : 0;
     ExitInfo exit = ExitFromWaitStatus(wait_status, oom_kills, limit, at,
                                        RealtimeNow() - (MonotonicNow() - at).count());
+    // What ends by a stop is no crash.
+    if (WIFSIGNALED(wait_status) && record_.life.state != State::kStopping)
+        TellLastWords(Describe(exit));
     Dispatch({.kind = EventKind::kMainExited, .exit = std::move(exit)});
 }
 
 bool UnitRunner::TakeOrphanExit(const OrphanExit& exit) {
+    for (const auto& command : commands_)
+        if (command->TakeOrphanExit(exit)) return true;
     if (own_child_ || record_.life.main_pid == 0 || exit.pid != record_.life.main_pid ||
         exit.at < record_.life.started_at)
         return false;
@@ -375,15 +371,19 @@ void UnitRunner::LoseMain() {
 void UnitRunner::AwaitExecution() {
     const Life& life = record_.life;
     if (life.main_pid == 0 || own_child_ || life.executed) return;
-    const std::string program = Cat("/proc/", std::to_string(life.main_pid), "/exe");
+    const std::string program = Cat("/proc/", std::to_string(ProgramPid()), "/exe");
     struct stat theirs {
     }, ours{};
-    if (::stat(program.c_str(), &theirs) != 0) return;
+    if (::stat(program.c_str(), &theirs) != 0) {
+        // Its first process has not started it yet.
+        if (unit_.container.run_init) ArmRetry(kExecutionPoll, &UnitRunner::AwaitExecution);
+        return;
+    }
     if (::stat("/proc/self/exe", &ours) == 0 && theirs.st_dev == ours.st_dev &&
         theirs.st_ino == ours.st_ino)
         ArmRetry(kExecutionPoll, &UnitRunner::AwaitExecution);
     else
-        Dispatch({.kind = EventKind::kExecuted});
+        OnExecuted();
 }
 
 // --- cgroup ------------------------------------------------------------------------------------
@@ -399,7 +399,11 @@ bool UnitRunner::IsDeafTo(int signal) const {
         return false;
     const auto status =
         ReadFile(Cat("/proc/", std::to_string(record_.life.main_pid), "/status"), kProcLimit);
-    return status && !CatchesSignal(*status, signal) && cgroup_.Processes().size() == 1;
+    size_t others = cgroup_.Processes().size();
+    // Programs of `husk exec` go with the unit, and nobody waits for them.
+    for (const auto& session : sessions_)
+        others -= std::min(others, container::Cgroup(session->group()).Processes().size());
+    return status && !CatchesSignal(*status, signal) && others == 1;
 }
 
 void UnitRunner::SignalMain(int signal) {
@@ -412,6 +416,10 @@ void UnitRunner::SignalMain(int signal) {
 
 void UnitRunner::SignalGroup(int signal) {
     if (pidfd_ && IsDeafTo(signal)) return SignalMain(signal);
+    if (pidfd_ && unit_.container.run_init) {
+        SignalBelowInit(signal);
+        return SignalBelowInit(SIGCONT);
+    }
     for (int each : {signal, SIGCONT})
         if (Status sent = cgroup_.SignalAll(each); !sent)
             LogWarning(Cat("unit ", Quote(unit_.name), ": ", sent.error().text()));
@@ -478,6 +486,7 @@ void UnitRunner::SetImages(std::vector<std::string> images) {
 void UnitRunner::Release() {
     plan_.reset();
     SetImages({});
+    CloseNetwork();
     user_namespace_.reset();
     notes_.clear();
     if (cgroup_.Exists()) RemoveCgroup(kCgroupTries);

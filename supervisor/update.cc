@@ -1,7 +1,6 @@
 // Manager's answer to update: live keys of one unit, by a drop-in that goes with the boot or stays.
 #include "config/update.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -35,23 +34,12 @@ Result<DropIn> ReadDropIn(const std::string& folder, const std::string& unit) {
     return file;
 }
 
-// On disk before it is said to last; no partial file is ever seen.
+// On disk before it is said to last.
 Status WriteDropIn(const std::string& path, std::string_view text) {
     const std::string folder = path.substr(0, path.rfind('/'));
-    const std::string temporary = Cat(folder, "/.", config::kUpdateFile);  // no drop-in's name
     HUSK_TRY(MakeDirectories(folder));
-    Status written = [&]() -> Status {
-        auto fd = OpenFile(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-        if (!fd) return Fail(std::move(fd).error());
-        HUSK_TRY(WriteAll(fd->get(), text, temporary));
-        if (::fsync(fd->get()) != 0) return FailErrno(Cat("sync ", Quote(temporary)));
-        if (::rename(temporary.c_str(), path.c_str()) != 0)
-            return FailErrno(Cat("rename ", Quote(temporary)));
-        HUSK_TRY(SyncDirectory(folder));
-        return SyncDirectory(folder.substr(0, folder.rfind('/')));
-    }();
-    if (!written) (void)::unlink(temporary.c_str());  // would only take room
-    return written;
+    HUSK_TRY(WriteFileDurably(path, text));
+    return SyncDirectory(folder.substr(0, folder.rfind('/')));  // which may be new in it
 }
 
 void PutBack(const std::vector<DropIn>& files) {

@@ -160,7 +160,7 @@ void Prepare(Bench& bench) {
     Must(rootfs::PrepareDeviceTree(bench.folder + "/dev"));
     bench.filter = std::make_shared<container::FilterProgram>(
         Must(container::Assemble(container::DefaultFilter(0))));
-    bench.user_namespace = Must(container::CreateIdMapNamespace({.base = kFirstId}));
+    bench.user_namespace = Must(container::CreateIdMapNamespace(container::MapOf({.base = kFirstId})));
     rlimit files{};
     (void)::getrlimit(RLIMIT_NOFILE, &files);  // fails for no valid argument
     bench.files = std::min<rlim_t>(files.rlim_max, 524288);

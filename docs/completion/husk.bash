@@ -4,21 +4,31 @@
 _husk() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
     local verb=${COMP_WORDS[1]} words=""
-    local verbs="status list why logs cat show security start stop restart kill update plan apply confirm
+    local verbs="status list timers network top metrics blame critical-chain doctor why logs events cat show security start stop restart kill healthcheck reset-failed exec update plan apply confirm
         reload
-        is-system-running poweroff reboot halt check version supervise help"
+        is-system-running poweroff reboot halt check graph version log-files supervise help"
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
         COMPREPLY=($(compgen -W "$verbs --help --version" -- "$current"))
         return
     fi
     case $previous in
-        -o | --output) COMPREPLY=($(compgen -W "short cat json" -- "$current")); return ;;
+        -o | --output) COMPREPLY=($(compgen -W "short short-monotonic short-iso short-precise cat json" -- "$current")); return ;;
+        --whom) COMPREPLY=($(compgen -W "main all" -- "$current")); return ;;
+        --sort) COMPREPLY=($(compgen -W "c m t i n p" -- "$current")); return ;;
         -s | --signal)
+            if [[ $verb == top ]]; then
+                COMPREPLY=($(compgen -W "c m t i n p" -- "$current"))
+                return
+            fi
             COMPREPLY=($(compgen -W "SIGHUP SIGINT SIGQUIT SIGKILL SIGUSR1 SIGUSR2 SIGTERM" \
                 -- "$current"))
             return ;;
         --reference) COMPREPLY=($(compgen -W "man markdown keys live" -- "$current")); return ;;
+        --state)
+            COMPREPLY=($(compgen -W "inactive waiting starting running reloading stopping backoff \
+                failed exited refused" -- "$current"))
+            return ;;
         --kernel-config) COMPREPLY=($(compgen -f -- "$current")); return ;;
         -p | --property)
             COMPREPLY=($(compgen -W "$(husk check --reference keys 2>/dev/null)" -- "$current"))
@@ -26,21 +36,31 @@ _husk() {
         -u | --units) COMPREPLY=($(compgen -d -- "$current")); return ;;
         --config) COMPREPLY=($(compgen -f -- "$current")); return ;;
         --run-dir) COMPREPLY=($(compgen -d -- "$current")); return ;;
-        -n | --lines | -S | --since | --confirm) return ;;
+        -n | --lines | -S | --since | -U | --until | -g | --grep | -b | --boot | --confirm | -e | --env | -w | --workdir | --user | \
+            -d | --delay | --rounds | -l | --listen | --threshold) return ;;
     esac
     if [[ $current == -* ]]; then
         words="--json --run-dir --help"
         case $verb in
-            logs) words+=" --follow --lines --since --output" ;;
+            status | list) words+=" --state --failed" ;;
+            top) words+=" --batch --rounds --delay --sort" ;;
+            metrics) words+=" --listen" ;;
+            doctor) words+=" --all --units" ;;
+            logs) words+=" --follow --lines --since --until --output --grep --dmesg --boot" ;;
+            events) words+=" --since" ;;
             show) words+=" --given --property --namespaces --units --config" ;;
             security) words+=" --threshold --units --config" ;;
-            kill) words+=" --signal" ;;
+            kill) words+=" --signal --whom" ;;
+            start | stop | restart) words+=" --no-wait" ;;
+            exec) words+=" --tty --interactive --user --workdir --env" ;;
             update) words+=" --persist" ;;
             is-system-running) words+=" --wait" ;;
-            plan | reload) words+=" --partial" ;;
+            plan) words+=" --partial" ;;
+            reload) words+=" --partial --no-wait" ;;
             apply) words+=" --confirm" ;;
             check) words="--explain --json --kernel-config --reference --help" ;;
             graph) words="--dot --json --help" ;;
+            log-files) words="--run-dir --kernel-log --file --help" ;;
             supervise)
                 words="--units --config --run-dir --state-dir --cgroup --debug --help" ;;
         esac
@@ -48,7 +68,8 @@ _husk() {
         return
     fi
     case $verb in
-        status | why | logs | cat | show | security | start | stop | restart | kill)
+        status | list | critical-chain | why | logs | events | cat | show | security | start | stop | restart | kill | \
+            exec | healthcheck | reset-failed | reload)
             words=$(husk list 2>/dev/null)
             COMPREPLY=($(compgen -W "$words" -- "$current")) ;;
         update)

@@ -7,8 +7,8 @@ from pathlib import Path
 from .paths import DEMO, REPO, HarnessError, build_dir, image_lock, images_dir, program_lock, progress
 
 SOURCES = {
-    "husk": ["CMakeLists.txt", "CMakePresets.json", "cmake", "base", "rootfs", "config", "container", "supervisor",
-             "init", "cli"],
+    "husk": ["CMakeLists.txt", "CMakePresets.json", "cmake", "base", "rootfs", "config", "container", "network",
+             "supervisor", "init", "cli"],
     "husk-agent": ["images/agent"],
 }
 

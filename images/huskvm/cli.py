@@ -38,6 +38,8 @@ def parser() -> argparse.ArgumentParser:
         help=f"Debian's kernel of that series, or a vmlinuz with its modules beside it (default {kernel.DEFAULT})")
     add("--module", action="append", default=[], metavar="NAME",
         help="load this kernel module at boot, too (repeatable)")
+    add("--network", action="store_true", default=None,
+        help="a link to QEMU's user network, as the demo's units have it")
     add("--memory", default="512M", metavar="SIZE", help="memory of the guest (default 512M)")
     add("--cpus", type=int, default=2, metavar="N", help="processors of the guest (default 2)")
     add("--timeout", type=float, default=180, metavar="SEC",
@@ -55,7 +57,7 @@ def options_of(args) -> Options:
     options = Options(
         units=args.units, kernel=args.kernel, modules=args.module, memory=args.memory, cpus=args.cpus,
         timeout=args.timeout, append=args.append, disk=args.disk, icount=args.icount, husk=args.husk,
-        console_log=args.console_log, agent=bool(args.command))
+        console_log=args.console_log, agent=bool(args.command), network=args.network)
     for text in args.file:
         source, colon, path = text.rpartition(":")
         if not colon or not source or not path.startswith("/"):

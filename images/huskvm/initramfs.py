@@ -48,6 +48,7 @@ class Guest:
     modules: list[str] = field(default_factory=list)  # beyond kernel.MODULES
     system: dict[str, dict[str, str]] = field(default_factory=dict)  # more of /etc/husk/system.conf
     state: bool = True  # there is a state disk
+    network: bool = False  # there is a link, which a client is to ask for addresses
     shell: bool = True  # busybox's, with applets
     agent: Path | None = None
     units: Path | None = None
@@ -59,6 +60,7 @@ class Guest:
 def build(guest: Guest, target: Path) -> None:
     """Writes the archive: the modules' part, which is kept, and this guest's own behind it."""
     wanted = [*kernel.MODULES, *guest.modules]
+    later = [name for name in kernel.ON_DEMAND if name in guest.kernel.files]
     archive = Archive()
     for folder in FOLDERS:
         archive.folder(folder)
@@ -68,6 +70,7 @@ def build(guest: Guest, target: Path) -> None:
     archive.file("usr/bin/husk", guest.husk.read_bytes(), 0o755)
     archive.link("init", "usr/bin/husk")
     archive.link("sbin/init", "../usr/bin/husk")
+    archive.link("etc/resolv.conf", "../run/husk/resolv.conf")
     archive.file("etc/husk/system.conf", system_conf(guest, guest.kernel.present(wanted)).encode())
     archive.file("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n")
     archive.file("etc/group", b"root:x:0:\nnogroup:x:65534:\n")
@@ -86,7 +89,7 @@ def build(guest: Guest, target: Path) -> None:
         if not source.exists():
             raise HarnessError(f"--file {source}:{path}: there is no '{source}'")
         archive.tree(source.resolve() if source.is_file() else source, path)
-    target.write_bytes(_modules_part(guest.kernel, wanted) + archive.data())
+    target.write_bytes(_modules_part(guest.kernel, [*wanted, *later]) + archive.data())
 
 
 def system_conf(guest: Guest, modules: list[str]) -> str:
@@ -95,6 +98,9 @@ def system_conf(guest: Guest, modules: list[str]) -> str:
         sections["System"]["KernelModules"] = " ".join(modules)
     if guest.state:
         sections["System"] |= {"StateDevice": "/dev/vda", "StateFilesystem": "ext4"}
+    if guest.network:
+        # All links; the client hears the routers.
+        sections["Network"] = {"Link": "*", "IPv6AcceptRA": "no", "RequiredForOnline": "no"}
     for section, entries in guest.system.items():
         sections.setdefault(section, {}).update(entries)
     return "\n".join(f"[{section}]\n" + "".join(f"{key}={value}\n" for key, value in entries.items())

@@ -25,6 +25,9 @@ DEFAULT = "6.12"
 
 # What a boot needs; those that a kernel has built in are left out of KernelModules=.
 MODULES = ["virtio_pci", "virtio_blk", "ext4", "erofs", "squashfs", "loop", "overlay", "button", "evdev"]
+# What husk loads by itself, when a unit first needs it; what a kernel lacks of these is left out.
+ON_DEMAND = ["bridge", "veth", "nf_tables", "nft_ct", "nft_chain_nat", "nft_nat", "nft_masq", "nft_fib_inet",
+             "nft_reject_inet", "nft_meta_bridge", "nf_flow_table_inet", "nft_flow_offload", "macvlan", "ipvlan"]
 
 
 @dataclass

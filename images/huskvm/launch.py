@@ -13,6 +13,7 @@ from .qemu import Config, Machine
 DEMO_UNITS = DEMO / "units"
 DEMO_RECIPES = DEMO / "images"
 HEARTBEAT = "/usr/lib/husk-demo/heartbeat"
+NETWORK_MODULES = ["virtio_net", "af_packet"]  # the link, and what a DHCP client listens with
 # A panic ends QEMU at once (panic=-1 reboots, and a reboot ends QEMU), so that it is reported without waiting. A machine
 # with more to do than it has cores for gives an emulated timer no time in the milliseconds in which the kernel tests it.
 APPEND = "console=ttyS0 quiet loglevel=4 panic=-1 no_timer_check"
@@ -40,6 +41,7 @@ class Options:
     icount: bool = False
     husk: Path | None = None  # None: what the device preset builds
     on_reboot: str = "shutdown"  # or 'reset'
+    network: bool | None = None  # a link to QEMU's user network, with DHCP; None: for the demo only
     qemu_args: list[str] = field(default_factory=list)
     terminal: tuple[int, int] = (80, 24)
 
@@ -50,6 +52,8 @@ class Options:
         self.console_log = self.console_log.resolve() if self.console_log else None
         self.files = [(Path(source), path) for source, path in self.files]
         self.images = {name: Path(file) for name, file in self.images.items()}
+        if self.network is None:
+            self.network = self.units is None
 
 
 def named_images(units: Path) -> set[str]:
@@ -88,9 +92,10 @@ def prepare(options: Options, folder: Path) -> Config:
     image = kernel.get(options.kernel)
     demo = {HEARTBEAT: build.heartbeat()} if options.units is None else {}
     guest = initramfs.Guest(
-        kernel=image, husk=husk, modules=options.modules, system=options.system, state=options.state,
-        shell=options.shell, agent=build.agent() if options.agent else None, units=units, demo=demo,
-        files=options.files, terminal=options.terminal)
+        kernel=image, husk=husk, modules=[*(NETWORK_MODULES if options.network else []), *options.modules],
+        system=options.system, state=options.state, shell=options.shell,
+        agent=build.agent() if options.agent else None, units=units, demo=demo, files=options.files,
+        terminal=options.terminal, network=options.network)
     archive = folder / "initramfs"
     initramfs.build(guest, archive)
     state = None
@@ -104,7 +109,7 @@ def prepare(options: Options, folder: Path) -> Config:
         disk_cache="writeback" if options.disk else "unsafe", memory=options.memory, cpus=options.cpus,
         accel="tcg" if options.icount else accel.choose(image.image), icount=options.icount,
         interactive=not options.agent, console_log=options.console_log, on_reboot=options.on_reboot,
-        extra=options.qemu_args)
+        network=options.network, extra=options.qemu_args)
 
 
 @contextlib.contextmanager

@@ -50,6 +50,7 @@ class Config:
     interactive: bool = False  # console on stdin and stdout; otherwise in the log, and on a socket for send_console
     console_log: Path | None = None
     on_reboot: str = "shutdown"  # what a reboot of the guest does: end QEMU, or 'reset' as on a real machine
+    network: bool = False  # a link to QEMU's user network: 10.0.2.0/24 and fec0::/64, DHCP and a way out
     extra: list[str] = field(default_factory=list)  # more QEMU arguments
 
 
@@ -80,6 +81,8 @@ def command_line(config: Config, folder: Path) -> list[str]:
     if config.disk:
         words += ["-drive", f"file={config.disk},if=none,id=state,format=raw,cache={config.disk_cache},discard=unmap",
                   "-device", "virtio-blk-pci,drive=state"]
+    if config.network:
+        words += ["-netdev", "user,id=net0", "-device", "virtio-net-pci,netdev=net0,id=nic0,romfile="]
     if config.icount:
         words += ["-icount", "shift=0,sleep=off"]
     return words + config.extra

@@ -17,7 +17,7 @@ def load(tmp_path, text):
 
 def test_the_demos_recipes_are_good():
     names = [recipe.load(path).name for path in sorted((DEMO / "images").glob("*.toml"))]
-    assert names == ["mosquitto", "mqtt-clients", "nginx", "redis"]
+    assert names == ["dhcpcd", "mosquitto", "mqtt-clients", "nginx", "redis"]
 
 
 @pytest.mark.parametrize("text, says", [

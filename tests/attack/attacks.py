@@ -1,7 +1,7 @@
 """What the tests of the ring 'attack' share: programs of tests/attack in containers of a guest, and outside of any.
 
-A module has UNITS, name -> text, and a guest in which they run; BOOT, a dictionary of options of
-huskvm.boot or a function that makes one, where that is to be a special one."""
+A module has UNITS, name -> text, and a guest in which they run; NETWORKS, the same of .network files; BOOT, a dictionary
+of options of huskvm.boot or a function that makes one, where that is to be a special one."""
 
 import importlib.util
 import re
@@ -107,3 +107,49 @@ def mounts(text: str) -> dict[str, list[str]]:
         fields = [re.sub(r"\\(\d{3})", lambda match: chr(int(match[1], 8)), field) for field in line.split()]
         found[fields[4]] = fields
     return found
+
+
+# A tenth of a second between beats; emulated, on a machine that does other things too, and with all the others at work.
+MOST_BETWEEN_BEATS = 3000
+HEARTS = {"heart": unit("heart", stays=True),
+          "heart-limited": unit("heart", service="MemoryMax=4M\nTasksMax=4", stays=True)}
+
+
+class Watch:
+    """Of the neighbours, PID 1 and the supervisor, while something happens."""
+
+    def __init__(self, guest, husk):
+        self.guest, self.husk = guest, husk
+        self.supervisor = husk.supervisor()
+        self.memory = {pid: self.rss(pid) for pid in (1, self.supervisor)}
+        self.beats = {name: len(self.all_beats(name)) for name in HEARTS}
+        self.pids = {name: husk.unit(name)["main_pid"] for name in HEARTS}
+
+    def rss(self, pid: int) -> int:
+        return int(self.guest.run(f"grep VmRSS /proc/{pid}/status", 60).text.split()[1]) * 1024
+
+    def all_beats(self, name: str) -> list[tuple[int, int, str]]:
+        lines = [line.split() for line in self.husk.log(name).splitlines() if line.startswith("beat ")]
+        return [(int(number), int(gap), how) for _, number, gap, how in lines]
+
+    def answer_time(self) -> float:
+        """Of 'husk status', in seconds of the guest."""
+        done = self.guest.run("a=$(cut -d' ' -f1 /proc/uptime); husk status >/dev/null && echo $a $(cut -d' ' -f1 /proc/uptime)", 60)
+        before, after = map(float, done.text.split())
+        return after - before
+
+    def nothing_happened(self) -> None:
+        assert self.answer_time() < 5
+        assert self.husk.supervisor() == self.supervisor, "the supervisor died of it"
+        for pid, before in self.memory.items():
+            assert self.rss(pid) < before + (1 << 20), f"process {pid} grew from {before}"
+        for name in HEARTS:
+            one = self.husk.unit(name)
+            assert one["state"] == "running" and one["restarts"] == 0 and one["main_pid"] == self.pids[name], one
+            beats = self.all_beats(name)
+            assert [number for number, _, _ in beats] == list(range(1, len(beats) + 1)), f"{name}: its log is not whole"
+            since = beats[self.beats[name]:]
+            assert since, f"{name}: no beat"
+            worst = max(gap for _, gap, _ in since)
+            assert worst < MOST_BETWEEN_BEATS, f"{name}: {worst} ms between two beats"
+            assert {how for _, _, how in since} == {"ok"}, [beat for beat in since if beat[2] != "ok"][:5]

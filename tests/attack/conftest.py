@@ -31,9 +31,11 @@ def booted(units_folder, units, kernel, options):
 
 @pytest.fixture(scope="module")
 def guest(request, kernel, tmp_path_factory):
-    """A guest with the module's UNITS, made as its BOOT says where it has that."""
+    """A guest with the module's UNITS, and its NETWORKS, made as its BOOT says where it has that."""
     units = tmp_path_factory.mktemp("units")
     options = getattr(request.module, "BOOT", {})
+    for name, text in getattr(request.module, "NETWORKS", {}).items():
+        (units / f"{name}.network").write_text(text)
     with booted(units, request.module.UNITS, kernel, options() if callable(options) else options) as machine:
         yield machine
 

@@ -239,6 +239,21 @@ long Flood() {
     return filled ? write(1, block, 4096) : -1;
 }
 
+// A line without an end.
+long EndlessFlood() {
+    static const bool filled = memset(block, 'x', 4096) != nullptr;
+    return filled ? write(1, block, 4096) : -1;
+}
+
+// What steers the terminal of who reads the log: titles, colours, the screen cleared, the answer
+// to a question typed in, lines that go back over themselves, C1 controls and broken UTF-8.
+long SteeringFlood() {
+    constexpr char kText[] =
+        "\x1b]0;owned\x07\x1b[2J\x1b[31mred\x1b[6n\x1bP$q\x1b\\back\rover\b\b\x9b"
+        "31m\xc2\x9b\xff\xfe\x7f\0\xe2\x80\xae<6>\n";
+    return write(1, kText, sizeof kText - 1);
+}
+
 struct Word {
     const char* name;
     long (*take)();
@@ -272,6 +287,8 @@ constexpr Word kWords[] = {
     {"mount-space", MountSpace},
     {"user-space", UserSpace},
     {"flood", Flood},
+    {"endless-flood", EndlessFlood},
+    {"steering-flood", SteeringFlood},
 };
 
 }  // namespace

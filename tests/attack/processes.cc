@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <signal.h>
+#include <stdint.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
 
@@ -71,7 +72,10 @@ int main() {
         return handle < 0 ? handle : syscall(SYS_pidfd_getfd, handle, 0, 0);
     });
     OnEach("namespace", [](int pid) { return Open(pid, "ns/mnt", O_RDONLY); });
-    OnEach("limits", [](int pid) -> long { return syscall(SYS_prlimit64, pid, 7, nullptr, pids); });
+    OnEach("limits", [](int pid) -> long {
+        uint64_t limit[2];
+        return syscall(SYS_prlimit64, pid, 7, nullptr, limit);
+    });
     OnEach("weight", [](int pid) -> long { return Open(pid, "oom_score_adj", O_WRONLY); });
     Done();
 }

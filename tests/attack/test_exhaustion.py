@@ -2,18 +2,15 @@
 message says which; the neighbours lose no beat, and husk goes on. One guest with little memory for all of it."""
 
 import os
-import re
 import time
 
 import attacks
 import huskvm
 import pytest
-from attacks import Attacker, Tried, attack_files, unit, write_units
+from attacks import HEARTS, Attacker, Tried, Watch, attack_files, unit, write_units
 
 # A guest's memory, of which the kernel takes about a fifth.
 MEMORY = "320M"
-# A tenth of a second between beats; emulated, on a machine that does other things too, and with all the others at work.
-MOST_BETWEEN_BEATS = 3000
 QUIET = "CPUQuota=20%"  # each: there is only one real core under the guest
 
 
@@ -59,8 +56,10 @@ LIMITED = {
 DEFAULTS = ["anonymous", "every-tmpfs", "inode /tmp", "socket", "pipe", "descriptor - 40000", "inotify - 1000", "aio", "terminal"]
 # How they end without a limit in the unit's file. 'ok': all that was asked for, which is more than the kernel has by itself
 # for the whole device, so that its own counts are not what neighbours run out of.
-DEFAULT_ENDS = {"anonymous": {"oom"}, "every-tmpfs": {"oom", "ENOSPC"}, "inode": {"oom", "ENOSPC"}, "socket": {"oom"},
-                "pipe": {"oom"}, "descriptor": {"ok"}, "inotify": {"ok"}, "aio": {"oom", "EAGAIN", "ENOMEM"},
+# Sockets and pipes come first: with the inodes that another one has left in the kernel's caches, a guest takes minutes to
+# find that there is nothing to reclaim for them.
+DEFAULT_ENDS = {"socket": {"oom"}, "pipe": {"oom"}, "anonymous": {"oom"}, "every-tmpfs": {"oom", "ENOSPC"},
+                "inode": {"oom", "ENOSPC"}, "descriptor": {"ok"}, "inotify": {"ok"}, "aio": {"oom", "EAGAIN", "ENOMEM"},
                 "terminal": {"ENOSPC"}}
 
 UNITS = {f"limited-{name}": bomb(words, **{"container": "", **more, "service": more.get("service", LIMIT)})
@@ -72,10 +71,7 @@ UNITS |= {
     "disk": bomb("file /data", container="Volume=full.volume:/data"),
     "new-volume": unit("heart", container="Volume=new.volume:/data", install="Enabled=no", stays=True),
     "later": unit("heart", install="Enabled=no", stays=True),
-    "heart": unit("heart", stays=True),
-    "heart-limited": unit("heart", service="MemoryMax=4M\nTasksMax=4", stays=True),
-}
-HEARTS = ("heart", "heart-limited")
+} | attacks.HEARTS
 
 
 @pytest.fixture(scope="module")
@@ -91,47 +87,7 @@ def husk(guest):
     return Attacker(guest).husk
 
 
-class Watch:
-    """Of the neighbours, PID 1 and the supervisor, while something happens."""
-
-    def __init__(self, guest, husk):
-        self.guest, self.husk = guest, husk
-        self.supervisor = husk.supervisor()
-        self.memory = {pid: self.rss(pid) for pid in (1, self.supervisor)}
-        self.beats = {name: len(self.all_beats(name)) for name in HEARTS}
-        self.pids = {name: husk.unit(name)["main_pid"] for name in HEARTS}
-
-    def rss(self, pid: int) -> int:
-        return int(self.guest.run(f"grep VmRSS /proc/{pid}/status", 60).text.split()[1]) * 1024
-
-    def all_beats(self, name: str) -> list[tuple[int, int, str]]:
-        lines = [line.split() for line in self.husk.log(name).splitlines() if line.startswith("beat ")]
-        return [(int(number), int(gap), how) for _, number, gap, how in lines]
-
-    def answer_time(self) -> float:
-        """Of 'husk status', in seconds of the guest."""
-        done = self.guest.run("a=$(cut -d' ' -f1 /proc/uptime); husk status >/dev/null && echo $a $(cut -d' ' -f1 /proc/uptime)", 60)
-        before, after = map(float, done.text.split())
-        return after - before
-
-    def nothing_happened(self) -> None:
-        assert self.answer_time() < 5
-        assert self.husk.supervisor() == self.supervisor, "the supervisor died of it"
-        for pid, before in self.memory.items():
-            assert self.rss(pid) < before + (1 << 20), f"process {pid} grew from {before}"
-        for name in HEARTS:
-            one = self.husk.unit(name)
-            assert one["state"] == "running" and one["restarts"] == 0 and one["main_pid"] == self.pids[name], one
-            beats = self.all_beats(name)
-            assert [number for number, _, _ in beats] == list(range(1, len(beats) + 1)), f"{name}: its log is not whole"
-            since = beats[self.beats[name]:]
-            assert since, f"{name}: no beat"
-            worst = max(gap for _, gap, _ in since)
-            assert worst < MOST_BETWEEN_BEATS, f"{name}: {worst} ms between two beats"
-            assert {how for _, _, how in since} == {"ok"}, [beat for beat in since if beat[2] != "ok"][:5]
-
-
-def end_of(guest, husk, name: str, timeout: float = 100) -> str:
+def end_of(guest, husk, name: str, timeout: float = 200) -> str:
     """How an attack ended: the errno that it met, or 'oom'."""
     deadline = time.monotonic() + timeout
     while True:

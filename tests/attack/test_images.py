@@ -216,7 +216,7 @@ def test_the_device_is_as_it_was_after_every_hostile_root(guest, units):
     mounts, files = device_state(guest)
     assert not [path for path in mounts if path.startswith(("/outside", "/roots"))]
     assert mounts <= {"/", "/proc", "/sys", "/dev", "/dev/pts", "/dev/shm", "/run", "/run/husk", "/tmp", "/run/husk/dev",
-                      "/sys/fs/cgroup", "/var/lib/husk"}, mounts
+                      "/sys/fs/cgroup", "/sys/fs/pstore", "/var/lib/husk"}, mounts
     lines = files.splitlines()
     assert len(lines) == 3 + 2 * len(FOLDERS) + len(FOLDERS) + 1, files
     assert lines.count("untouched") == len(FOLDERS) and "the device's secret" in lines

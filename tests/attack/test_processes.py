@@ -30,6 +30,8 @@ UNITS = {
     "others-user": unit("processes", container="PrivatePIDs=no\nUserNS=host\nUser=1000"),
     "others-host": unit("processes", container="UserNS=host"),
     "others-capable": unit("processes", container="PrivatePIDs=no\nAddCapability=CAP_SYS_PTRACE CAP_KILL CAP_SYS_RESOURCE"),
+    "others-init": unit("processes", container="RunInit=yes"),
+    "others-init-capable": unit("processes", container="RunInit=yes\nAddCapability=CAP_SYS_PTRACE CAP_KILL CAP_SYS_RESOURCE"),
     "neighbour": unit("processes", container="Environment=SECRET=1"),
     "namespaces": unit("namespaces"),
     "namespaces-host": unit("namespaces", container="UserNS=host"),
@@ -101,6 +103,16 @@ def test_where_they_can_be_named_they_are_other_users(attacker, name):
 
 def test_capabilities_do_not_reach_into_another_user_namespace(attacker):
     refused(attacker.inside("others-capable"), "EPERM", "EACCES", but=("others",))
+
+
+@pytest.mark.parametrize("name", ["others-init", "others-init-capable"])
+def test_process_1_of_run_init_cannot_be_looked_into(attacker, name):
+    """It began as a copy of the supervisor, and is the container's own user."""
+    tried = attacker.inside(name)
+    assert tried["others"] == "seen"
+    allowed = ("signal", "signal of a stop", "limits")  # its own user's; the signals go to the program
+    succeeded(tried, *allowed)
+    refused(tried, "EPERM", "EACCES", but=("others", *allowed))
 
 
 def test_the_same_user_cannot_name_them_either(attacker):

@@ -68,7 +68,7 @@ PROBES = "/usr/lib/husk-test"
 
 def probe_files() -> list[tuple[Path, str]]:
     folder = huskvm.build.device() / "probes"
-    return [(folder / name, f"{PROBES}/{name}") for name in ("probe", "workload")]
+    return [(folder / name, f"{PROBES}/{name}") for name in ("probe", "workload", "sctp")]
 
 
 def unit(exec_: str, *, container: str = "", service: str = "", unit_: str = "", install: str = "") -> str:

@@ -1,19 +1,19 @@
 """The demo, on each kernel: real software in containers, and an orderly end."""
 
+import json
 import re
 
 from huskvm import End
 
-UNITS = {"heartbeat", "mosquitto", "publisher", "redis", "subscriber", "web"}
+UNITS = {"dhcpcd", "heartbeat", "mosquitto", "publisher", "redis", "subscriber", "web"}
 
 
 def test_every_unit_of_the_demo_runs(guest, husk):
     assert guest.state == "running"
     for name in UNITS:
-        husk.wait(name, lambda one: one["state"] == "running")
+        husk.wait(name, lambda one: one["state"] == "running" and one["main_pid"] > 1)
     units = husk.units()
     assert set(units) == UNITS
-    assert all(one["main_pid"] > 1 for one in units.values())
     # Clients end and come again until the broker listens; the others have no reason to.
     assert all(units[name]["restarts"] == 0 for name in UNITS - {"publisher", "subscriber"})
 
@@ -23,6 +23,14 @@ def test_the_page_of_nginx_is_served(guest):
     page = guest.run("for i in $(seq 100); do wget -qO- http://127.0.0.1:8080/ 2>/dev/null && break; usleep 300000; done",
                      90)
     assert b"<h1>Served from a container that husk runs</h1>" in page.stdout
+
+
+def test_the_network_of_the_demo_says_who_is_in_it(husk):
+    shown = json.loads(husk("network demo --json"))["networks"]
+    assert [network["name"] for network in shown] == ["demo"]
+    members = {member["unit"]: member for member in shown[0]["members"]}
+    assert set(members) == {"mosquitto", "publisher", "web"} and all(one["up"] for one in members.values())
+    assert members["web"]["ports"] == ["8080 -> 8080/tcp"]
 
 
 def test_the_subscriber_prints_what_the_publisher_sends(husk, guest):

@@ -63,15 +63,19 @@ def answer_time(guest) -> float:
 
 def test_a_fork_bomb_a_memory_bomb_and_a_flood_stay_where_they_are(guest, husk):
     supervisor = husk.supervisor()
+    calm = sorted(answer_time(guest) for _ in range(5))
     husk("start forks floods eats", 60)
-    times = [answer_time(guest) for _ in range(10)]
-    assert max(times) < 2, times
+    times = sorted(answer_time(guest) for _ in range(10))
+    # Of this machine, which may have much else to do; one answer may wait for it.
+    assert times[-2] < max(2, 10 * calm[-1]), (calm, times)
     assert husk.unit("forks")["tasks"]["current"] <= 40
     assert husk.supervisor() == supervisor, "the supervisor died of it"
     # 1 MB with ten units is what DESIGN asks for; a margin for the pages of a request being answered.
     assert rss(guest, supervisor) < 3 << 20
     assert rss(guest, 1) < 1 << 20
     assert husk.wait("eats", lambda one: one["restarts"] >= 1)["last_exit"]["kind"] == "oom"
+    # A log that has gone round, for the next test.
+    husk.wait("floods", lambda one: one["log"]["bytes"] > 4 * LOG_SIZE, TIMEOUT)
     husk("stop forks floods eats", 60)
     units = husk.units()
     assert all(units[name]["main_pid"] == 0 for name in ("forks", "floods", "eats"))

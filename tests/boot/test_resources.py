@@ -32,6 +32,7 @@ UNITS = {
     "no-zswap": unit("/workload sleep", service="MemoryZSwapMax=1M\nRestart=no"),
     "stopped": unit("/bin/busybox sh -c '/workload eat; /workload sleep; true'",
                     service="MemoryMax=12M\nOOMPolicy=stop\nRestart=no"),
+    "reaped": unit("/workload eat", service="MemoryMax=12M\nOOMPolicy=continue\nRestart=no", container="RunInit=yes"),
     "delegated": unit("/bin/busybox sh /script", service="Delegate=yes\nMemoryMax=32M\nTasksMax=40",
                       container="Volume=/usr/lib/husk-test/script:/script:ro"),
     "pressed": unit("/workload eat", service="MemoryHigh=8M\nMemoryMax=64M\nRestart=no"),
@@ -85,6 +86,11 @@ def test_out_of_memory_stops_the_unit_where_it_says_so(husk):
     assert one["reason"].startswith("stopped by OOMPolicy=stop: 1 process was killed for memory (limit 12.0M)")
 
 
+def test_out_of_memory_of_a_program_below_init_is_no_exit_code(husk):
+    one = husk.wait("reaped", lambda one: one["state"] == "failed")
+    assert one["last_exit"]["kind"] == "oom" and "killed for memory (limit 12.0M)" in one["reason"], one
+
+
 def test_a_delegated_cgroup_is_its_own_but_not_its_limits(guest, husk):
     done = husk.guest.run("for i in $(seq 60); do husk logs -o cat -n all delegated | grep -q '^end' && break; sleep 0.5;"
                           "done; husk logs -o cat -n all delegated", 90).text
@@ -105,6 +111,14 @@ def test_a_unit_that_is_short_of_memory_says_so(husk):
     assert text.startswith("short of memory: stalled for 150ms within 1s at ") and text.endswith("of MemoryHigh=8.0M")
     assert sum("short of memory" in line["text"] for line in one["history"]) == 1, "once in some minutes"
     husk.wait("pressed", lambda one: any("short of memory" in note for note in one["notes"]))
+
+
+def test_status_as_json_has_what_it_waited_for_and_moved(husk):
+    shown = json.loads(husk("status --json pressed"))["units"][0]
+    assert shown["pressure"]["memory"]["some"]["total_usec"] > 0
+    assert 0 <= shown["pressure"]["cpu"]["some"]["avg10"] <= 100 and "avg300" in shown["pressure"]["io"]["full"]
+    assert set(shown["io"]) == {"read_bytes", "written_bytes", "reads", "writes"}
+    assert "  Pressure: cpu " in husk("status pressed")
 
 
 def test_an_update_holds_at_once_and_until_the_device_restarts(guest, husk):

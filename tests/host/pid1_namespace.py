@@ -208,6 +208,8 @@ class Supervisor:
 class Pid1:
     """husk in namespaces; a context manager that leaves nothing behind."""
 
+    MORE_NAMESPACES: list[str] = []  # options of unshare(1)
+
     def __init__(self, directory: pathlib.Path, command_line: str = "husk.console=none"):
         # AF_UNIX paths are short, pytest's are not: the namespace sees this one as /run/test.
         self._directory = directory
@@ -237,7 +239,7 @@ class Pid1:
     def _start(self, slave: int) -> None:
         self.cgroup = make_cgroup(f"husk-test-{os.getpid()}-{id(self)}")
         flags = ["--fork", "--pid", "--mount", "--uts", "--propagation", "private",
-                 "--kill-child=KILL"] + (["--cgroup"] if self.cgroup else [])
+                 "--kill-child=KILL", *self.MORE_NAMESPACES] + (["--cgroup"] if self.cgroup else [])
         command = ["unshare", *flags, sys.executable, "-IS", "-c", SETUP, str(self._directory),
                    os.ttyname(slave), self._command_line, "own" if self.cgroup else "",
                    "init", "--supervisor=/run/test/supervisor"]

@@ -6,6 +6,7 @@ The host's cgroup v2 has no controllers, so units have no limits here; those are
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import time
@@ -75,6 +76,16 @@ class Device(ns.Pid1):
         shown = self.husk("logs", "-o", "cat", "-n", "1000000", name)
         return [line for line in shown.stdout.splitlines() if not line.startswith("--")]
 
+    def _has(self, pid: int) -> bool:
+        """Whether it is a process of this device, and not of one that another run of the tests has beside it."""
+        while pid not in (0, 1, self.host_pid):
+            try:
+                status = pathlib.Path(f"/proc/{pid}/status").read_text()
+            except OSError:
+                return False  # gone
+            pid = int(re.search(r"^PPid:\t(\d+)$", status, re.M)[1])
+        return pid == self.host_pid
+
     def host_pid_of(self, pid: int) -> int:
         """What the host calls a main process that the namespace calls `pid`."""
         for status in pathlib.Path("/proc").glob("[0-9]*/status"):
@@ -84,7 +95,7 @@ class Device(ns.Pid1):
                 continue  # gone
             numbers = next(line for line in lines if line.startswith("NSpid:")).split()[1:]
             # On the host, for PID 1, in its own namespace.
-            if numbers[1:] == [str(pid), "1"]:
+            if numbers[1:] == [str(pid), "1"] and self._has(int(numbers[0])):
                 return int(numbers[0])
         raise LookupError(pid)
 
@@ -158,8 +169,8 @@ def test_exit_codes_decide_over_restarts(device):
         "never": unit("exit 3", "Restart=no\n"),
         "looping": unit("exit 4", "RestartSec=20ms\n"),
     })
-    assert found.unit("once")["state"] == "inactive"
-    assert found.unit("never")["state"] == "failed"
+    found.wait_for("once", lambda u: u["state"] == "inactive")
+    found.wait_for("never", lambda u: u["state"] == "failed")
     assert found.unit("never")["last_exit"]["text"] == "exited with code 3"
     looping = found.wait_for("looping", lambda u: u["restarts"] >= 3)
     assert looping["last_exit"]["code"] == 4

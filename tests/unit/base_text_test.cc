@@ -23,6 +23,16 @@ TEST(Text, CatTakesTextOfEveryKindAndNulBytes) {
     const std::string string("b\0c", 3);
     EXPECT_EQ(Cat("a", string, std::string_view("d")), std::string("ab\0cd", 5));
     EXPECT_EQ(Cat(""), "");
+    EXPECT_EQ(Cat(), "");
+    const char* pointer = string.empty() ? "" : "e";
+    const std::string_view nothing;
+    EXPECT_EQ(Cat(string, nothing, pointer, std::string("f")), std::string("b\0cef", 5));
+}
+
+TEST(Text, CatTakesSixteenPartsInTheirOrder) {
+    const std::string a = "a";
+    const std::string_view b = "b";
+    EXPECT_EQ(Cat(a, b, "c", a, b, "d", "e", "f", b, b, a, a, "g", "h", a, b), "abcabdefbbaaghab");
 }
 
 TEST(Text, SplitKeepsEmptyPartsAndSplitWordsDoesNot) {

@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "config/kernel_needs.h"
 #include "config/reference.h"
+#include "source_file.h"
 
 namespace husk::cli {
 namespace {
@@ -170,7 +171,7 @@ TEST_F(Check, ExplainSaysWhatIsLeftAndGivesOne) {
 }
 
 TEST_F(Check, ExplainAsJsonHasTheTextAndEveryChange) {
-    Write("web.container", "[Container]\nExec=/x\nPull=newer\nRunInit=yes\n");
+    Write("web.container", "[Container]\nExec=/x\nPull=newer\n[Unit]\nCritical=yes\n");
     Ran ran = Run({"--explain", "--json", root_ + "/web.container"});
     EXPECT_EQ(ran.status, 1);
     rapidjson::Document document;
@@ -184,8 +185,8 @@ TEST_F(Check, ExplainAsJsonHasTheTextAndEveryChange) {
     EXPECT_STREQ(file["changes"][0]["before"].GetString(), "Pull=newer");
     EXPECT_STREQ(file["changes"][0]["after"].GetString(), "");
     ASSERT_EQ(file["problems"].Size(), 1u);
-    EXPECT_STREQ(file["problems"][0]["text"].GetString(), "key 'RunInit' is not supported yet");
-    EXPECT_NE(std::string_view(file["text"].GetString()).find("RunInit=yes\n"),
+    EXPECT_STREQ(file["problems"][0]["text"].GetString(), "key 'Critical' is not supported yet");
+    EXPECT_NE(std::string_view(file["text"].GetString()).find("Critical=yes\n"),
               std::string_view::npos);
 }
 
@@ -241,9 +242,8 @@ TEST_F(Check, TheReferenceIsPrinted) {
 // When this fails: build/device/husk check --reference man >docs/husk.units.5 and the same with
 // markdown >docs/husk.units.5.md.
 TEST(Reference, TheCommittedPagesAreThoseOfTheTable) {
-    const std::string docs = std::string(HUSK_SOURCE_DIR) + "/docs/husk.units.5";
-    EXPECT_EQ(ReadFile(docs, 1 << 20).value_or(""), config::ReferenceMan());
-    EXPECT_EQ(ReadFile(docs + ".md", 1 << 20).value_or(""), config::ReferenceMarkdown());
+    EXPECT_EQ(ReadSource("docs/husk.units.5"), config::ReferenceMan());
+    EXPECT_EQ(ReadSource("docs/husk.units.5.md"), config::ReferenceMarkdown());
 }
 
 }  // namespace

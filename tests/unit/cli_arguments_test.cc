@@ -54,5 +54,17 @@ TEST(CliArguments, ADashAloneIsAnOperand) {
     EXPECT_EQ(Parse({"-"})->operands, (std::vector<std::string>{"-"}));
 }
 
+TEST(CliArguments, BehindACommandOptionsAreItsOwn) {
+    std::vector<std::string> words = {"-n1", "--lines=2", "web", "-f", "--json"};
+    std::vector<char*> pointers;
+    for (auto& word : words) pointers.push_back(word.data());
+    auto parsed = ParseArguments(kOptions, pointers, true);
+    ASSERT_TRUE(parsed);
+    EXPECT_FALSE(parsed->Has("follow") || parsed->Has("json"));
+    EXPECT_EQ(parsed->operands, (std::vector<std::string>{"web", "-f", "--json"}));
+    EXPECT_EQ(parsed->in_order,
+              (std::vector<std::pair<std::string, std::string>>{{"lines", "1"}, {"lines", "2"}}));
+}
+
 }  // namespace
 }  // namespace husk::cli

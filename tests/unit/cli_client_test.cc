@@ -155,7 +155,7 @@ TEST_F(CliCall, WhereNothingListensTheErrorSaysWhatToDo) {
     auto reply = Call(options_, {.verb = "status"});
     ASSERT_FALSE(reply);
     EXPECT_EQ(reply.error().code(), ENOENT);
-    EXPECT_NE(reply.error().text().find("is husk supervise running?"), std::string::npos);
+    EXPECT_NE(reply.error().text().find("'husk supervise' by hand?"), std::string::npos);
     EXPECT_NE(reply.error().text().find(Path()), std::string::npos);
 }
 

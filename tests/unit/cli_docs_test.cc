@@ -3,24 +3,12 @@
 
 #include <string>
 
-#include "base/file.h"
 #include "base/text.h"
 #include "cli/verbs.h"
+#include "source_file.h"
 
 namespace husk::cli {
 namespace {
-
-std::string ReadSource(const std::string& path) {
-#ifdef HUSK_SOURCE_DIR
-    const std::string root = HUSK_SOURCE_DIR;
-#else
-    const std::string file = __FILE__;
-    const std::string root = file.substr(0, file.rfind("tests/unit/")) + ".";
-#endif
-    auto text = ReadFile(Cat(root, "/", path), 1 << 20);
-    EXPECT_TRUE(text) << (text ? "" : text.error().text());
-    return text.value_or("");
-}
 
 std::string WithoutBackslashes(std::string text) {
     std::erase(text, '\\');
@@ -60,8 +48,15 @@ TEST(CliDocs, TheManPageHasEveryVerbAndOption) {
 TEST(CliDocs, TheManPageHasEveryExitCode) {
     const std::string page = ReadSource("docs/husk.1");
     const std::string status = page.substr(page.find(".SH EXIT STATUS"));
+    const std::string section = status.substr(0, status.find(".SH ", 4));
     for (int code = kExitOk; code <= kExitUnreachable; ++code)
-        EXPECT_TRUE(Has(status, Cat(".B ", std::to_string(code), "\n"))) << code;
+        EXPECT_TRUE(Has(section, Cat(".TP\n.B ", std::to_string(code), "\n"))) << code;
+    // And no other, but those of a program that husk ran.
+    constexpr uint64_t kOfPrograms = 100;
+    for (auto line : Split(section, '\n')) {
+        const auto code = line.starts_with(".B ") ? ParseUnsigned(line.substr(3)) : std::nullopt;
+        EXPECT_TRUE(!code || *code <= kExitUnreachable || *code >= kOfPrograms) << line;
+    }
 }
 
 TEST(CliDocs, TheCompletionsHaveEveryVerbAndOption) {

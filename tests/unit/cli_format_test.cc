@@ -94,7 +94,10 @@ TEST(CliFormat, ColourStandsOnlyWhereItIsWanted) {
 }
 
 TEST(CliFormat, TheUnitPageReadsLikeSystemctls) {
-    EXPECT_EQ(FormatUnit(Web(), kNow, kPlain),
+    UnitView web = Web();
+    web.networks = {{.network = "lan", .received_bytes = 1 << 20, .sent_bytes = 3 << 20},
+                    {.network = "dmz", .received_bytes = 1 << 18}};
+    EXPECT_EQ(FormatUnit(web, kNow, kPlain),
               "web - serves a page\n"
               "     Loaded: /etc/husk/units/web.container\n"
               "     Active: running since Sun 2026-11-22 05:10:06 UTC; 2min 5s ago\n"
@@ -104,7 +107,32 @@ TEST(CliFormat, TheUnitPageReadsLikeSystemctls) {
               "      Tasks: 3 (limit: 512)\n"
               "     Memory: 4.1M (peak: 4.8M, max: 64.0M)\n"
               "        CPU: 120ms\n"
+              "         IP: 1.2M in, 3.0M out\n"
               "     CGroup: /husk/units/web\n");
+}
+
+TEST(CliFormat, TheUnitPageHasItsTimerAndWhatItListensTo) {
+    UnitView unit = Web();
+    unit.armed = true;
+    unit.timer =
+        TimerView{.next = kNow.realtime + 60 * kSecond,
+                  .next_monotonic = (kNow.monotonic.since_boot + Duration(60 * kSecond)).count(),
+                  .last = kNow.realtime - 120 * kSecond,
+                  .cause = "OnBootSec=5min"};
+    unit.listen = {{"ListenStream", "8080", true, true, 3},
+                   {"ListenFIFO", "/run/in", true, true, {}},
+                   {"ListenDatagram", "@log", true, false, {}},
+                   {"ListenStream", "80", false, false, {}}};
+    const std::string text = FormatUnit(unit, kNow, kPlain);
+    for (const char* line :
+         {"    Trigger: Sun 2026-11-22 05:13:11 UTC, in 1min (OnBootSec=5min)\n",
+          "  Triggered: Sun 2026-11-22 05:10:11 UTC; 2min ago\n",
+          "     Listen: 8080 (Stream), 3 connections wait\n",
+          "     Listen: /run/in (FIFO), something waits\n", "     Listen: @log (Datagram)\n",
+          "     Listen: 80 (Stream), not open\n"})
+        EXPECT_TRUE(text.contains(line)) << line << text;
+    unit.timer->last = 0;
+    EXPECT_TRUE(FormatUnit(unit, kNow, kPlain).contains("  Triggered: never\n"));
 }
 
 TEST(CliFormat, LimitsThatAreNoneAreLeftOut) {
@@ -191,6 +219,73 @@ TEST(FormatNamespaces, SaysWithWhomEachKindIsShared) {
     EXPECT_EQ(FormatNamespaces(unit, Style{}),
               "web: inactive, so it has no process and no namespaces; 'husk show web' prints what "
               "it asks for\n");
+}
+
+LinkView Cable() {
+    return {.name = "eth0",
+            .kind = "",
+            .mac = "52:54:00:12:34:56",
+            .up = true,
+            .carrier = true,
+            .configured = true,
+            .mtu = 1500,
+            .addresses = {{"192.0.2.7/24", "system.conf"},
+                          {"2001:db8:1234:5678:5054:ff:fe12:3456/64", "lease"},
+                          {"fe80::5054:ff:fe12:3456/64", "kernel"}},
+            .traffic = {.received_bytes = 2048, .received_packets = 20, .sent_bytes = 10}};
+}
+
+TEST(FormatNetwork, ALineForEachUnitAndForEachFurtherAddressAndPort) {
+    NetworkView network{.name = "demo",
+                        .bridge = "hk-demo",
+                        .up = true,
+                        .addresses = {"10.89.43.1/24", "fd00::1/64"}};
+    network.members = {{.unit = "mosquitto",
+                        .link = "hv-mosquitto",
+                        .up = true,
+                        .addresses = {"10.89.43.189/24", "fd0d:76fe:8070:1d2b::9ebd/64"}},
+                       {.unit = "web",
+                        .addresses = {"10.89.43.177/24"},
+                        .ports = {"8080 -> 80/tcp", "8443 -> 443/tcp"}}};
+    EXPECT_EQ(
+        FormatNetwork(network, Style{}),
+        "demo: up, bridge hk-demo, the device is 10.89.43.1/24 fd00::1/64\n"
+        "UNIT       STATE  LINK          RECEIVED  SENT  ADDRESSES                     PORTS\n"
+        "mosquitto  up     hv-mosquitto  0B        0B    10.89.43.189/24               -\n"
+        "                                                fd0d:76fe:8070:1d2b::9ebd/64\n"
+        "web        down   -             -         -     10.89.43.177/24               "
+        "8080 -> 80/tcp\n"
+        "                                                                              "
+        "8443 -> 443/tcp\n");
+    EXPECT_EQ(FormatNetworks({network}, Style{}),
+              "NETWORK  STATE  UNITS   ADDRESSES\n"
+              "demo     up     1 of 2  10.89.43.1/24\n"
+              "                        fd00::1/64\n");
+}
+
+TEST(FormatLinks, ALineForEachAndForEachFurtherAddress) {
+    LinkView bare{.name = "wlan0", .up = true};
+    LinkView down{.name = "eth1", .addresses = {{"fe80::1/64", "kernel"}}};
+    const std::string text = FormatLinks({Cable(), bare, down}, Style{});
+    EXPECT_EQ(text,
+              "LINK   STATE       RECEIVED  SENT  ADDRESSES\n"
+              "eth0   up          2.0K      10B   192.0.2.7/24\n"
+              "                                   2001:db8:1234:5678:5054:ff:fe12:3456/64\n"
+              "wlan0  no carrier  0B        0B    -\n"
+              "eth1   down        0B        0B    fe80::1/64\n");
+    EXPECT_EQ(FormatLinks({}, Style{}), "the device has no link of its own\n");
+}
+
+TEST(FormatLinks, OneSaysWhoGaveItItsAddresses) {
+    EXPECT_EQ(FormatLink(Cable(), Style{}),
+              "eth0: up, MAC 52:54:00:12:34:56, MTU 1500\n"
+              "set up by [Network] of system.conf\n"
+              "received 2.0K in 20 packets, 0 dropped\n"
+              "sent 10B in 0 packets, 0 dropped\n"
+              "ADDRESS                                  BY\n"
+              "192.0.2.7/24                             system.conf\n"
+              "2001:db8:1234:5678:5054:ff:fe12:3456/64  lease\n"
+              "fe80::5054:ff:fe12:3456/64               kernel\n");
 }
 
 }  // namespace

@@ -55,15 +55,15 @@ TEST_F(Graph, ShowsWhoStartsSideBySideAndTheReasonOfEachEdge) {
               "   3  web\n"
               "   4  side\n"
               "\nbroker\n"
-              "  after     logger  Before= in logger.container:5\n"
+              "  after       logger  Before= in logger.container:5\n"
               "\nlogger\n"
-              "  wants     web     Wants= in logger.container:4\n"
+              "  wants       web     Wants= in logger.container:4\n"
               "\nside\n"
-              "  requires  web     Network= in side.container:3\n"
-              "  after     web     Network= in side.container:3\n"
+              "  requires    web     Network= in side.container:3\n"
+              "  after       web     Network= in side.container:3\n"
               "\nweb\n"
-              "  requires  broker  Requires= in web.container:4\n"
-              "  after     broker  After= in web.container:5\n");
+              "  requires    broker  Requires= in web.container:4\n"
+              "  after       broker  After= in web.container:5\n");
 }
 
 TEST_F(Graph, AUnitWithoutEdgesStandsInTheOrderAlone) {
@@ -89,7 +89,7 @@ TEST_F(Graph, ADropInIsNamedWithItsFolder) {
     Unit("a");
     Unit("b");
     folder_.Write("b.container.d/10-order.conf", "[Unit]\nAfter=a\n");
-    EXPECT_NE(Print(Text).find("  after     a  After= in b.container.d/10-order.conf:2\n"),
+    EXPECT_NE(Print(Text).find("  after       a  After= in b.container.d/10-order.conf:2\n"),
               std::string::npos);
 }
 
@@ -104,9 +104,9 @@ TEST_F(Graph, RefusedUnitsAndNamesThatAreNoUnitAreMarked) {
               "  bad.container:3: error: unknown key 'Memroy' in [Container] (did you mean "
               "'Memory'?)\n"
               "\nweb\n"
-              "  wants     bad (refused)  Wants= in web.container:5\n"
-              "  after     bad (refused)  After= in web.container:4\n"
-              "  after     gone (not found)  After= in web.container:4\n");
+              "  wants       bad (refused)  Wants= in web.container:5\n"
+              "  after       bad (refused)  After= in web.container:4\n"
+              "  after       gone (not found)  After= in web.container:4\n");
 }
 
 TEST_F(Graph, ACycleIsShownWithItsEdgesAndItsPlaces) {
@@ -114,7 +114,7 @@ TEST_F(Graph, ACycleIsShownWithItsEdgesAndItsPlaces) {
     Unit("b", "[Unit]\nAfter=a\n");
     const std::string text = Print(Text);
     EXPECT_EQ(text.substr(0, text.find('\n')), "Refused:   a b");
-    EXPECT_NE(text.find("  after     b (refused)  After= in a.container:4\n"), std::string::npos);
+    EXPECT_NE(text.find("  after       b (refused)  After= in a.container:4\n"), std::string::npos);
     EXPECT_NE(text.find("ordering cycle: 'a' after 'b'"), std::string::npos) << text;
 }
 
@@ -142,34 +142,36 @@ TEST_F(Graph, OfOneUnitIsWhatItLeadsToAndWhatLeadsToIt) {
               "   2  broker side\n"
               "   3  late\n"
               "\nbroker\n"
-              "  after     clock   After= in broker.container:4\n"
+              "  after       clock   After= in broker.container:4\n"
               "\nlate\n"
-              "  after     side    After= in late.container:4\n"
+              "  after       side    After= in late.container:4\n"
               "\nside\n"
-              "  requires  web     Network= in side.container:3\n"
-              "  after     web     Network= in side.container:3\n"
+              "  requires    web     Network= in side.container:3\n"
+              "  after       web     Network= in side.container:3\n"
               "\nweb\n"
-              "  requires  broker  Requires= in web.container:4\n");
+              "  requires    broker  Requires= in web.container:4\n");
 }
 
 TEST_F(Graph, ForGraphvizHasAStyleForEachRelation) {
     Unit("bad", "Memroy=1M\n");
     Unit("db");
     Unit("web", "[Unit]\nRequires=db\nAfter=db\nWants=gone\n");
-    EXPECT_EQ(Print(GraphDot),
-              "digraph husk {\n"
-              "    // solid: requires, dashed: wants, dotted: after\n"
-              "    rankdir=LR;\n"
-              "    node [shape=box];\n"
-              "    \"bad\" [color=red, tooltip=\"bad.container:3: error: unknown key 'Memroy' in "
-              "[Container] (did you mean 'Memory'?)\"];\n"
-              "    \"db\";\n"
-              "    \"web\";\n"
-              "    \"web\" -> \"db\" [style=solid, tooltip=\"Requires= in web.container:4\"];\n"
-              "    \"web\" -> \"db\" [style=dotted, tooltip=\"After= in web.container:5\"];\n"
-              "    \"gone\" [color=grey, fontcolor=grey, tooltip=\"not found\"];\n"
-              "    \"web\" -> \"gone\" [style=dashed, tooltip=\"Wants= in web.container:6\"];\n"
-              "}\n");
+    EXPECT_EQ(
+        Print(GraphDot),
+        "digraph husk {\n"
+        "    // solid: requires, bold: binds to, dashed: wants, dotted: after, grey: part of,\n"
+        "    // red: conflicts, orange and green: started by its failure or good end\n"
+        "    rankdir=LR;\n"
+        "    node [shape=box];\n"
+        "    \"bad\" [color=red, tooltip=\"bad.container:3: error: unknown key 'Memroy' in "
+        "[Container] (did you mean 'Memory'?)\"];\n"
+        "    \"db\";\n"
+        "    \"web\";\n"
+        "    \"web\" -> \"db\" [style=solid, tooltip=\"Requires= in web.container:4\"];\n"
+        "    \"web\" -> \"db\" [style=dotted, tooltip=\"After= in web.container:5\"];\n"
+        "    \"gone\" [color=grey, fontcolor=grey, tooltip=\"not found\"];\n"
+        "    \"web\" -> \"gone\" [style=dashed, tooltip=\"Wants= in web.container:6\"];\n"
+        "}\n");
 }
 
 TEST_F(Graph, ForGraphvizEscapesWhatAFileHolds) {

@@ -4,9 +4,12 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "cli/earlier_boot.h"
 #include "cli/format_log.h"
+#include "cli/kernel_log.h"
 #include "cli/log_files.h"
 #include "cli/log_lines.h"
+#include "cli/log_merge.h"
 
 namespace husk::cli {
 namespace {
@@ -48,6 +51,10 @@ std::vector<std::string> Brief(const std::vector<LogEntry>& entries) {
                 break;
             case LogEntryKind::kDropped:
                 out.push_back(Cat("-", std::to_string(entry.dropped)));
+                break;
+            case LogEntryKind::kStored: out.push_back(entry.text); break;
+            case LogEntryKind::kLimited:
+                out.push_back(Cat("limited ", std::to_string(entry.dropped)));
                 break;
         }
     }
@@ -226,18 +233,75 @@ TEST_F(CliLogFiles, EverythingMayBePunchedOut) {
     EXPECT_EQ(Read(reader), (Lines{"-8194", "?:z"}));
 }
 
+TEST_F(CliLogFiles, AReaderThatIsOvertakenGoesOnWithWhatIsStillThere) {
+    constexpr size_t kPiece = 4096;
+    auto flood = [&](char letter) {
+        std::string text;
+        for (int i = 0; i < 2048; ++i) text += std::string(7, letter) + "\n";  // 16 KiB
+        Write(text);
+    };
+    auto piece = [&](LogReader& reader, bool more) {
+        std::vector<LogEntry> entries;
+        EXPECT_EQ(*reader.ReadPiece(entries, kPiece), more);
+        return Brief(entries);
+    };
+    flood('a');
+    auto reader = Open();
+    EXPECT_EQ(piece(reader, true).front(), "?:aaaaaaa");
+    flood('b');
+    flood('c');
+    Punch(text_.get(), 2 * 16384);
+    const Lines second = piece(reader, true);
+    ASSERT_GE(second.size(), 2u);
+    // The rest of what was there, all that came and went, and the line that the gap ends in.
+    EXPECT_EQ(second[0], Cat("-", std::to_string(2 * 16384 - kPiece + 8)));
+    EXPECT_EQ(second[1], "?:ccccccc");
+    // A writer that is always faster does not keep it for ever.
+    flood('d');
+    Punch(text_.get(), 3 * 16384);
+    EXPECT_EQ(piece(reader, true)[1], "?:ddddddd");
+    flood('e');
+    Punch(text_.get(), 4 * 16384);
+    EXPECT_EQ(piece(reader, false)[1], "?:eeeeeee");
+    // And loses nothing by that.
+    const Lines rest = Read(reader);
+    EXPECT_EQ(rest.size(), (16384 - kPiece) / 8);
+    EXPECT_EQ(rest.front(), "?:eeeeeee");
+}
+
 TEST_F(CliLogFiles, WaitsUntilMoreIsWritten) {
     auto reader = Open();
+    LogWatch watch;
+    watch.Add(reader);
     const OwnedFd output(::open("/dev/null", O_WRONLY | O_CLOEXEC));
-    EXPECT_TRUE(*reader.WaitForMore(output.get()));  // sets the watch up
+    EXPECT_TRUE(*watch.Wait(output.get()));  // what came before is looked for
     Write("one\n");
-    EXPECT_TRUE(*reader.WaitForMore(output.get()));
+    EXPECT_TRUE(*watch.Wait(output.get()));
     EXPECT_EQ(Read(reader), (Lines{"?:one"}));
     int ends[2];
     ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
     const OwnedFd in(ends[1]);
     ::close(ends[0]);
-    EXPECT_FALSE(*reader.WaitForMore(in.get()));  // nobody reads what would be printed
+    EXPECT_FALSE(*watch.Wait(in.get()));  // nobody reads what would be printed
+}
+
+TEST_F(CliLogFiles, ACountThatStillGrowsIsToldOnceItIsFinal) {
+    Write("one\n");
+    LogMark open = Mark(4, 1, LogMarkKind::kLimited, 0, 5);
+    open.dropped = 5 | supervisor::kMarkOpen;
+    Write(open);
+    auto reader = Open();
+    EXPECT_EQ(Read(reader), (Lines{"?:one"}));
+    open.status = 7;
+    open.dropped = 7;
+    ASSERT_EQ(::pwrite(marks_.get(), &open, sizeof open, 0), static_cast<ssize_t>(sizeof open));
+    EXPECT_EQ(Read(reader), (Lines{"limited 7"}));
+    open.dropped |= supervisor::kMarkOpen;
+    Write(open);
+    EXPECT_EQ(Read(reader), Lines{});
+    std::vector<LogEntry> last;
+    ASSERT_TRUE(reader.Finish(last));
+    EXPECT_EQ(Brief(last), (Lines{"limited 7"}));
 }
 
 TEST(CliLogFormat, ShortHasTimesAndEvents) {
@@ -291,6 +355,91 @@ TEST(CliLogFormat, SinceReadsWhatPeopleWrite) {
     for (auto bad :
          {"", "yesterday-ish", "10", "10 parsecs", "25:00", "2026-13-01", "@x", "1:2:3:4"})
         EXPECT_EQ(ago(bad), -1) << bad;
+}
+
+LogEntry Text(int64_t monotonic, std::string text) {
+    LogEntry entry;
+    entry.monotonic = monotonic;
+    entry.text = std::move(text);
+    return entry;
+}
+
+TEST(CliLogMerge, LinesOfSeveralLogsComeByTheClockThatDoesNotJump) {
+    LogMerger merger;
+    // "a3" went back: it stays behind the line that its own log has before it.
+    merger.Add(
+        StoredSource({Text(1, "a1"), Text(5, "a2"), Text(3, "a3"), Text(0, "a4")}, "a", "a"));
+    merger.Add(StoredSource({Text(2, "b1"), Text(4, "b2"), Text(6, "b3")}, "b", "b"));
+    Lines lines;
+    ASSERT_TRUE(merger.ReadAll(true, [&](const LogSource& source, const LogEntry& entry) -> Status {
+        EXPECT_EQ(source.unit, entry.text.substr(0, 1));
+        lines.push_back(entry.text);
+        return {};
+    }));
+    EXPECT_EQ(lines, (Lines{"a1", "b1", "b2", "a2", "a3", "a4", "b3"}));
+}
+
+TEST(CliLogKernel, ARecordHasPriorityTimeAndText) {
+    LogEntry entry;
+    ASSERT_TRUE(ParseKernelRecord("30,339,5140900,-;NET: Registered\n SUBSYSTEM=x\n", kNow, entry));
+    EXPECT_EQ(entry.priority, 6);
+    EXPECT_EQ(entry.monotonic, 5'140'900'000);
+    EXPECT_EQ(kNow.realtime - entry.realtime, 200 * kSecond - 5'140'900'000);
+    EXPECT_EQ(entry.text, "NET: Registered");
+    EXPECT_EQ(FormatLogEntry(entry, LogOutput::kShortMonotonic, kNow, kPlain, {"kernel", "kernel"}),
+              "[    5.140900] kernel: NET: Registered\n");
+    ASSERT_TRUE(ParseKernelRecord("6,1,0,-,caller=T1;", kNow, entry));
+    for (const char* bad : {"", ";", "6;x", "6,1;x", "a,1,2,-;x", "6,1,99999999999999999999,-;x",
+                            "6,1,9223372036854775807,-;x"})
+        EXPECT_FALSE(ParseKernelRecord(bad, kNow, entry)) << bad;
+}
+
+TEST(CliLogFormat, SaysHowManyLinesTheLimitDropped) {
+    LogEntry entry;
+    entry.kind = LogEntryKind::kLimited;
+    entry.realtime = kNow.realtime;
+    entry.monotonic = 1;
+    entry.dropped = 1'234'567;
+    EXPECT_EQ(FormatLogEntry(entry, LogOutput::kShort, kNow, kPlain, {"web", "www"}),
+              "Nov 22 05:12:11 www: -- 1,234,567 lines dropped (LogRateLimitBurst=) --\n");
+    EXPECT_EQ(FormatLogEntry(entry, LogOutput::kShortIso, kNow, kPlain),
+              "2026-11-22T05:12:11+00:00 -- 1,234,567 lines dropped (LogRateLimitBurst=) --\n");
+    const std::string json = FormatLogEntry(entry, LogOutput::kJson, kNow, kPlain, {"web", "www"});
+    EXPECT_NE(json.find("\"unit\":\"web\",\"identifier\":\"www\""), json.npos) << json;
+    EXPECT_NE(json.find("\"kind\":\"limited\",\"lines\":1234567"), json.npos) << json;
+}
+
+TEST(CliLogFormat, UnderstandsTheTimesOfSystemd) {
+    const int64_t day = 86400 * kSecond, today = kNow.realtime / day * day;
+    EXPECT_EQ(*ParseSince("now", kNow), kNow.realtime);
+    EXPECT_EQ(*ParseSince("today", kNow), today);
+    EXPECT_EQ(*ParseSince("yesterday", kNow), today - day);
+    EXPECT_EQ(*ParseSince("tomorrow", kNow), today + day);
+    EXPECT_EQ(*ParseSince("-1h", kNow), kNow.realtime - 3600 * kSecond);
+    EXPECT_EQ(*ParseSince("+1h", kNow), kNow.realtime + 3600 * kSecond);
+    EXPECT_EQ(*ParseSince("10min ago", kNow), kNow.realtime - 600 * kSecond);
+    EXPECT_FALSE(ParseSince("soon", kNow));
+    EXPECT_FALSE(ParseSince("999999999w 999999999w", kNow));
+}
+
+TEST(CliEarlierBoot, OfALogFileTheLastBootThatIsNotThisOneCounts) {
+    const std::string text = "a1\n-- boot b --\nb1\n-- boot c --\nc1\nc2\n-- boot d --\nd1\n";
+    EXPECT_EQ(Brief(LinesOfEarlierBoot(text, "d")), (Lines{"c1", "c2"}));
+    EXPECT_EQ(Brief(LinesOfEarlierBoot(text, "e")), (Lines{"d1"}));
+    // A writer that was killed as it began wrote it twice.
+    EXPECT_EQ(Brief(LinesOfEarlierBoot("-- boot a --\na1\n-- boot b --\n-- boot b --\nb1\n", "b")),
+              (Lines{"a1"}));
+    EXPECT_EQ(Brief(LinesOfEarlierBoot("", "d")), Lines{});
+}
+
+TEST(CliEarlierBoot, ADumpOfTheKernelHasPrioritiesAndTimes) {
+    const auto lines = KernelLinesOfPstore(
+        "Panic#1 Part1\n<6>[   12.345678] one\n<0>[1.000000]two\n<x>[1.0] no\n");
+    ASSERT_EQ(lines.size(), 2u);
+    EXPECT_EQ(lines[0].priority, 6);
+    EXPECT_EQ(lines[0].monotonic, 12'345'678'000);
+    EXPECT_EQ(lines[0].text, "one");
+    EXPECT_EQ(lines[1].text, "two");
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "config/explain.h"
 #include "config/limits.h"
 #include "config/load.h"
+#include "source_file.h"
 
 namespace husk::config {
 namespace {
@@ -88,13 +89,15 @@ TEST(Explain, WordsThatHoldAnywayLeaveAListAndTheRestStays) {
 }
 
 TEST(Explain, WhatAPersonDecidesIsSaidAboveItsLine) {
-    const Explained explained = Of("[Container]\nExec=/x\nPodmanArgs=--privileged\nRunInit=yes\n");
+    const Explained explained =
+        Of("[Container]\nExec=/x\nPodmanArgs=--privileged\n[Unit]\nCritical=yes\n");
     EXPECT_EQ(explained.text,
               "[Container]\nExec=/x\n# husk: key 'PodmanArgs' is refused (there is no Podman here; "
-              "every setting has a key of its own)\nPodmanArgs=--privileged\n# husk: key 'RunInit' "
-              "is not supported yet\nRunInit=yes\n");
+              "every setting has a key of its own)\nPodmanArgs=--privileged\n[Unit]\n# husk: key "
+              "'Critical' "
+              "is not supported yet\nCritical=yes\n");
     ASSERT_EQ(explained.left.size(), 2u);
-    EXPECT_EQ(explained.left[1].at.line, 6);
+    EXPECT_EQ(explained.left[1].at.line, 7);
     EXPECT_EQ(Text("[Container]\nImage=nginx\n"),
               "[Container]\n# husk: no command (give Exec= with the program and its arguments; "
               "images have none of their own)\nImage=nginx\n");
@@ -132,7 +135,7 @@ TEST(Explain, ALongLineIsCommentedInParts) {
 
 // Files as people have them, of the kind that Podman's users write.
 std::vector<std::pair<std::string, std::string>> RealFiles() {
-    const std::string folder = std::string(HUSK_SOURCE_DIR) + "/tests/unit/data/quadlet";
+    const std::string folder = SourcePath("tests/unit/data/quadlet");
     std::vector<std::pair<std::string, std::string>> files;
     auto names = ListDirectory(folder);
     EXPECT_TRUE(names);

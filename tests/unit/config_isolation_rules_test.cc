@@ -84,6 +84,24 @@ TEST(IdMaps, FindAnId) {
     EXPECT_FALSE(IsMapped(map, UINT32_MAX));
 }
 
+TEST(RunInit, NeedsProcessesOfItsOwn) {
+    EXPECT_EQ(Of("RunInit=yes\n"), "");
+    EXPECT_NE(Of("RunInit=yes\nPrivatePIDs=no\n").find("there is no process 1 of the container"),
+              std::string::npos);
+}
+
+TEST(RunInit, IsRefusedWhereTheContainerCouldTraceIt) {
+    const char* wanted = "could look into its process 1";
+    for (const char* capability : {"SYS_PTRACE", "NET_ADMIN SYS_PTRACE"})
+        EXPECT_NE(
+            Of(Cat("RunInit=yes\nUserNS=host\nAddCapability=", capability, "\n")).find(wanted),
+            std::string::npos)
+            << capability;
+    for (const char* keys :
+         {"UserNS=host\nAddCapability=NET_ADMIN\n", "AddCapability=SYS_PTRACE\n"})
+        EXPECT_EQ(Of(Cat("RunInit=yes\n", keys)).find(wanted), std::string::npos) << keys;
+}
+
 TEST(UserNs, SaysWhyItDoesNotTakeWhatPodmanTakes) {
     EXPECT_NE(Of("UserNS=nomap\n").find("no user starts the unit"), std::string::npos);
     EXPECT_NE(Of("UserNS=private\n").find("UIDMap="), std::string::npos);
@@ -106,6 +124,8 @@ TEST(SharedMounts, GoWithNothingThatShapesARoot) {
 
 TEST(Sysctls, AreOfNamespacesThatAreTheUnitsOwn) {
     EXPECT_EQ(Of("Sysctl=net.core.somaxconn=10 kernel.shmmax=1\n"), "");
+    EXPECT_EQ(Of("Sysctl=net.core.somaxconn=10\nNetwork=macvlan:eth0\n"), "");
+    EXPECT_NE(Of("Sysctl=net.core.somaxconn=10\nNetwork=db.container\n"), "");
     EXPECT_EQ(Of("Sysctl=net.core.somaxconn=10\nNetwork=host\n"),
               "web.container:3: error: key 'Sysctl': 'net.core.somaxconn' is of a network that is "
               "not the unit's own (give it a network of its own, or set it with Sysctl= in "

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "config/kernel_needs.h"
+#include "source_file.h"
 
 namespace husk::config {
 namespace {
@@ -177,6 +178,22 @@ TEST(KernelNeeds, EachRowIsAskedForByTheKeysThatItNames) {
         {"SECURITY_LANDLOCK", "LandlockWritePaths=/data\n", ""},
         {"NET_NS", "Network=db.container\n", "Network=host\n"},
         {"INET", "Network=none\n", "Network=db.container\n"},
+        {"INET", "Network=lan.network\n", "Network=host\n"},
+        {"MACVLAN", "Network=macvlan:eth1\n", "Network=ipvlan:eth1\n"},
+        {"IPVLAN", "Network=ipvlan:eth1\n", "Network=macvlan:eth1\n"},
+        {"BRIDGE", "Network=lan.network\n", "Network=macvlan:eth1\n"},
+        {"VETH", "Network=lan.network\n", "Network=none\n"},
+        {"NF_TABLES", "Network=lan.network\n", "Network=host\n"},
+        {"NF_TABLES_INET", "Network=lan.network\n", "Network=host\n"},
+        {"NF_TABLES_BRIDGE", "Network=lan.network\n", "Network=host\n"},
+        {"NF_CONNTRACK", "Network=lan.network\n", "Network=host\n"},
+        {"NFT_CT", "Network=lan.network\n", "Network=host\n"},
+        {"NFT_NAT", "Network=lan.network\n", "Network=host\n"},
+        {"NFT_MASQ", "Network=lan.network\n", "Network=host\n"},
+        {"NFT_FIB_INET", "Network=lan.network\n", "Network=host\n"},
+        {"NFT_REJECT_INET", "Network=lan.network\n", "Network=host\n"},
+        {"NF_FLOW_TABLE_INET", "Network=lan.network\n", "Network=host\n"},
+        {"NFT_FLOW_OFFLOAD", "Network=lan.network\n", "Network=host\n"},
         {"BLK_DEV_LOOP", "Image=i\n", "Rootfs=/r\n"},
         {"EROFS_FS", "Image=i.erofs\n", "Image=i.squashfs\n"},
         {"SQUASHFS", "Image=i.squashfs\n", "Image=i.erofs\n"},
@@ -204,7 +221,7 @@ TEST(KernelNeeds, EachRowIsAskedForByTheKeysThatItNames) {
     for (const auto& [option, lines, not_by] : kCases) {
         SCOPED_TRACE(Cat(option, " ", lines));
         const std::string lacks = LacksWithout(option, lines);
-        EXPECT_NE(lacks.find(Cat("needs CONFIG_", option, ", which")), std::string::npos) << lacks;
+        EXPECT_NE(lacks.find(Cat(" CONFIG_", option, ", which")), std::string::npos) << lacks;
         EXPECT_EQ(std::count(lacks.begin(), lacks.end(), '\n'), 1) << lacks;
         EXPECT_EQ(LacksWithout(option, not_by), "");
     }
@@ -273,10 +290,10 @@ class RealKernel : public ::testing::TestWithParam<const char*> {
   protected:
     void SetUp() override {
         auto text =
-            ReadFile(Cat(HUSK_SOURCE_DIR, "/build/images/kernel/", GetParam(), "/config"), 1 << 20);
+            ReadFile(SourcePath(Cat("build/images/kernel/", GetParam(), "/config")), 1 << 20);
         if (!text) GTEST_SKIP() << text.error().text();
         text_ = *text;
-        units_ = LoadUnits({Cat(HUSK_SOURCE_DIR, "/images/demo/units")}).units;
+        units_ = LoadUnits({SourcePath("images/demo/units")}).units;
         ASSERT_GE(units_.size(), 6u);
     }
     // Problems of husk and of all units on the kernel of that .config.

@@ -265,6 +265,15 @@ TEST_F(ConfigLoad, AVolumeIsTheOverlayOfOneUnitOnly) {
         << Say(loaded);
 }
 
+TEST_F(ConfigLoad, ARuntimeFolderIsOneUnitsOnly) {
+    Unit("a/one", "[Service]\nRuntimeDirectory=web\nStateDirectory=web\n");
+    Unit("a/two", "[Service]\nRuntimeDirectory=two web\nStateDirectory=web\n");
+    const LoadedFolder loaded = Load();
+    EXPECT_EQ(Names(loaded, true), "two ");
+    EXPECT_NE(Say(loaded).find("folder 'web' belongs to unit 'one' already"), std::string::npos)
+        << Say(loaded);
+}
+
 TEST_F(ConfigLoad, ABadVolumeFileRefusesTheUnitsThatNameIt) {
     Unit("a/db", "Volume=data:/data\n");
     Unit("a/web");
@@ -286,10 +295,11 @@ TEST_F(ConfigLoad, ABadVolumeFileRefusesTheUnitsThatNameIt) {
         "a/db.container:3: error: volume 'data' is refused (mend a/data.volume)\n");
 }
 
-TEST_F(ConfigLoad, ANetworkFileIsCheckedAndNotSupportedYet) {
+TEST_F(ConfigLoad, ANetworkFileIsChecked) {
     Unit("a/web");
     Write("a/lan.network",
-          "[Network]\nSubnet=10.89.0.1/16\nGateway=10.89.0.1\nDriver=bridg\nNetworkName=lan\n");
+          "[Network]\nSubnet=10.89.0.1/16\nDriver=bridg\nNetworkName=lan\nOptions=vlan=3\n"
+          "IPv6=perhaps\nDriver=vlan\n");
     LoadedFolder loaded = Load();
     EXPECT_EQ(Names(loaded, true), "");
     ASSERT_EQ(loaded.networks.size(), 1u);
@@ -298,14 +308,16 @@ TEST_F(ConfigLoad, ANetworkFileIsCheckedAndNotSupportedYet) {
         Say(loaded),
         "a/lan.network:2: error: key 'Subnet': '10.89.0.1/16' is an address in a network, not a "
         "network (set the bits after the length to 0, as in 10.88.0.0/16)\n"
-        "a/lan.network:2: error: key 'Subnet' is not supported yet\n"
-        "a/lan.network:3: error: key 'Gateway' is not supported yet\n"
-        "a/lan.network:4: error: key 'Driver': 'bridg' is not one of the values (did you mean "
+        "a/lan.network:3: error: key 'Driver': 'bridg' is not one of the values (did you mean "
         "'bridge'?)\n"
-        "a/lan.network:4: error: key 'Driver' is not supported yet\n"
-        "a/lan.network:5: error: key 'NetworkName' is refused (it is named after its file; leave "
+        "a/lan.network:4: error: key 'NetworkName' is refused (it is named after its file; leave "
         "it "
-        "out)\n");
+        "out)\n"
+        "a/lan.network:5: error: key 'Options': option 'vlan=3' is not supported (mtu=BYTES and "
+        "parent=LINK)\n"
+        "a/lan.network:6: error: key 'IPv6': 'perhaps' is not a boolean ('yes' or 'no')\n"
+        "a/lan.network:7: error: key 'Driver': 'vlan' is not one of the values (one of "
+        "'bridge', 'macvlan', 'ipvlan')\n");
     EXPECT_EQ(Say(LoadUnitFiles({Path("a/lan.network")})), Say(loaded));
 }
 
@@ -383,6 +395,42 @@ TEST_F(ConfigLoad, BeforeAndRequiresMakeCyclesOfTheirOwnKind) {
     EXPECT_NE(Say(loaded).find("a/b.container: error: ordering cycle: 'b' after 'a' "
                                "(a/a.container:4), 'a' after 'b' (a/a.container:5)"),
               std::string::npos);
+}
+
+TEST_F(ConfigLoad, AUnitThatNeedsWhatConflictsIsRefused) {
+    Unit("a/app", "[Unit]\nRequires=left\nBindsTo=mid\n");
+    Unit("a/mid", "[Unit]\nRequires=right\n");
+    Unit("a/left", "[Unit]\nConflicts=right\n[Install]\nEnabled=no\n");
+    Unit("a/right");
+    LoadedFolder loaded = Load();
+    EXPECT_EQ(Names(loaded, true), "app ");
+    EXPECT_EQ(Say(loaded),
+              "a/app.container:4: error: the unit can never start: it needs both, and 'left' "
+              "conflicts with 'right' (a/left.container:4) (drop that Conflicts=, or what requires "
+              "one of them)\n");
+}
+
+TEST_F(ConfigLoad, OfTwoThatConflictOnlyOneStartsAtBoot) {
+    Unit("a/day");
+    Unit("a/night", "[Unit]\nConflicts=day\n");
+    EXPECT_EQ(Say(Load()),
+              "a/night.container:4: warning: both this unit and 'day' are to start at boot; only "
+              "'day' will (write Enabled=no in [Install] of one of them)\n");
+}
+
+TEST_F(ConfigLoad, WhatIsBoundToMustExistAndTheRestShould) {
+    Unit("a/web", "[Unit]\nBindsTo=db\nPartOf=app\nOnFailure=alarm\n");
+    EXPECT_EQ(Names(Load(), true), "web ");
+    const std::string said = Say(Load());
+    EXPECT_NE(said.find("4: error: unit 'db' does not exist"), std::string::npos) << said;
+    EXPECT_NE(said.find("5: warning: unit 'app' does not exist"), std::string::npos) << said;
+    EXPECT_NE(said.find("6: warning: unit 'alarm' does not exist"), std::string::npos) << said;
+}
+
+TEST_F(ConfigLoad, AnInstanceThatAFailureStartsIsMade) {
+    Unit("a/alarm@");
+    Unit("a/web", "[Unit]\nOnFailure=alarm@%n\n[Service]\nRestart=no\n");
+    EXPECT_EQ(Names(Load(), false), "alarm@web web ");
 }
 
 TEST_F(ConfigLoad, AChainAndARingOfThousandsNeitherOverflowNorHang) {

@@ -140,6 +140,13 @@ TEST(ConfigRules, VariablesComeFromEnvironment) {
               "$$HOME to leave it to the program)\n");
 }
 
+TEST(ConfigRules, VariablesOfFilesAreLeftForTheStart) {
+    const char* text = "[Container]\nExec=/x $A ${B}\nEnvironment=A=1\nEnvironmentFile=/e\n";
+    EXPECT_EQ(ParseUnit("w", "f", text).unit.Command(),
+              (std::vector<std::string>{"/x", "$A", "${B}"}));
+    EXPECT_EQ(Problems(text), "");
+}
+
 TEST(ConfigRules, DestinationsAreMountedOnce) {
     EXPECT_EQ(Of("Volume=/a:/m\nTmpfs=/m/\n"),
               "web.container:5: error: destination '/m' is mounted twice (drop one of them)\n");
@@ -207,12 +214,58 @@ TEST(ConfigRules, APriorityNeedsARealTimePolicy) {
     EXPECT_EQ(Of("[Service]\nCPUSchedulingPolicy=rr\nCPUSchedulingPriority=9\n"), "");
 }
 
+TEST(ConfigRules, ATimerHasATime) {
+    EXPECT_EQ(
+        Of("[Timer]\nPersistent=yes\nOnBootSec=5\n"),
+        "web.container:5: error: key 'Persistent' is given without 'OnCalendar' (only times of "
+        "the calendar can be missed while the device is off)\n");
+    EXPECT_EQ(Of("[Timer]\nRandomizedDelaySec=5\n"),
+              "web.container:5: error: a [Timer] without any time (add OnCalendar=, OnBootSec=, "
+              "OnUnitActiveSec= or OnUnitInactiveSec=)\n");
+    EXPECT_EQ(Of("[Timer]\nOnUnitActiveSec=5\n"),
+              "web.container:5: warning: nothing starts the unit for the first time (add "
+              "OnBootSec=)\n");
+    EXPECT_NE(Of("[Timer]\nOnUnitInactiveSec=5\n"), "");
+    EXPECT_EQ(Of("[Timer]\nOnUnitActiveSec=5\nOnBootSec=5\n"), "");
+    EXPECT_EQ(Of("[Timer]\nOnUnitInactiveSec=5\n[Socket]\nListenStream=5\n"), "");
+    EXPECT_EQ(Of("[Timer]\nOnCalendar=daily\nPersistent=yes\nRandomizedDelaySec=1h\n"), "");
+}
+
+TEST(ConfigRules, AnAddressIsListenedOnOnce) {
+    EXPECT_EQ(Of("[Socket]\nListenStream=80\nListenStream=127.0.0.1:80\n"),
+              "web.container:6: error: address '127.0.0.1:80' is in use by line 5 (drop one of "
+              "them)\n");
+    EXPECT_NE(Of("[Socket]\nListenStream=/run/x\nListenFIFO=/run/x\n"), "");
+    EXPECT_NE(Of("[Socket]\nListenStream=[::]:80\nListenStream=10.0.0.1:80\n"), "");
+    EXPECT_EQ(Of("[Socket]\nListenStream=80\nListenDatagram=80\nListenStream=@80\n"), "");
+    EXPECT_EQ(Of("[Socket]\nListenStream=127.0.0.1:80\nListenStream=[::1]:80\n"), "");
+    EXPECT_EQ(Of("[Socket]\nListenStream=0.0.0.0:80\nListenStream=[::1]:80\n"), "");
+    EXPECT_EQ(Of("[Socket]\nSocketMode=0600\n"),
+              "web.container:5: error: a [Socket] without any socket (add ListenStream=, "
+              "ListenDatagram= or ListenFIFO=)\n");
+    std::string many = "[Socket]\n";
+    for (int i = 1; i <= 65; ++i) many += Cat("ListenStream=", std::to_string(i), "\n");
+    EXPECT_NE(Of(many).find("65 sockets and FIFOs (at most 64)"), std::string::npos);
+}
+
 TEST(ConfigRules, ADeviceHasAPlaceOfItsOwn) {
     EXPECT_EQ(Of("AddDevice=/dev/a:/dev/c\nAddDevice=/dev/b:/dev/c\n"),
               "web.container:5: error: '/dev/c' is given twice (drop one of them)\n");
     EXPECT_EQ(Of("AddDevice=/dev/a:/dev/shm/a\n"),
               "web.container:4: error: each container has a '/dev/shm' of its own (give another "
               "place in /dev)\n");
+}
+
+TEST(ConfigRules, AUnitIsNoPartOfItselfAndDoesNotStartWhatItStops) {
+    for (const char* key : {"BindsTo", "PartOf", "Conflicts", "OnFailure", "OnSuccess"})
+        EXPECT_NE(Of(Cat("[Unit]\n", key, "=web\n[Service]\nRestart=no\n"))
+                      .find(Cat("error: key '", key, "': the unit names itself (drop it)")),
+                  std::string::npos)
+            << key;
+    EXPECT_NE(Of("[Unit]\nConflicts=db\nWants=db\n")
+                  .find("error: unit 'db' is to be started with this one, and conflicts with it "
+                        "(drop it here, or there)"),
+              std::string::npos);
 }
 
 }  // namespace

@@ -33,6 +33,11 @@ TEST_F(Show, EachAssignmentOfAListHasItsPlace) {
               "Container.Volume=/a:/a web.container:3|Container.Volume=/b:/b 10.conf:2|");
 }
 
+TEST_F(Show, ACredentialsValueIsNotShown) {
+    folder_.Write("units/web.container", "[Container]\nExec=/x\n[Service]\nSetCredential=a:s:t\n");
+    EXPECT_EQ(Of("SetCredential"), "Service.SetCredential=a:(not shown) web.container:4|");
+}
+
 TEST_F(Show, WhatIsNotGivenHasItsDefault) {
     folder_.Write("units/web.container", "[Container]\nExec=/x\n");
     EXPECT_EQ(Of("Restart"), "Service.Restart=on-failure :0|");

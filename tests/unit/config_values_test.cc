@@ -142,14 +142,65 @@ TEST(Values, TmpfsTakesSizeAndMode) {
         EXPECT_FALSE(ParseTmpfs(bad, kWeb)) << bad;
 }
 
+TEST(Values, AMemberOfANetworkMaySayHowItIsSeenThere) {
+    const NetworkMode mode =
+        ParseNetwork(
+            "lan.network:ip=10.0.0.5,ip6=fd00::5,mac=02:00:00:00:00:0a,alias=a,alias=b,"
+            "interface_name=lan0")
+            .value();
+    ASSERT_EQ(mode.kind, NetworkMode::Kind::kMember);
+    const NetworkMembership& lan = mode.networks.at(0);
+    EXPECT_EQ(lan.network, "lan");
+    EXPECT_EQ(lan.ip4, ParseIpAddress("10.0.0.5").value());
+    EXPECT_EQ(lan.ip6, ParseIpAddress("fd00::5").value());
+    EXPECT_EQ(lan.mac, (MacAddress{2, 0, 0, 0, 0, 10}));
+    EXPECT_EQ(lan.aliases, (std::vector<std::string>{"a", "b"}));
+    EXPECT_EQ(lan.interface_name, "lan0");
+    EXPECT_EQ(Says(ParseNetwork("lan.network:ip=x")),
+              "'x' is not an address (as in 10.0.0.2 or fd00::2)");
+    for (const char* bad :
+         {".network", "a/b.network", "lan@1.network", "lan.network:", "lan.network:ip",
+          "lan.network:isolate=no", "lan.network:mac=01:00:00:00:00:01",
+          "lan.network:mac=02:0:0:0:0:1", "lan.network:interface_name=lo",
+          "lan.network:interface_name=0123456789abcdef", "lan.network:interface_name=a/b",
+          "lan.network:ip6=10.0.0.1"})
+        EXPECT_FALSE(ParseNetwork(bad)) << bad;
+}
+
 TEST(Values, NetworksAreNoneHostOrAnotherUnits) {
     EXPECT_EQ(ParseNetwork("web.container")->unit, "web");
     EXPECT_EQ(Says(ParseNetwork("container:web")),
               "'container:web' is not a network (write web.container)");
-    EXPECT_EQ(Says(ParseNetwork("macvlan:eth0")),
-              "network 'macvlan:eth0' is not supported yet ('none', 'host', or NAME.container to "
-              "share that unit's network)");
+    EXPECT_EQ(Says(ParseNetwork("bridge")),
+              "network 'bridge' is not supported yet (NAME.network, 'none', 'host', macvlan:LINK, "
+              "ipvlan:LINK, or NAME.container to share that unit's network)");
     EXPECT_FALSE(ParseNetwork("web"));
+}
+
+TEST(Values, NetworksUponALinkHaveAllThatAFileWouldSay) {
+    const auto mode = ParseNetwork(
+        "macvlan:eth1:ip=192.0.2.7/24,gw=192.0.2.1,ip=2001:db8::7/64,mtu=1400,"
+        "interface_name=lan0");
+    ASSERT_TRUE(mode) << Says(mode);
+    ASSERT_EQ(mode->networks.size(), 1u);
+    const NetworkMembership& one = mode->networks[0];
+    EXPECT_EQ(one.network, "macvlan:eth1");
+    EXPECT_EQ(one.parent, "eth1");
+    EXPECT_EQ(one.driver, NetworkDriver::kMacvlan);
+    EXPECT_EQ(one.ip4, ParseIpAddress("192.0.2.7").value());
+    EXPECT_EQ(one.length4, 24u);
+    EXPECT_EQ(one.ip6, ParseIpAddress("2001:db8::7").value());
+    EXPECT_EQ(one.length6, 64u);
+    EXPECT_EQ(one.gateway4, ParseIpAddress("192.0.2.1").value());
+    EXPECT_FALSE(one.gateway6);
+    EXPECT_EQ(one.mtu, 1400u);
+    EXPECT_EQ(one.interface_name, "lan0");
+    EXPECT_EQ(ParseNetwork("ipvlan:eth1")->networks[0].driver, NetworkDriver::kIpvlan);
+    for (const char* bad :
+         {"macvlan:", "macvlan:a/b", "macvlan:eth1:ip=192.0.2.7", "macvlan:eth1:ip=192.0.2.7/33",
+          "macvlan:eth1:gw=x", "macvlan:eth1:mtu=1", "macvlan:eth1:vlan=3",
+          "lan.network:gw=192.0.2.1", "macvlan:eth1:ip6=192.0.2.7/24"})
+        EXPECT_FALSE(ParseNetwork(bad)) << bad;
 }
 
 TEST(Values, CapabilitiesAreTheKernels) {
@@ -187,8 +238,8 @@ TEST(Values, CpuListsAreChecked) {
 
 TEST(Values, UnitsOfSystemdSayWhatThereIsOfThem) {
     EXPECT_EQ(Says(ParseUnitReference("network-online.target")),
-              "'network-online.target' is not supported yet (units do not wait for the network or "
-              "the clock)");
+              "'network-online.target' cannot be named here (After=, Wants= and Requires= may name "
+              "it)");
     EXPECT_EQ(Says(ParseUnitReference("basic.target")),
               "'basic.target' cannot be named here (that is so before any unit starts; leave it "
               "out)");
@@ -197,7 +248,9 @@ TEST(Values, UnitsOfSystemdSayWhatThereIsOfThem) {
         "'web.socket' cannot be named here (a socket stands in [Socket] of its unit; name the "
         "unit)");
     EXPECT_TRUE(HoldsBeforeUnits("local-fs.target") && HoldsBeforeUnits("sysinit.target"));
-    EXPECT_FALSE(HoldsBeforeUnits("multi-user.target") || HoldsBeforeUnits("network.target"));
+    EXPECT_TRUE(HoldsBeforeUnits("network.target"));
+    EXPECT_FALSE(HoldsBeforeUnits("multi-user.target") ||
+                 HoldsBeforeUnits("network-online.target"));
 }
 
 PublishedPort Port(std::string_view text) { return ParsePublishedPort(text).value(); }
@@ -375,6 +428,14 @@ TEST(Values, ConditionsHaveTheirMarksFirst) {
     EXPECT_EQ(condition.value, "/etc/x");
     EXPECT_FALSE(ParsePathCondition("!|/etc/x") || ParsePathCondition("|") ||
                  ParsePathCondition("etc"));
+}
+
+TEST(ConfigValues, AListenAddressIsTheSameTextAgain) {
+    for (const char* text : {"80", "127.0.0.1:80", "[::1]:8080", "[::]:1", "/run/x", "@x"}) {
+        auto listen = ParseListenAddress(text);
+        ASSERT_TRUE(listen) << text;
+        EXPECT_EQ(ListenText(*listen), text);
+    }
 }
 
 }  // namespace

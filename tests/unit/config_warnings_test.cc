@@ -104,33 +104,16 @@ TEST(ConfigWarnings, ThousandsOfUnitsThatShareAVolumeAreNoMoreWork) {
     for (const LoadedUnit& unit : units) EXPECT_EQ(unit.problems.size(), 1u);
 }
 
-TEST(ConfigWarnings, APortThatIsPublishedTwiceIsSaidInBoth) {
-    // The key is not carried out yet, and what it says is kept all the same.
-    auto units = [](std::vector<std::string> texts) {
-        std::vector<LoadedUnit> loaded;
-        for (const std::string& text : texts)
-            loaded.push_back(ParseUnit("u", "u", Cat("[Container]\nExec=/x\n", text)));
-        for (LoadedUnit& unit : loaded) unit.problems.clear();
-        WarnOfOddities(loaded);
-        std::string out;
-        for (const LoadedUnit& unit : loaded)
-            for (const Problem& problem : unit.problems) out += Cat(Describe(problem), "\n");
-        return out;
-    };
-    EXPECT_EQ(units({"PublishPort=8080:80\n", "PublishPort=8000-8100:8000-8100\n"}),
-              "u:3: warning: port 8080 of the device is published by unit 'u' too (u:3) (give each "
-              "its own)\n"
-              "u:3: warning: port 8080 of the device is published by unit 'u' too (u:3) (give each "
-              "its own)\n");
-    EXPECT_EQ(units({"PublishPort=80:80\nPublishPort=80:81\n"}),
-              "u:3: warning: port 80 of the device is published by unit 'u' twice (u:4) (give each "
-              "its own)\n"
-              "u:4: warning: port 80 of the device is published by unit 'u' twice (u:3) (give each "
-              "its own)\n");
-    EXPECT_EQ(units({"PublishPort=80:80/udp\n", "PublishPort=80:80\n"}), "");
-    EXPECT_EQ(units({"PublishPort=127.0.0.1:80:80\n", "PublishPort=127.0.0.2:80:80\n"}), "");
-    EXPECT_NE(units({"PublishPort=127.0.0.1:80:80\n", "PublishPort=80:80\n"}), "");
-    EXPECT_EQ(units({"PublishPort=80\n", "PublishPort=80\n"}), "");
+TEST(ConfigWarnings, AnAddressThatTwoListenOnIsSaidInBoth) {
+    EXPECT_EQ(
+        Warnings({"[Socket]\nListenStream=80\n", "[Socket]\nListenStream=127.0.0.1:80\n"}),
+        "a:4: warning: address '80' is listened on by unit 'b' too (b:4) (give each its own)\n"
+        "b:4: warning: address '127.0.0.1:80' is listened on by unit 'a' too (a:4) (give each "
+        "its own)\n");
+    EXPECT_NE(Warnings({"[Socket]\nListenFIFO=/run/x\n", "[Socket]\nListenStream=/run/x\n"}), "");
+    EXPECT_EQ(Warnings({"[Socket]\nListenStream=80\n", "[Socket]\nListenDatagram=80\n"}), "");
+    EXPECT_EQ(Warnings({"[Socket]\nListenStream=[::1]:80\n", "[Socket]\nListenStream=[::2]:80\n"}),
+              "");
 }
 
 TEST(DescribeFirst, IsOfAnErrorWhereThereIsOne) {

@@ -119,7 +119,7 @@ std::string Words(const Plan& plan, Stage stage, uint32_t step, int error,
                        .error = error,
                        .head_size = static_cast<uint32_t>(head.size())};
     std::memcpy(report.head, head.data(), head.size());
-    return Explain(report, plan).text();
+    return Explain(report, plan, plan.program).text();
 }
 
 TEST(Explain, NamesTheStepOfTheRoot) {
@@ -139,11 +139,11 @@ TEST(Explain, NamesTheProgramThatWasTried) {
     auto plan = Planned({"/app"});
     EXPECT_EQ(Words(*plan, Stage::kExecute, 0, ENOEXEC, "hello").find("execute '/app': "), 0u);
     auto searched = Planned({"app"});
-    ASSERT_GT(searched->programs.size(), 1u);
+    ASSERT_GT(searched->program.paths.size(), 1u);
     EXPECT_EQ(Words(*searched, Stage::kExecute, 0, ENOENT).find("execute 'app': no such program"),
               0u);
     EXPECT_EQ(Words(*searched, Stage::kExecute, 1, EACCES, "#!x")
-                  .find("execute '" + searched->programs[1]),
+                  .find("execute '" + searched->program.paths[1]),
               0u);
     EXPECT_EQ(Words(*searched, Stage::kExecute, 99, ENOENT), "execute: No such file or directory");
 }
@@ -164,7 +164,7 @@ TEST(Explain, BelievesNoSizeThatTheReportCannotHold) {
     auto plan = Planned({"/app"});
     ChildReport report{.stage = Stage::kExecute, .error = ENOENT, .head_size = UINT32_MAX};
     std::memset(report.head, '#', sizeof report.head);
-    (void)Explain(report, *plan);
+    (void)Explain(report, *plan, plan->program);
 }
 
 TEST(Explain, HasWordsForEveryStage) {

@@ -102,10 +102,12 @@ TEST(Landlock, NamesThePathThatIsMissing) {
     ContainerSpec spec;
     spec.landlock = {.read = {{"/usr"}, {"/opt"}}, .abi = 4};
     const auto plan = PlanOf(std::move(spec));
-    EXPECT_EQ(Explain({.stage = Stage::kLandlock, .step = 1, .error = ENOENT}, *plan).text(),
+    EXPECT_EQ(Explain({.stage = Stage::kLandlock, .step = 1, .error = ENOENT}, *plan, plan->program)
+                  .text(),
               "allow '/opt' by Landlock (paths are the container's; with a leading '-' one may be "
               "missing): No such file or directory");
-    EXPECT_EQ(Explain({.stage = Stage::kLandlock, .step = 3, .error = E2BIG}, *plan).text(),
+    EXPECT_EQ(Explain({.stage = Stage::kLandlock, .step = 3, .error = E2BIG}, *plan, plan->program)
+                  .text(),
               "restrict by Landlock: Argument list too long");
 }
 
@@ -113,11 +115,13 @@ TEST(Landlock, IsNamedWhereItMayKeepTheProgramFromRunning) {
     ContainerSpec spec;
     spec.landlock = {.read = {{"/data"}}, .abi = 4};
     const auto plan = PlanOf(std::move(spec));
-    EXPECT_NE(Explain({.stage = Stage::kExecute, .error = EACCES}, *plan)
+    EXPECT_NE(Explain({.stage = Stage::kExecute, .error = EACCES}, *plan, plan->program)
                   .text()
                   .find("LandlockReadPaths= must hold the program"),
               std::string::npos);
-    EXPECT_EQ(Explain({.stage = Stage::kExecute, .error = ENOENT}, *plan).text().find("Landlock"),
+    EXPECT_EQ(Explain({.stage = Stage::kExecute, .error = ENOENT}, *plan, plan->program)
+                  .text()
+                  .find("Landlock"),
               std::string::npos);
 }
 
@@ -129,7 +133,8 @@ TEST(Sysctl, ThatCannotBeSetIsNamed) {
     uint32_t step = 0;
     while (plan->root.steps.at(step).op != rootfs::TreeOp::kWriteFile) ++step;
     auto text = [&](int error) {
-        return Explain({.stage = Stage::kTree, .step = step, .error = error}, *plan).text();
+        return Explain({.stage = Stage::kTree, .step = step, .error = error}, *plan, plan->program)
+            .text();
     };
     EXPECT_EQ(text(ENOENT),
               "Sysctl=net.core.nothing: this kernel has no such parameter in the container's "
@@ -154,11 +159,11 @@ TEST(TimeOffset, ThatTheKernelDoesNotTakeIsNamed) {
     ContainerSpec spec;
     spec.time_offset = -3'600'000'000'000;
     const auto plan = PlanOf(std::move(spec));
-    EXPECT_TRUE(Explain({.stage = Stage::kTimeNamespace, .error = ERANGE}, *plan)
+    EXPECT_TRUE(Explain({.stage = Stage::kTimeNamespace, .error = ERANGE}, *plan, plan->program)
                     .text()
                     .starts_with("TimeOffset=: a clock that is shifted by -1h would be negative, "
                                  "or beyond what the kernel takes: "));
-    EXPECT_NE(Explain({.stage = Stage::kTimeNamespace, .error = EINVAL}, *plan)
+    EXPECT_NE(Explain({.stage = Stage::kTimeNamespace, .error = EINVAL}, *plan, plan->program)
                   .text()
                   .find("CONFIG_TIME_NS"),
               std::string::npos);

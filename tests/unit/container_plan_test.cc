@@ -30,15 +30,16 @@ TEST(Plan, WithoutACommandIsRefused) {
 }
 
 TEST(Plan, TriesAPathAsItIsAndANameInEveryFolderOfPath) {
-    EXPECT_EQ((*MakePlan(Spec({"/bin/app"}), nullptr))->programs,
+    EXPECT_EQ((*MakePlan(Spec({"/bin/app"}), nullptr))->program.paths,
               std::vector<std::string>{"/bin/app"});
-    EXPECT_EQ((*MakePlan(Spec({"./app"}), nullptr))->programs, std::vector<std::string>{"./app"});
+    EXPECT_EQ((*MakePlan(Spec({"./app"}), nullptr))->program.paths,
+              std::vector<std::string>{"./app"});
     ContainerSpec spec = Spec({"app"});
     spec.environment = {"HOME=/", "PATH=/a::relative:/b/c"};
-    EXPECT_EQ((*MakePlan(std::move(spec), nullptr))->programs,
+    EXPECT_EQ((*MakePlan(std::move(spec), nullptr))->program.paths,
               (std::vector<std::string>{"/a/app", "/b/c/app"}))
         << "relative folders would depend on the working directory";
-    EXPECT_EQ((*MakePlan(Spec({"app"}), nullptr))->programs.size(), 6u) << "the usual PATH";
+    EXPECT_EQ((*MakePlan(Spec({"app"}), nullptr))->program.paths.size(), 6u) << "the usual PATH";
     spec = Spec({"app"});
     spec.environment = {"PATH="};
     EXPECT_EQ(MakePlan(std::move(spec), nullptr).error().text(),
@@ -49,14 +50,32 @@ TEST(Plan, PointsIntoItsOwnStrings) {
     ContainerSpec spec = Spec({"/app", "", "a b"});
     spec.environment = {"A=1"};
     auto plan = std::move(*MakePlan(std::move(spec), nullptr));
-    ASSERT_EQ(plan->argv.size(), 4u);
-    EXPECT_STREQ(plan->argv[0], "/app");
-    EXPECT_STREQ(plan->argv[1], "");
-    EXPECT_STREQ(plan->argv[2], "a b");
-    EXPECT_EQ(plan->argv[3], nullptr);
-    EXPECT_STREQ(plan->envp[0], "A=1");
-    EXPECT_EQ(plan->envp[1], nullptr);
-    EXPECT_EQ(plan->argv[0], plan->spec.argv[0].c_str());
+    ASSERT_EQ(plan->program.argv.size(), 4u);
+    EXPECT_STREQ(plan->program.argv[0], "/app");
+    EXPECT_STREQ(plan->program.argv[1], "");
+    EXPECT_STREQ(plan->program.argv[2], "a b");
+    EXPECT_EQ(plan->program.argv[3], nullptr);
+    EXPECT_STREQ(plan->program.envp[0], "A=1");
+    EXPECT_EQ(plan->program.envp[1], nullptr);
+    EXPECT_EQ(plan->program.argv[0], plan->program.arguments[0].c_str());
+}
+
+TEST(Program, CanBeToldAnotherNameThanItsPath) {
+    auto program = MakeProgram({.path = "tool", .arguments = {"-sh"}, .environment = {"PATH=/a"}});
+    ASSERT_TRUE(program);
+    EXPECT_EQ(program->paths, std::vector<std::string>{"/a/tool"});
+    EXPECT_TRUE(program->searched);
+    EXPECT_STREQ(program->argv[0], "-sh");
+    const Program moved = std::move(*program);
+    EXPECT_STREQ(moved.argv[0], "-sh") << "short strings lie in the vector that moved";
+    EXPECT_EQ(moved.envp[0], moved.environment[0].c_str());
+    EXPECT_FALSE(MakeProgram({}));
+}
+
+TEST(Program, EnvironmentIsReplacedByName) {
+    std::vector<std::string> environment = {"A=1", "AB=2", "C=3"};
+    Overlay(environment, {"A=9", "D="});
+    EXPECT_EQ(environment, (std::vector<std::string>{"AB=2", "C=3", "A=9", "D="}));
 }
 
 TEST(Plan, MakesANewNamespaceForWhateverIsPrivate) {

@@ -42,6 +42,7 @@ class Requests : public ::testing::Test {
 
 TEST_F(Requests, HelloSaysHowFarTheShutdownIsAndHowOftenTheSupervisorStarted) {
     memory_->supervisor_starts = 3;
+    memory_->began = {.since_boot = Duration(812)};
     InitPacket hello;
     hello.number = kInitProtocolVersion;
     Answer answer = Ask(InitPacketType::kHello, hello);
@@ -50,6 +51,7 @@ TEST_F(Requests, HelloSaysHowFarTheShutdownIsAndHowOftenTheSupervisorStarted) {
     EXPECT_EQ(answer.packet.number, 0);
     EXPECT_EQ(answer.packet.value, 0u);
     EXPECT_EQ(answer.packet.pid, 3);
+    EXPECT_EQ(answer.packet.time, 812);
     (void)Ask(InitPacketType::kShutdown, Value(2));
     EXPECT_EQ(Ask(InitPacketType::kHello, hello).packet.value, 2u);
 }

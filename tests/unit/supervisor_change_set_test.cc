@@ -44,6 +44,11 @@ class World {
         then_.masked.push_back({name, "/u"});
         return *this;
     }
+    // The last one names the unit whose network it shares nowhere else.
+    World& SharesOnly(bool only) {
+        then_.units.back().unit.container.network.requires_only_here = only;
+        return *this;
+    }
     World& WithKey(uint16_t key) {
         now_.back().keys.push_back({key, 1});
         return *this;
@@ -242,19 +247,34 @@ TEST(ChangeSet, AReloadTakesNothingAlong) {
 }
 
 // config::CheckAcrossUnits() adds the requirement that the network implies.
-World SharedNetwork(Life owner) {
+World SharedNetwork(Life owner, const std::string& before = kExec,
+                    const std::string& after = kOtherExec, bool requires_it = false) {
     const std::string guest =
         "[Unit]\nRequires=db\nAfter=db\n[Container]\nExec=/bin/a\nNetwork=db.container\n";
     return World()
-        .Now("db", std::move(owner))
+        .Now("db", std::move(owner), before)
         .Now("web", kUp, guest)
-        .Then("db", kOtherExec)
-        .Then("web", guest);
+        .Then("db", after)
+        .Then("web", guest)
+        .SharesOnly(!requires_it);
 }
 
 TEST(ChangeSet, WhatSharesTheNetworkOfARestartedUnitIsRestarted) {
     EXPECT_EQ(SharedNetwork(kUp).PlanOf("web"), "restart: shares the network of 'db'");
     EXPECT_EQ(SharedNetwork(In(State::kFailed)).PlanOf("web"),
+              "restart: shares the network of 'db'");
+}
+
+TEST(ChangeSet, WhatSharesANetworkThatOutlivesARestartGoesOn) {
+    const std::string lan = Cat(kExec, "Network=lan.network\n");
+    const std::string other = Cat(kOtherExec, "Network=lan.network\n");
+    EXPECT_EQ(SharedNetwork(kUp, lan, other).PlanOf("web"), "untouched");
+    EXPECT_EQ(SharedNetwork(kUp, lan, Cat(lan, "HostName=x\n")).PlanOf("web"),
+              "restart: shares the network of 'db'");
+    EXPECT_EQ(SharedNetwork(kUp, lan, kExec).PlanOf("web"), "restart: shares the network of 'db'");
+    EXPECT_EQ(SharedNetwork(kUp, lan, other, true).PlanOf("web"),
+              "restart: shares the network of 'db'");
+    EXPECT_EQ(SharedNetwork(In(State::kFailed), lan, other).PlanOf("web"),
               "restart: shares the network of 'db'");
 }
 
@@ -302,6 +322,36 @@ TEST(ChangeSet, WhatAStartedUnitWantsIsStartedWhereItNeverWas) {
 TEST(ChangeSet, ARefusedUnitIsNeitherStartedNorAsked) {
     const auto plan = World().ThenRefused("db").Then("web", kGuest).Plan();
     EXPECT_EQ(plan.at("db"), "untouched: its file has errors");
+}
+
+TEST(ChangeSet, WhatIsBoundOrPartGoesAlong) {
+    const std::string bound = Cat("[Unit]\nBindsTo=db\n", kExec),
+                      part = Cat("[Unit]\nPartOf=db\n", kExec);
+    auto plan = World()
+                    .Now("db", kUp)
+                    .Now("web", kUp, bound)
+                    .Now("log", kUp, part)
+                    .Then("db", kOtherExec)
+                    .Then("web", bound)
+                    .Then("log", part)
+                    .Plan();
+    EXPECT_EQ(plan["web"], "restart: is bound to 'db', which is restarted");
+    EXPECT_EQ(plan["log"], "restart: is part of 'db', which is restarted");
+    plan = World().Now("db", kUp).Now("web", kUp, bound).Then("web", bound).Plan();
+    EXPECT_EQ(plan["web"], "stop: is bound to 'db', which is stopped");
+}
+
+TEST(ChangeSet, WhatComesUpStopsWhatItConflictsWith) {
+    const std::string rival = Cat("[Unit]\nConflicts=day\n", kExec);
+    EXPECT_EQ(World().Now("day", kUp).Then("day").Then("night", rival).PlanOf("day"),
+              "stop: conflicts with 'night', which is started");
+    // Of two that are new, the first.
+    auto plan = World().Then("day").Then("night", rival).Plan();
+    EXPECT_EQ(plan["day"], "start: new");
+    EXPECT_EQ(plan["night"], "untouched: conflicts with 'day', which is started");
+    // What is down stays as it is.
+    EXPECT_EQ(World().Now("day", kStopped).Then("day").Then("night", rival).PlanOf("day"),
+              "untouched");
 }
 
 }  // namespace

@@ -67,5 +67,26 @@ TEST(ControlRequest, OfAnUpdateHasSettings) {
     EXPECT_FALSE(ParseControlRequest(many + "}"));
 }
 
+TEST(ControlRequest, OfExecIsBoundedAndTyped) {
+    auto request = ParseControlRequest(
+        R"({"version":1,"verb":"exec","units":["web"],"command":["sh","-c","x"],"environment":["A=1"],)"
+        R"("directory":"/x","terminal":true,"main_pid":12,"uid":1,"gid":2,"groups":[3,4]})");
+    ASSERT_TRUE(request);
+    EXPECT_EQ(request->exec.command, (std::vector<std::string>{"sh", "-c", "x"}));
+    EXPECT_EQ(request->exec.environment, std::vector<std::string>{"A=1"});
+    EXPECT_EQ(request->exec.directory, "/x");
+    EXPECT_TRUE(request->exec.terminal && request->exec.has_user);
+    EXPECT_EQ(request->exec.main_pid, 12);
+    EXPECT_EQ(request->exec.groups, (std::vector<uint32_t>{3, 4}));
+    for (const char* wrong :
+         {R"("command":["a\u0000b"])", R"("command":"sh")", R"("command":[1])",
+          R"("environment":["A"])", R"("environment":["=1"])", R"("directory":"x")", R"("uid":1)",
+          R"("uid":-1,"gid":0)", R"("uid":4294967295,"gid":0)", R"("uid":1,"gid":1,"groups":["a"])",
+          R"("terminal":1)", R"("main_pid":"1")"})
+        EXPECT_FALSE(
+            ParseControlRequest(Cat(R"({"version":1,"verb":"exec","units":["web"],)", wrong, "}")))
+            << wrong;
+}
+
 }  // namespace
 }  // namespace husk::supervisor

@@ -83,8 +83,9 @@ TEST(ExitInfo, SuccessExitStatusAddsCodesAndSignals) {
 TEST(ExitInfo, MemoryFailedStartsTimeoutsAndLostEndsAreNeverClean) {
     const ExitStatusSet everything{{0, 1, 203}, {SIGKILL}};
     EXPECT_FALSE(IsClean(From(Killed(SIGKILL), 1), everything));
-    for (ExitKind kind : {ExitKind::kNone, ExitKind::kStartFailed, ExitKind::kTimeout,
-                          ExitKind::kDamaged, ExitKind::kUnknown})
+    for (ExitKind kind :
+         {ExitKind::kNone, ExitKind::kStartFailed, ExitKind::kTimeout, ExitKind::kDamaged,
+          ExitKind::kWatchdog, ExitKind::kUnhealthy, ExitKind::kUnknown})
         EXPECT_FALSE(IsClean(Of(kind), everything));
 }
 
@@ -159,8 +160,9 @@ TEST(ExitInfo, EveryKindHasANameOfItsOwn) {
     std::vector<std::string> names;
     for (int kind = 0; kind <= static_cast<int>(ExitKind::kUnknown); ++kind)
         names.emplace_back(ExitKindName(static_cast<ExitKind>(kind)));
-    EXPECT_EQ(names, (std::vector<std::string>{"none", "exited", "signal", "oom", "start-failed",
-                                               "timeout", "damaged", "unknown"}));
+    EXPECT_EQ(names,
+              (std::vector<std::string>{"none", "exited", "signal", "oom", "start-failed",
+                                        "timeout", "damaged", "watchdog", "unhealthy", "unknown"}));
 }
 
 }  // namespace

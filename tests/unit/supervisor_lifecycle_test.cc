@@ -1,5 +1,5 @@
-// The lifecycle's stories as sentences; supervisor_lifecycle_walk_test.cc walks every state and
-// event.
+// The lifecycle's stories as sentences; supervisor_lifecycle_model_test.cc walks at random
+// through all of it.
 #include <gtest/gtest.h>
 #include <signal.h>
 
@@ -73,7 +73,7 @@ TEST_F(Story, AUnitThatIsWantedAtBootRunsAndSaysSo) {
     EXPECT_EQ(life.reason, "to be started at boot");
     Send(EventKind::kOrderWaits, "'mosquitto'");
     EXPECT_EQ(life.reason, "waiting for 'mosquitto'");
-    EXPECT_EQ(Send(EventKind::kOrderReady), (Kinds{ActionKind::kArmTimer, ActionKind::kLaunch}));
+    EXPECT_EQ(Send(EventKind::kOrderReady), (Kinds{ActionKind::kLaunch, ActionKind::kArmTimer}));
     EXPECT_EQ(life.reason, "being started at boot");
     Launched();
     EXPECT_EQ(life.main_pid, 42);
@@ -92,10 +92,10 @@ TEST_F(Story, AStopAsksWaitsKillsAndCleans) {
     PauseOver();
     EXPECT_EQ(actions[0].kind, ActionKind::kKillGroup);
     EXPECT_EQ(life.reason, "killed: it did not end within 10s; being stopped by 'husk stop'");
-    EXPECT_EQ(Exit(SIGKILL), (Kinds{ActionKind::kKillGroup, ActionKind::kArmTimer}));
+    EXPECT_EQ(Exit(SIGKILL), Kinds{ActionKind::kKillGroup});
     EXPECT_EQ(life.state, State::kCleaning);
     EXPECT_EQ(Send(EventKind::kGroupEmpty),
-              (Kinds{ActionKind::kCancelTimer, ActionKind::kRelease}));
+              (Kinds{ActionKind::kRelease, ActionKind::kCancelTimer}));
     EXPECT_EQ(life.state, State::kInactive);
     EXPECT_EQ(life.reason, "stopped by 'husk stop' (killed: it did not end within 10s)");
     EXPECT_FALSE(life.done);
@@ -219,7 +219,7 @@ TEST_F(Story, ARestartThatWasAskedForIsNoFailureAndForgetsEarlierOnes) {
     EXPECT_EQ(life.reason, "being restarted by 'husk restart'");
     Exit(SIGKILL);
     EXPECT_EQ(Send(EventKind::kGroupEmpty),
-              (Kinds{ActionKind::kCancelTimer, ActionKind::kJoinOrder}));
+              (Kinds{ActionKind::kJoinOrder, ActionKind::kCancelTimer}));
     EXPECT_EQ(life.restarts, 0u);
     EXPECT_EQ(life.failures_in_row, 0);
     Run();
@@ -231,6 +231,8 @@ TEST_F(Story, AFailedStartIsAnExit) {
     Send(EventKind::kStartWanted, "at boot");
     Send(EventKind::kOrderReady);
     Send(EventKind::kLaunchFailed, "clone3: Resource temporarily unavailable");
+    EXPECT_EQ(life.state, State::kCleaning);
+    Send(EventKind::kGroupEmpty);
     EXPECT_EQ(life.state, State::kBackoff);
     EXPECT_EQ(life.reason,
               "restarting in 100ms: start failed: clone3: Resource temporarily unavailable");
@@ -248,6 +250,7 @@ TEST_F(Story, AFailedStartIsAnExit) {
     PauseOver();
     Send(EventKind::kOrderReady);
     Send(EventKind::kLaunchFailed, "no image 'web'");
+    Send(EventKind::kGroupEmpty);
     EXPECT_EQ(life.state, State::kFailed);
     EXPECT_EQ(life.reason,
               "start failed: no image 'web' (3rd time in a row); not started again (Restart=no)");
@@ -301,7 +304,7 @@ TEST_F(Story, AStopInBackoffIsDoneAtOnce) {
     StartAndRun();
     Crash(seconds(1));
     EXPECT_EQ(Send(EventKind::kStopWanted, "by 'husk stop'"),
-              (Kinds{ActionKind::kCancelTimer, ActionKind::kRelease}));
+              (Kinds{ActionKind::kRelease, ActionKind::kCancelTimer}));
     EXPECT_EQ(life.state, State::kInactive);
 }
 
@@ -480,6 +483,353 @@ TEST_F(Story, ADamagedImageDoesNotUndoAStop) {
     Exit(SIGTERM);
     Send(EventKind::kGroupEmpty);
     EXPECT_EQ(life.state, State::kInactive);
+}
+
+// Commands.
+
+class Commands : public Story {
+  protected:
+    void Have(CommandKind kind, std::vector<bool> may_fail = {false}) {
+        policy.commands[static_cast<int>(kind)] = std::move(may_fail);
+    }
+    Kinds Done(int code = 0) {
+        Event event{.kind = EventKind::kCommandDone};
+        event.exit = {.kind = ExitKind::kExited, .code = code, .at = now};
+        return Send(event);
+    }
+    // "ExecStartPre 1": what the last step runs; empty: no command.
+    std::string Runs() const {
+        for (const Action& action : actions)
+            if (action.kind == ActionKind::kRunCommand)
+                return std::string(CommandKey(action.command)) + " " + std::to_string(action.index);
+        return {};
+    }
+    void Start() {
+        Send(EventKind::kStartWanted, "at boot");
+        Send(EventKind::kOrderReady);
+    }
+};
+
+TEST_F(Commands, OfAStartRunOneAfterTheOtherAroundTheProgram) {
+    Have(CommandKind::kCondition);
+    Have(CommandKind::kStartPre, {false, false});
+    Have(CommandKind::kStartPost);
+    Start();
+    EXPECT_EQ(life.state, State::kCondition);
+    EXPECT_EQ(life.reason, "running ExecCondition= (started at boot)");
+    Done();
+    EXPECT_EQ(Runs(), "ExecStartPre 0");
+    Done();
+    EXPECT_EQ(Runs(), "ExecStartPre 1");
+    Done();
+    EXPECT_EQ(life.state, State::kStarting);
+    Launched();
+    Send(EventKind::kExecuted);
+    EXPECT_EQ(Runs(), "ExecStartPost 0");
+    Done();
+    EXPECT_EQ(life.state, State::kRunning);
+    EXPECT_EQ(life.reason, "started at boot");
+}
+
+TEST_F(Commands, AConditionThatSaysNoSkipsTheUnitAndIsNoFailure) {
+    Have(CommandKind::kCondition);
+    Have(CommandKind::kStopPost);
+    Start();
+    Done(1);
+    Send(EventKind::kGroupEmpty);
+    EXPECT_EQ(life.state, State::kInactive) << "and ExecStopPost= is not run";
+    EXPECT_TRUE(life.done);
+    EXPECT_EQ(life.untold, Untold::kNothing);
+    EXPECT_EQ(life.reason, "skipped: ExecCondition= exited with code 1");
+    Start();
+    Done(255);
+    Send(EventKind::kGroupEmpty);
+    EXPECT_EQ(life.state, State::kBackoff);
+    EXPECT_EQ(life.reason,
+              "restarting in 100ms: start failed: ExecCondition= exited with code 255");
+}
+
+TEST_F(Commands, OneThatFailsFailsTheStartUnlessItMay) {
+    Have(CommandKind::kStartPre, {true, false});
+    Have(CommandKind::kStopPost);
+    policy.restart = RestartPolicy::kNo;
+    Start();
+    Done(3);
+    EXPECT_EQ(Runs(), "ExecStartPre 1");
+    Done(3);
+    EXPECT_EQ(life.state, State::kCleaning);
+    Send(EventKind::kGroupEmpty);
+    EXPECT_EQ(Runs(), "ExecStopPost 0");
+    Done();
+    Send(EventKind::kGroupEmpty);
+    EXPECT_EQ(life.state, State::kFailed);
+    EXPECT_EQ(life.untold, Untold::kFailure);
+    EXPECT_EQ(life.reason,
+              "start failed: ExecStartPre= exited with code 3; not started again (Restart=no)");
+}
+
+TEST_F(Commands, OneThatHangsIsKilledAtItsTime) {
+    Have(CommandKind::kStartPre);
+    Start();
+    PauseOver();
+    EXPECT_EQ(actions[0].kind, ActionKind::kKillCommand);
+    Done(0);  // whatever it made of the kill
+    EXPECT_EQ(life.state, State::kCleaning);
+    EXPECT_EQ(Describe(life.last_exit), "start failed: ExecStartPre= was not finished within 10s");
+}
+
+TEST_F(Commands, OfAStopRunBeforeTheSignalAndAfterTheEnd) {
+    Have(CommandKind::kStop, {false, false});
+    Have(CommandKind::kStopPost);
+    StartAndRun();
+    Send(EventKind::kStopWanted, "by 'husk stop'");
+    EXPECT_EQ(Runs(), "ExecStop 0");
+    Done(1);  // a stop goes on
+    EXPECT_EQ(Runs(), "ExecStop 1");
+    Done();
+    EXPECT_EQ(life.state, State::kStopping);
+    EXPECT_EQ(actions[0].kind, ActionKind::kSignalGroup);
+    Exit(SIGTERM);
+    Send(EventKind::kGroupEmpty);
+    EXPECT_EQ(Runs(), "ExecStopPost 0");
+    Done();
+    Send(EventKind::kGroupEmpty);
+    EXPECT_EQ(life.state, State::kInactive);
+    EXPECT_EQ(life.reason, "stopped by 'husk stop'");
+    EXPECT_EQ(life.untold, Untold::kSuccess);
+}
+
+TEST_F(Commands, OfAOneshotThatRemainsStopRunsWhenItIsStopped) {
+    policy.type = ServiceType::kOneshot;
+    policy.remain_after_exit = true;
+    Have(CommandKind::kStartPost);
+    Have(CommandKind::kStop);
+    Start();
+    Launched();
+    Send(EventKind::kExecuted);
+    Exit(0);
+    Send(EventKind::kGroupEmpty);
+    EXPECT_EQ(Runs(), "ExecStartPost 0");
+    Done();
+    Send(EventKind::kGroupEmpty);
+    EXPECT_EQ(life.state, State::kExited);
+    Send(EventKind::kStopWanted, "by 'husk stop'");
+    EXPECT_EQ(Runs(), "ExecStop 0");
+    Done();
+    Send(EventKind::kGroupEmpty);
+    EXPECT_EQ(life.state, State::kInactive);
+}
+
+TEST_F(Commands, AReloadThatFailsLeavesTheUnitRunning) {
+    Have(CommandKind::kReload);
+    StartAndRun();
+    Send(EventKind::kReloadWanted, "by 'husk reload'");
+    EXPECT_EQ(life.state, State::kReloading);
+    Done(2);
+    EXPECT_EQ(life.state, State::kRunning);
+    EXPECT_EQ(life.reason, "reload failed: ExecReload= exited with code 2; goes on as it was");
+    Send(EventKind::kReloadWanted, "by 'husk reload'");
+    Done();
+    EXPECT_EQ(life.reason, "reloaded by 'husk reload'");
+}
+
+TEST_F(Commands, AStopDuringAReloadWaitsForTheCommandThatItKills) {
+    Have(CommandKind::kReload);
+    Have(CommandKind::kStop);
+    StartAndRun();
+    Send(EventKind::kReloadWanted, "by 'husk reload'");
+    Send(EventKind::kStopWanted, "by 'husk stop'");
+    EXPECT_EQ(life.state, State::kStopCommand);
+    EXPECT_EQ(actions[0].kind, ActionKind::kKillCommand);
+    EXPECT_EQ(Runs(), "");
+    Done(1);
+    EXPECT_EQ(Runs(), "ExecStop 0");
+}
+
+// What programs say.
+
+TEST_F(Story, ANotifyUnitIsUpWhenItSaysSo) {
+    policy.type = ServiceType::kNotify;
+    policy.says_ready = true;
+    Send(EventKind::kStartWanted, "at boot");
+    Run();
+    EXPECT_EQ(life.state, State::kStarting);
+    EXPECT_EQ(life.reason, "started at boot; not ready yet");
+    now = now + seconds(8);
+    Send(Event{.kind = EventKind::kExtendTimeout, .duration = seconds(5)});
+    EXPECT_EQ(life.timer, now + seconds(5));
+    Send(EventKind::kReady);
+    EXPECT_EQ(life.state, State::kRunning);
+    EXPECT_EQ(life.reason, "started at boot");
+}
+
+TEST_F(Story, OneThatEndsBeforeItIsReadyHasFailedHoweverWellItEnded) {
+    policy.says_ready = true;
+    Send(EventKind::kStartWanted, "at boot");
+    Run();
+    Exit(0);
+    Send(EventKind::kGroupEmpty);
+    EXPECT_EQ(life.state, State::kBackoff);
+    EXPECT_EQ(life.reason,
+              "restarting in 100ms: start failed: exited with code 0 before it was ready");
+}
+
+TEST_F(Story, ANotifyReloadUnitReloadsUntilItIsReadyAgain) {
+    policy.type = ServiceType::kNotifyReload;
+    policy.reload_signal = SIGHUP;
+    policy.watchdog = seconds(2);
+    StartAndRun();
+    const Instant bite = life.watchdog_deadline;
+    EXPECT_EQ(bite, now + seconds(2));
+    Send(EventKind::kReloadWanted, "by 'husk reload'");
+    EXPECT_EQ(actions[0].signal, SIGHUP);
+    EXPECT_EQ(life.state, State::kReloading);
+    EXPECT_EQ(life.watchdog_deadline, Instant{}) << "a slow reload is no hung program";
+    Send(EventKind::kReloadStarted);
+    Send(EventKind::kReady);
+    EXPECT_EQ(life.state, State::kRunning);
+    EXPECT_EQ(life.reason, "reloaded by 'husk reload'");
+}
+
+TEST_F(Story, TheWatchdogCountsFromReadyAndEndsWhatIsSilent) {
+    policy.watchdog = seconds(2);
+    policy.timeout_abort = seconds(7);
+    StartAndRun();
+    now = now + seconds(1);
+    Send(EventKind::kSignOfLife);
+    EXPECT_EQ(life.watchdog_deadline, now + seconds(2));
+    now = now + seconds(2);
+    Send(EventKind::kTimer);
+    EXPECT_EQ(life.state, State::kStopping);
+    EXPECT_EQ(actions[0].signal, SIGABRT);
+    EXPECT_EQ(life.timer, now + seconds(7));
+    EXPECT_EQ(life.reason, "gave no sign of life within 2s (WatchdogSec=); being stopped");
+    Exit(SIGABRT);
+    Send(EventKind::kGroupEmpty);
+    EXPECT_EQ(life.last_exit.kind, ExitKind::kWatchdog);
+    EXPECT_EQ(life.state, State::kBackoff);
+}
+
+TEST_F(Story, AProgramThatAnnouncesItsEndIsWaitedForAndItsExitDecides) {
+    StartAndRun();
+    Send(EventKind::kStopAnnounced);
+    EXPECT_EQ(life.state, State::kStopping);
+    Exit(0);
+    Send(EventKind::kGroupEmpty);
+    EXPECT_EQ(life.state, State::kInactive);
+    EXPECT_TRUE(life.done);
+    StartAndRun();
+    Send(EventKind::kStopAnnounced);
+    Exit(1 << 8);
+    Send(EventKind::kGroupEmpty);
+    EXPECT_EQ(life.state, State::kBackoff);
+}
+
+TEST_F(Story, HealthOnFailureDecidesOverRestart) {
+    policy.restart = RestartPolicy::kNo;
+    StartAndRun();
+    Event event{.kind = EventKind::kUnhealthy, .text = "unhealthy: no answer"};
+    event.health_action = config::HealthAction::kRestart;
+    Send(event);
+    EXPECT_EQ(life.reason, "unhealthy: no answer; being stopped");
+    Exit(SIGTERM);
+    Send(EventKind::kGroupEmpty);
+    EXPECT_EQ(life.state, State::kBackoff);
+    PauseOver();
+    Run();
+    event.health_action = config::HealthAction::kKill;
+    Send(event);
+    EXPECT_EQ(actions.back().kind, ActionKind::kArmTimer);
+    Exit(SIGKILL);
+    Send(EventKind::kGroupEmpty);
+    EXPECT_EQ(life.state, State::kFailed) << "kill leaves it to Restart=";
+}
+
+TEST_F(Story, RuntimeMaxEndsAUnitThatRunsTooLong) {
+    policy.runtime_max = seconds(30);
+    StartAndRun();
+    now = now + seconds(30);
+    Send(EventKind::kTimer);
+    EXPECT_EQ(life.reason, "ran longer than 30s (RuntimeMaxSec=); being stopped");
+    Exit(SIGTERM);
+    Send(EventKind::kGroupEmpty);
+    EXPECT_EQ(life.state, State::kBackoff);
+}
+
+TEST_F(Story, AStartLimitEndsRestartsUntilItIsReset) {
+    policy.start_limit_burst = 2;
+    policy.start_limit_interval = seconds(60);
+    StartAndRun();
+    Crash(milliseconds(10));
+    PauseOver();
+    Run();
+    Crash(milliseconds(10));
+    PauseOver();
+    Send(EventKind::kOrderReady);
+    EXPECT_EQ(life.state, State::kFailed);
+    EXPECT_EQ(life.untold, Untold::kStartLimit);
+    EXPECT_EQ(life.reason, "start failed: 2 starts within 1min (StartLimitBurst=)");
+    Send(EventKind::kStartWanted, "by 'husk start'");
+    Send(EventKind::kOrderReady);
+    EXPECT_EQ(life.state, State::kFailed) << "a person counts, too, as in systemd";
+    Send(EventKind::kResetFailed, "by 'husk reset-failed'");
+    EXPECT_EQ(life.state, State::kInactive);
+    StartAndRun();
+}
+
+TEST_F(Story, ANewWindowForgetsTheStartsOfTheLast) {
+    policy.start_limit_burst = 2;
+    policy.start_limit_interval = seconds(60);
+    for (int i = 0; i < 6; ++i) {
+        StartAndRun();
+        Send(EventKind::kStopWanted, "by 'husk stop'");
+        Exit(0);
+        Send(EventKind::kGroupEmpty);
+        now = now + seconds(31);
+    }
+}
+
+TEST_F(Story, ASpuriousTimerOnlyArmsTheNextDeadlineAgain) {
+    policy.watchdog = seconds(2);
+    StartAndRun();
+    EXPECT_EQ(Send(EventKind::kTimer), Kinds{ActionKind::kArmTimer});
+    EXPECT_EQ(life.state, State::kRunning);
+}
+
+TEST_F(Story, SignalsOfAStopAreThoseOfTheKeys) {
+    policy.restart_kill_signal = SIGUSR1;
+    policy.final_kill_signal = SIGQUIT;
+    policy.send_sighup = true;
+    StartAndRun();
+    EXPECT_EQ(Send(EventKind::kRestartWanted, "by 'husk restart'"),
+              (Kinds{ActionKind::kSignalGroup, ActionKind::kSignalGroup, ActionKind::kArmTimer}));
+    EXPECT_EQ(actions[0].signal, SIGUSR1);
+    EXPECT_EQ(actions[1].signal, SIGHUP);
+    PauseOver();
+    EXPECT_EQ(actions[0].kind, ActionKind::kSignalGroup);
+    EXPECT_EQ(actions[0].signal, SIGQUIT);
+    PauseOver();
+    EXPECT_EQ(actions[0].kind, ActionKind::kKillGroup) << "a stop always ends";
+}
+
+TEST_F(Story, AStartThatWaitsTooLongForOthersFails) {
+    policy.job_timeout = seconds(5);
+    Send(EventKind::kStartWanted, "at boot");
+    Send(EventKind::kOrderWaits, "'db' (starting)");
+    PauseOver();
+    EXPECT_EQ(life.state, State::kFailed);
+    EXPECT_EQ(life.reason,
+              "start failed: waiting for 'db' (starting) for more than 5s (JobTimeoutSec=)");
+}
+
+TEST_F(Story, ASkippedStartIsDoneAndAnAssertionFails) {
+    Send(EventKind::kStartWanted, "at boot");
+    Send(EventKind::kConditionUnmet, "ConditionPathExists=/x does not hold");
+    EXPECT_EQ(life.state, State::kInactive);
+    EXPECT_TRUE(life.done);
+    Send(EventKind::kStartWanted, "at boot");
+    Send(EventKind::kAssertionFailed, "AssertPathExists=/x does not hold");
+    EXPECT_EQ(life.state, State::kFailed);
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/text.h"
+#include "supervisor/log_budget.h"
 #include "supervisor/log_store.h"
 
 namespace husk::supervisor {
@@ -300,6 +301,12 @@ TEST(UnitLog, WhatFindsNoRoomStaysInThePipeIsReportedOnceAndGoesOnLater) {
     }
 }
 
+// A small pipe is full most of the time, so that what is drained at once ends within a line, and a
+// death finds it there.
+void MakePipeSmall(const UnitLog& log) {
+    ASSERT_GE(::fcntl(log.pipe_fd(), F_SETPIPE_SZ, 4 * 4096), 0);
+}
+
 pid_t ForkDrainer(const UnitLog& log) {
     LogFds fds = Duplicates(log);
     const pid_t pid = ::fork();
@@ -367,6 +374,7 @@ TEST(UnitLog, ADrainerThatIsKilledTwoHundredTimesLosesAndRepeatsNoByte) {
     UnitLog log = NewLog();
     int stop[2], count[2];
     ASSERT_EQ(::pipe2(stop, O_CLOEXEC) | ::pipe2(count, O_CLOEXEC), 0);
+    MakePipeSmall(log);
     auto pipe = log.OpenWriter();
     const pid_t writer = ::fork();
     if (writer == 0) WriteLines(pipe->get(), stop[0], count[1]);
@@ -377,7 +385,7 @@ TEST(UnitLog, ADrainerThatIsKilledTwoHundredTimesLosesAndRepeatsNoByte) {
     for (int death = 0; death < 200; ++death) {
         const pid_t drainer = ForkDrainer(log);
         // The moment of death is the point here, so this does wait for a time.
-        ::usleep(static_cast<useconds_t>(random() % 4000));
+        ::usleep(static_cast<useconds_t>(random() % 1500));
         ::kill(drainer, SIGKILL);
         int status = 0;
         ASSERT_EQ(::waitpid(drainer, &status, 0), drainer);
@@ -409,6 +417,214 @@ TEST(UnitLog, ADrainerThatIsKilledTwoHundredTimesLosesAndRepeatsNoByte) {
     std::printf("%llu lines, %llu bytes, 200 deaths\n", static_cast<unsigned long long>(lines),
                 static_cast<unsigned long long>(last->end()));
     for (int fd : {stop[0], stop[1], count[0], count[1]}) ::close(fd);
+}
+
+TEST(UnitLog, ARateLimitDropsLinesAndSaysHowMany) {
+    UnitLog log = NewLog();
+    log.SetRate({std::chrono::hours(1), 2});
+    auto writer = log.OpenWriter();
+    Write(writer->get(), "one\ntwo\nthree\nfour\nfi");
+    DrainAll(log);
+    EXPECT_EQ(ReadText(log, 0, 100), "one\ntwo\n");
+    EXPECT_EQ(log.lines_dropped(), 3u);
+    EXPECT_TRUE(log.IsDropping());
+    Write(writer->get(), "ve\nsix\n");
+    DrainAll(log);
+    // One mark whose count grows.
+    std::vector<LogMark> marks = ReadMarks(log);
+    ASSERT_EQ(marks.size(), 2u);
+    EXPECT_EQ(marks[1].kind, LogMarkKind::kLimited);
+    EXPECT_EQ(marks[1].status, 4);
+    EXPECT_EQ(marks[1].offset, 8u);
+    EXPECT_EQ(marks[1].dropped, 4u | kMarkOpen);
+    log.EndDropping();
+    EXPECT_FALSE(log.IsDropping());
+    EXPECT_EQ(ReadMarks(log)[1].dropped, 4u);
+    ASSERT_TRUE(log.Mark(LogMarkKind::kExited, 1, 0));
+    marks = ReadMarks(log);
+    ASSERT_EQ(marks.size(), 3u);
+    EXPECT_EQ(marks[2].dropped, 4u);
+}
+
+TEST(UnitLog, ANewSupervisorGoesOnWithTheCountAndInTheLine) {
+    UnitLog old = NewLog();
+    old.SetRate({std::chrono::hours(1), 1});
+    auto writer = old.OpenWriter();
+    Write(writer->get(), "kept\nlost li");
+    DrainAll(old);
+    auto log = UnitLog::Adopt("web", Duplicates(old), kWindow);
+    log->SetRate({std::chrono::hours(1), 2});
+    EXPECT_EQ(log->lines_dropped(), 1u);
+    Write(writer->get(), "ne\nnew\nhalf");
+    DrainAll(*log);
+    EXPECT_EQ(ReadText(*log, 0, 100), "kept\nnew\nhalf");
+    auto third = UnitLog::Adopt("web", Duplicates(*log), kWindow);
+    third->SetRate({std::chrono::hours(1), 1});
+    Write(writer->get(), " a line\nlast\nlost\n");
+    DrainAll(*third);
+    EXPECT_EQ(ReadText(*third, 0, 100), "kept\nnew\nhalf a line\nlast\n");
+    EXPECT_EQ(third->lines_dropped(), 2u);
+}
+
+TEST(UnitLog, ACountThatEndsWithinALineLeavesItsRestDropped) {
+    UnitLog old = NewLog();
+    old.SetRate({std::chrono::hours(1), 1});
+    auto writer = old.OpenWriter();
+    Write(writer->get(), "kept\nlost li");
+    DrainAll(old);
+    old.EndDropping();  // by a timer, as the interval is over
+    EXPECT_FALSE(old.IsDropping());
+    auto log = UnitLog::Adopt("web", Duplicates(old), kWindow);
+    log->SetRate({std::chrono::hours(1), 1});
+    Write(writer->get(), "n");
+    DrainAll(*log);
+    auto third = UnitLog::Adopt("web", Duplicates(*log), kWindow);
+    third->SetRate({std::chrono::hours(1), 1});
+    Write(writer->get(), "e\nnew\n");
+    DrainAll(*third);
+    EXPECT_EQ(ReadText(*third, 0, 100), "kept\nnew\n");
+    EXPECT_EQ(third->lines_dropped(), 1u);
+}
+
+TEST(UnitLog, WithoutItsLimitTheRestOfADroppedLineIsDroppedStill) {
+    for (const bool killed : {false, true}) {
+        UnitLog log = NewLog();
+        log.SetRate({std::chrono::hours(1), 1});
+        auto writer = log.OpenWriter();
+        Write(writer->get(), "kept\nlost li");
+        DrainAll(log);
+        if (killed) log = *UnitLog::Adopt("web", Duplicates(log), kWindow);
+        log.SetRate({});
+        Write(writer->get(), "n");
+        DrainAll(log);
+        Write(writer->get(), "e\nnew\nand half");
+        DrainAll(log);
+        EXPECT_EQ(ReadText(log, 0, 100), "kept\nnew\nand half");
+        // And with one again, in the middle of what is kept.
+        log.SetRate({std::chrono::hours(1), killed ? 1u : 2u});
+        Write(writer->get(), " a line\nnext\nlost\n");
+        DrainAll(log);
+        EXPECT_EQ(ReadText(log, 0, 100), "kept\nnew\nand half a line\nnext\n");
+        EXPECT_EQ(log.lines_dropped(), 2u);
+    }
+}
+
+TEST(UnitLog, AProcessThatEndsWithinADroppedLineTakesNothingOfTheNextOne) {
+    UnitLog log = NewLog();
+    log.SetRate({std::chrono::hours(1), 1});
+    auto writer = log.OpenWriter();
+    Write(writer->get(), "kept\nlost li");
+    DrainAll(log);
+    ASSERT_TRUE(log.Mark(LogMarkKind::kExited, 1, 0));
+    log.SetRate({std::chrono::hours(1), 2});
+    Write(writer->get(), "new\n");
+    DrainAll(log);
+    EXPECT_EQ(ReadText(log, 0, 100), "kept\nnew\n");
+}
+
+TEST(UnitLog, AFloodBeyondTheLimitLeavesTheMarksBounded) {
+    UnitLog log = NewLog();
+    log.SetRate({std::chrono::hours(1), 1});
+    auto writer = log.OpenWriter();
+    for (int i = 0; i < 5000; ++i) {
+        Write(writer->get(), "flood\n");
+        DrainAll(log);
+    }
+    EXPECT_EQ(ReadMarks(log).size(), 2u);
+    EXPECT_EQ(log.lines_dropped(), 4999u);
+}
+
+// Every line is stored whole and once, or counted as dropped at most once.
+TEST(UnitLog, ALimitedDrainerThatIsKilledRepeatsNothingAndKeepsEachLineWhole) {
+    UnitLog log = NewLog();
+    int stop[2], count[2];
+    ASSERT_EQ(::pipe2(stop, O_CLOEXEC) | ::pipe2(count, O_CLOEXEC), 0);
+    MakePipeSmall(log);
+    auto pipe = log.OpenWriter();
+    const pid_t writer = ::fork();
+    if (writer == 0) WriteLines(pipe->get(), stop[0], count[1]);
+    std::mt19937 random(2);
+    for (int death = 0; death < 60; ++death) {
+        LogFds fds = Duplicates(log);
+        const pid_t drainer = ::fork();
+        if (drainer == 0) {
+            auto mine = UnitLog::Adopt("web", std::move(fds), size_t{1} << 40);
+            if (!mine) ::_exit(1);
+            mine->SetRate({std::chrono::milliseconds(1), 5});
+            for (;;)
+                if (!mine->Drain()) ::_exit(2);
+        }
+        ::usleep(static_cast<useconds_t>(random() % 1500));
+        ::kill(drainer, SIGKILL);
+        int status = 0;
+        ASSERT_EQ(::waitpid(drainer, &status, 0), drainer);
+        ASSERT_TRUE(WIFSIGNALED(status)) << status;
+    }
+    ASSERT_EQ(::write(stop[1], "x", 1), 1);
+    auto last = UnitLog::Adopt("web", Duplicates(log), size_t{1} << 40);
+    for (pollfd done{count[0], POLLIN, 0}; ::poll(&done, 1, 0) == 0;) DrainAll(*last);
+    uint64_t lines = 0;
+    ASSERT_EQ(::read(count[0], &lines, sizeof lines), static_cast<ssize_t>(sizeof lines));
+    DrainAll(*last);
+    int status = 0;
+    ::waitpid(writer, &status, 0);
+    EXPECT_EQ(status, 0);
+    const std::string text = ReadText(*last, 0, last->end());
+    uint64_t next = 0, kept = 0;
+    size_t wrong = 0;
+    for (std::string_view line : Split(text, '\n')) {
+        if (line.empty()) continue;
+        const size_t digits = std::min(line.find('.'), line.size());
+        const auto number = ParseUnsigned(line.substr(0, digits));
+        if (!number || *number < next || line.size() - digits != *number * 7919 % 61) {
+            ++wrong;
+            continue;
+        }
+        next = *number + 1;
+        ++kept;
+    }
+    EXPECT_EQ(wrong, 0u);
+    EXPECT_GT(kept, 10u);
+    // A count that a death lost is missing; none is there twice but for what is decided anew.
+    EXPECT_LE(kept, lines);
+    std::printf("%llu of %llu lines kept, %llu counted as dropped\n",
+                static_cast<unsigned long long>(kept), static_cast<unsigned long long>(lines),
+                static_cast<unsigned long long>(last->lines_dropped()));
+    for (int fd : {stop[0], stop[1], count[0], count[1]}) ::close(fd);
+}
+
+TEST(LogBudget, AThousandChattyUnitsKeepTheBound) {
+    constexpr uint64_t kMost = 4 << 20;
+    LogBudget budget(kMost);
+    std::vector<UnitLog> logs;
+    // As many as descriptors allow here.
+    for (int i = 0; i < 200; ++i) logs.push_back(NewLog(64 * 1024));
+    for (auto& log : logs) budget.Add(&log);
+    auto in_memory = [&] {
+        uint64_t sum = 0;
+        for (const auto& log : logs)
+            sum += BytesInMemory(log.fds().text.get()) + BytesInMemory(log.fds().marks.get());
+        return sum;
+    };
+    auto quiet = logs[0].OpenWriter();
+    Write(quiet->get(), "one line\n");
+    DrainAll(logs[0]);
+    const std::string lines(4096, 'x');
+    for (int round = 0; round < 20; ++round)
+        for (size_t i = 1; i < logs.size(); ++i) {
+            auto writer = logs[i].OpenWriter();
+            Write(writer->get(), lines);
+            DrainAll(logs[i]);
+            budget.Keep();
+            if (i % 50 == 0) {
+                ASSERT_LE(in_memory(), kMost);
+            }
+        }
+    EXPECT_LE(in_memory(), kMost);
+    EXPECT_LE(in_memory(), budget.Use() + 200 * 2 * 4096);
+    // Who says little keeps it all.
+    EXPECT_EQ(ReadText(logs[0], 0, 100), "one line\n");
+    EXPECT_EQ(logs[1].end(), 20u * 4096);
 }
 
 }  // namespace

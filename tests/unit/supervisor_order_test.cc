@@ -119,29 +119,103 @@ TEST(Order, AStopTakesAlongWhatRequiresIt) {
     Order order({{"db", {}, {}, {}},
                  {"web", {"db"}, {"db"}, {}},
                  {"proxy", {}, {"web"}, {}},
-                 {"app", {"db"}, {}, {"db"}}});
+                 {"app", {"db"}, {}, {"db"}},
+                 {.name = "bound", .binds_to = {"web"}},
+                 {.name = "part", .part_of = {"bound"}}});
     const std::vector<Order::Index> roots{0};
-    EXPECT_EQ(order.StopSet(roots), (std::vector<Order::Index>{0, 1, 2}));
+    EXPECT_EQ(order.StopSet(roots), (std::vector<Order::Index>{0, 1, 2, 4, 5}));
+}
+
+TEST(Order, ARestartLeavesWhoMerelySharesANetwork) {
+    Order order({{.name = "vpn"},
+                 {.name = "app", .after = {"vpn"}, .requires_ = {"vpn"}, .joins = "vpn"},
+                 {.name = "web", .requires_ = {"vpn"}},
+                 {.name = "cron", .requires_ = {"app"}}});
+    const std::vector<Order::Index> roots{0}, guest{1};
+    EXPECT_EQ(order.StopSet(roots), (std::vector<Order::Index>{0, 1, 2, 3}));
+    EXPECT_EQ(order.RestartSet(roots), (std::vector<Order::Index>{0, 2}));
+    EXPECT_EQ(order.RestartSet(guest), (std::vector<Order::Index>{1, 3}));
 }
 
 TEST(Order, StoppingGoesTheOtherWayRound) {
     Order order({{"db", {}, {}, {}}, {"web", {"db"}, {}, {}}, {"app", {"db"}, {}, {}}});
     std::vector<Standing> standings(3, Wanted(State::kRunning));
-    std::vector<bool> all(3, true);
-    EXPECT_EQ(order.MustStopFirst(0, standings, all), (std::vector<Order::Index>{1, 2}));
-    EXPECT_TRUE(order.MustStopFirst(1, standings, all).empty());
-    standings[1].state = State::kCleaning;
-    EXPECT_EQ(order.MustStopFirst(0, standings, all), (std::vector<Order::Index>{1, 2}));
-    // What has no processes is down, whatever it is called.
-    standings[1].state = State::kExited;
-    standings[2].state = State::kBackoff;
-    EXPECT_TRUE(order.MustStopFirst(0, standings, all).empty());
+    for (auto& standing : standings) standing.job = JobKind::kStop;
+    EXPECT_EQ(order.MustStopFirst(0, standings), (std::vector<Order::Index>{1, 2}));
+    EXPECT_TRUE(order.MustStopFirst(1, standings).empty());
+    standings[1] = {.state = State::kCleaning};
+    EXPECT_EQ(order.MustStopFirst(0, standings), (std::vector<Order::Index>{1, 2}));
+    standings[1] = {.state = State::kInactive};
+    standings[2] = {.state = State::kBackoff};
+    EXPECT_TRUE(order.MustStopFirst(0, standings).empty());
 }
 
 TEST(Order, AStopOfOneUnitDoesNotWaitForWhatKeepsRunning) {
     Order order({{"db", {}, {}, {}}, {"web", {"db"}, {}, {}}});
-    const std::vector<Standing> standings(2, Wanted(State::kRunning));
-    EXPECT_TRUE(order.MustStopFirst(0, standings, {true, false}).empty());
+    std::vector<Standing> standings(2, Wanted(State::kRunning));
+    standings[0].job = JobKind::kStop;
+    EXPECT_TRUE(order.MustStopFirst(0, standings).empty());
+}
+
+TEST(Order, WhereOneStopsAndTheOtherStartsTheStopIsFirstWhicheverIsNamed) {
+    // web after db; and log before db.
+    Order order({{"db", {"log"}, {}, {}}, {"web", {"db"}, {}, {}}, {"log", {}, {}, {}}});
+    std::vector<Standing> standings{
+        {.state = State::kStopping}, Wanted(State::kWaiting), Wanted(State::kWaiting)};
+    EXPECT_EQ(order.Verdict(1, standings).text, "'db' (stopping)");
+    EXPECT_EQ(order.Verdict(2, standings).text, "'db' (stopping)");
+    standings[0] = Wanted(State::kRunning);
+    standings[0].job = JobKind::kRestart;
+    EXPECT_EQ(order.Verdict(1, standings).text, "'db' (to be restarted)");
+    EXPECT_EQ(order.Verdict(2, standings).text, "'db' (to be restarted)");
+    standings[0] = {.state = State::kInactive};
+    EXPECT_EQ(order.Verdict(1, standings).kind, Kind::kReady);
+    EXPECT_EQ(order.Verdict(2, standings).kind, Kind::kReady);
+}
+
+TEST(Order, AStartWaitsUntilWhatItConflictsWithIsDown) {
+    Order order({{.name = "day", .conflicts = {"night"}}, {.name = "night"}});
+    for (Order::Index unit : {0u, 1u}) {
+        std::vector<Standing> standings(2, Wanted(State::kWaiting));
+        Standing& other = standings[1 - unit];
+        EXPECT_EQ(order.Verdict(unit, standings).kind, Kind::kReady);
+        for (State state : {State::kStarting, State::kRunning, State::kExited, State::kCleaning}) {
+            other = {.state = state};
+            EXPECT_EQ(order.Verdict(unit, standings).kind, Kind::kWait) << StateName(state);
+        }
+        other = {.state = State::kRunning, .job = JobKind::kStop};
+        EXPECT_EQ(order.WaitsFor(unit, standings), (Order::Units{1 - unit}));
+        other = {.state = State::kBackoff};
+        EXPECT_EQ(order.Verdict(unit, standings).kind, Kind::kReady);
+    }
+}
+
+TEST(Order, WhatAUnitIsBoundToHasToBeUpIndeed) {
+    Order order({{.name = "db"},
+                 {.name = "web", .after = {"db"}, .binds_to = {"db"}},
+                 {.name = "app", .binds_to = {"db"}},
+                 {.name = "lost", .binds_to = {"gone"}}});
+    std::vector<Standing> standings(4, Wanted(State::kWaiting));
+    standings[0] = {.state = State::kInactive, .wanted = true, .done = true};
+    EXPECT_EQ(order.Verdict(1, standings).text, "is bound to 'db', which is not up");
+    EXPECT_EQ(order.Verdict(2, standings).kind, Kind::kReady);
+    standings[0] = Wanted(State::kBackoff);
+    EXPECT_EQ(order.Verdict(1, standings).kind, Kind::kWait);
+    standings[0] = Wanted(State::kExited);
+    EXPECT_EQ(order.Verdict(1, standings).kind, Kind::kReady);
+    EXPECT_EQ(order.Verdict(3, standings).text, "requires 'gone', which does not exist");
+}
+
+TEST(Order, KnowsTheOneUnitWhoseEndMayStartAnother) {
+    std::vector<OrderUnit> units{
+        {.name = "alarm"}, {.name = "both"}, {.name = "db"}, {.name = "none"}, {.name = "web"}};
+    units[2].on_success = {"both"};
+    units[4].on_failure = {"alarm", "both"};
+    units[4].on_success = {"alarm"};
+    const Order order(units);
+    EXPECT_EQ(order.MonitoredBy(0), 4u) << "by both of its keys";
+    EXPECT_EQ(order.MonitoredBy(1), std::nullopt) << "two units";
+    EXPECT_EQ(order.MonitoredBy(3), std::nullopt);
 }
 
 TEST(Order, SortsAndPutsCyclesLast) {

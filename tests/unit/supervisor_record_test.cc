@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "config/keys.h"
+#include "supervisor/notify_message.h"
 #include "supervisor/record.h"
 
 namespace husk::supervisor {
@@ -40,8 +41,26 @@ Record Full() {
     record.log_text_slot = 0;
     record.log_marks_slot = 65535;
     record.log_pipe_slot = kNoSlot;
+    record.notify_slot = 12;
+    record.ready_slot = 13;
+    record.network_slot = 14;
+    record.stored = {{.slot = 14, .name = "listen \"http\"", .poll = true},
+                     {.slot = 15, .name = "x"}};
+    record.status_text = "serving";
+    record.status_errno = 4095;
+    record.health = {.state = HealthState::kUnhealthy,
+                     .startup_passed = true,
+                     .startup_successes = 1,
+                     .startup_failures = 2,
+                     .failing_streak = 3,
+                     .began = Instant{Duration(4)},
+                     .next = kNever,
+                     .last_text = "HTTP status 500",
+                     .last_realtime = 6,
+                     .last_good = true};
     record.oom_kills_before = 2;
     record.id_range_base = UINT32_MAX;
+    record.first_start = {Instant{Duration(1)}, Instant{Duration(2)}, Instant{Duration(3)}};
     record.keys = {{*config::KeyIndex("Container.Exec"), UINT64_MAX},
                    {*config::KeyIndex("Service.MemoryMax"), 0}};
     record.images = {"/run/husk/images/1", "/run/husk/images/2.ab"};
@@ -73,9 +92,35 @@ TEST(Record, ComesBackAsItWas) {
     EXPECT_EQ(back->life.last_exit.kind, ExitKind::kOom);
     EXPECT_EQ(back->life.last_exit.at_realtime, -1);
     EXPECT_EQ(back->id_range_base, UINT32_MAX);
+    EXPECT_EQ(back->first_start, full.first_start);
     EXPECT_EQ(back->log_pipe_slot, kNoSlot);
     EXPECT_EQ(back->history, full.history);
     EXPECT_EQ(back->keys, full.keys);
+    EXPECT_EQ(back->notify_slot, 12);
+    EXPECT_EQ(back->ready_slot, 13);
+    EXPECT_EQ(back->network_slot, 14);
+    EXPECT_EQ(back->stored, full.stored);
+    EXPECT_EQ(back->status_text, "serving");
+    EXPECT_EQ(back->health, full.health);
+}
+
+TEST(Record, ATimerAndSocketsComeBack) {
+    Record record = Full();
+    record.activation = {
+        .arming = Arming::kDisarmed,
+        .timer = {.triggered = true,
+                  .armed_realtime = -1,
+                  .last = Instant{Duration(3)},
+                  .last_realtime = INT64_MAX},
+        .sockets = {{"ListenStream=80", 7}, {"ListenFIFO=/run/x (0666)", kNoSlot}}};
+    const auto back = ParseRecord(Serialize(record));
+    ASSERT_TRUE(back) << back.error().text();
+    EXPECT_EQ(back->activation, record.activation);
+    EXPECT_EQ(ParseRecord(Serialize(Full()))->activation, Activation{});
+    EXPECT_NE(ErrorOf(Replaced(Serialize(record), "\"disarmed\"", "\"loaded\"")), "");
+    EXPECT_NE(ErrorOf(Replaced(Serialize(record), "\"slot\":7", "\"slot\":-2")), "");
+    record.activation.sockets.resize(65);
+    EXPECT_EQ(ErrorOf(Serialize(record)), "record is damaged: 'sockets' is too long");
 }
 
 TEST(Record, AKeyOfAnotherVersionIsNotLost) {
@@ -106,8 +151,8 @@ TEST(Record, EveryStateAndOutcomeHasItsOwnName) {
 }
 
 TEST(Record, AnotherVersionIsRefusedByName) {
-    EXPECT_EQ(ErrorOf(Replaced(Serialize({}), "\"version\":1", "\"version\":2")),
-              "record has version 2, this husk knows 1");
+    EXPECT_EQ(ErrorOf(Replaced(Serialize({}), "\"version\":2", "\"version\":3")),
+              "record has version 3, this husk knows 2");
 }
 
 TEST(Record, WhatIsOutOfRangeIsRefused) {
@@ -161,12 +206,24 @@ TEST(Record, HistoryKeepsTheNewest) {
     EXPECT_FALSE(ParseRecord(Serialize(record)));
 }
 
+TEST(Record, OneFromBeforeNotificationsIsRead) {
+    std::string text = Serialize(Full());
+    const size_t from = text.find("\"notify_slot\""), to = text.find("\"oom_kills_before\"");
+    text.erase(from, to - from);
+    const auto back = ParseRecord(text);
+    ASSERT_TRUE(back) << back.error().text();
+    EXPECT_EQ(back->notify_slot, kNoSlot);
+    EXPECT_EQ(back->health, Health{});
+}
+
 TEST(Record, WithTheLongestTextsIsStillReadable) {
     Record record = Full();
     const std::string text(100'000, '\x01');  // six bytes each in JSON
     record.life.reason = record.life.cause = record.life.step_error = text;
     record.life.last_exit.text = text;
     for (size_t i = 0; i < kMaxHistory; ++i) record.Remember({{}, 0, text});
+    record.status_text = record.health.last_text = text;
+    record.stored.assign(kMaxRecordStored, {.name = std::string(kMaxDescriptorName, '"')});
     const auto back = ParseRecord(Serialize(record));
     ASSERT_TRUE(back) << back.error().text();
     EXPECT_EQ(back->life.reason, text.substr(0, 4096));
@@ -199,6 +256,20 @@ TEST(ProcessStartTime, OfAProcessThatHasANameToMislead) {
     EXPECT_GT(*after, 0u);
     EXPECT_FALSE(ProcessStartTime(0));
     EXPECT_FALSE(ProcessStartTime(1 << 23));
+}
+
+TEST(Record, KeepsTheCommandThatRuns) {
+    Record record;
+    record.unit = "web";
+    EXPECT_EQ(Serialize(record).find("\"command\":{"), std::string::npos);
+    record.command_pid = 7;
+    record.command_start_time = 8;
+    record.command_cgroup = "/sys/fs/cgroup/units/web/command";
+    auto read = ParseRecord(Serialize(record));
+    ASSERT_TRUE(read) << read.error().text();
+    EXPECT_EQ(read->command_pid, 7);
+    EXPECT_EQ(read->command_start_time, 8u);
+    EXPECT_EQ(read->command_cgroup, record.command_cgroup);
 }
 
 }  // namespace

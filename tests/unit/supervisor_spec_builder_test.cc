@@ -97,6 +97,37 @@ TEST_F(SpecOfUnit, IsSafeWhereTheUnitSaysNothing) {
     for (const char* path : {"/tmp", "/var/tmp", "/run"}) EXPECT_TRUE(Tmpfs(spec, path)) << path;
 }
 
+TEST_F(SpecOfUnit, HasTheVariablesOfItsFilesOverItsOwn) {
+    unit_.container.environment = {"A=unit", "B=two words"};
+    unit_.container.environment_files = {"/etc/web.env"};
+    unit_.container.exec = {"/app", "$B", "${A}", "$$A", "${C}"};
+    facts_.environment = {"A=file", "HOME=/srv"};
+    const auto spec = Build();
+    EXPECT_EQ(spec.argv, (std::vector<std::string>{"/app", "two", "words", "file", "$A", ""}));
+    EXPECT_TRUE(Has(spec.environment, "A=file") && Has(spec.environment, "B=two words"));
+    EXPECT_TRUE(Has(spec.environment, "HOME=/srv") && !Has(spec.environment, "A=unit"));
+}
+
+TEST_F(SpecOfUnit, HasItsFoldersCredentialsAndTimeZone) {
+    unit_.service.state_directory.paths = {"web"};
+    unit_.service.credentials = {{.id = "key", .value = "hidden"}};
+    unit_.container.environment = {"STATE_DIRECTORY=/own"};
+    facts_.timezone.file = "/usr/share/zoneinfo/Europe/Berlin";
+    auto spec = Build();
+    EXPECT_TRUE(Has(spec.environment, "STATE_DIRECTORY=/own")) << "as in systemd, the unit's holds";
+    EXPECT_TRUE(Has(spec.environment, "CREDENTIALS_DIRECTORY=/run/credentials/web"));
+    ASSERT_EQ(spec.root.binds.size(), 3u);
+    EXPECT_EQ(spec.root.binds[0].destination, "/var/lib/web");
+    EXPECT_TRUE(spec.root.binds[0].idmap);
+    EXPECT_EQ(spec.root.binds[1].destination, "/run/credentials/web");
+    EXPECT_EQ(spec.root.binds[2].destination, "/etc/localtime");
+    EXPECT_TRUE(spec.root.binds[2].read_only && !spec.root.binds[2].is_directory);
+    facts_.timezone = {.variable = "CET-1"};
+    spec = Build();
+    EXPECT_TRUE(Has(spec.environment, "TZ=CET-1"));
+    EXPECT_EQ(spec.root.binds.size(), 2u);
+}
+
 TEST_F(SpecOfUnit, HasItsImageAsTree) {
     facts_.tree = "/run/husk/images/1";
     auto spec = Build();
@@ -344,6 +375,16 @@ TEST_F(SpecOfUnit, WritesItsKernelParameters) {
     ASSERT_EQ(files.size(), 1u);
     EXPECT_EQ(files[0].path, "/proc/sys/net/ipv4/ip_local_port_range");
     EXPECT_EQ(files[0].content, "1024 65535");
+    EXPECT_TRUE(NetworkParameters(unit_).empty());
+    // Of a network whose namespace is made for it, the supervisor writes them.
+    unit_.container.sysctl.push_back("kernel.shmmax=1");
+    unit_.container.network.kind = config::NetworkMode::Kind::kMember;
+    const auto kept = NetworkParameters(unit_);
+    ASSERT_EQ(kept.size(), 1u);
+    EXPECT_EQ(kept[0].path, files[0].path);
+    const auto others = Build().root.kernel_files;
+    ASSERT_EQ(others.size(), 1u);
+    EXPECT_EQ(others[0].path, "/proc/sys/kernel/shmmax");
 }
 
 TEST_F(SpecOfUnit, HasItsClocksAndLandlock) {

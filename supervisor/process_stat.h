@@ -1,0 +1,11 @@
+// The text of /proc/PID/status (proc_pid_status(5)). Pure.
+#pragma once
+
+#include <string_view>
+
+namespace husk::supervisor {
+
+// What stands behind `field`, "TracerPid:", without blanks around it; empty where there is none.
+std::string_view StatusField(std::string_view status, std::string_view field);
+
+}  // namespace husk::supervisor
