@@ -50,10 +50,7 @@ void KillGroupsBelow(const std::string& leaf, std::string_view name) {
     }
 }
 
-UnitCommand::~UnitCommand() {
-    if (pid_ != 0) Kill();
-    Forget();
-}
+UnitCommand::~UnitCommand() { Abandon(); }
 
 Status UnitCommand::Start(Order order) {
     if (pid_ != 0) return Fail("another one runs still");
@@ -87,8 +84,7 @@ Status UnitCommand::Start(Order order) {
     // What cannot be watched must not run; its exit is looked at then.
     if (!loop_.Add(pidfd_.get(), EPOLLIN, [this](uint32_t) { OnGone(); }) ||
         !loop_.Add(status_.get(), EPOLLIN, [this](uint32_t) { OnStatus(); })) {
-        Kill();
-        Forget();
+        Abandon();
         return Fail("the process cannot be watched");
     }
     return {};
@@ -156,6 +152,20 @@ std::optional<GoneChild> LookAtChild(int pidfd) {
                                       : info.si_status | (info.si_code == CLD_DUMPED ? 0x80 : 0)};
 }
 
+void ReapLater(EventLoop& loop, OwnedFd pidfd) {
+    const auto child = std::make_shared<OwnedFd>(std::move(pidfd));
+    const auto again = [&loop, child] { ReapLater(loop, std::move(*child)); };
+    const Status watched = loop.Add(child->get(), EPOLLIN, [&loop, child, again](uint32_t) {
+        loop.Remove(child->get());
+        siginfo_t info{};
+        const bool traced = ::waitid(P_PIDFD, static_cast<id_t>(child->get()), &info,
+                                     WEXITED | WNOHANG) == 0 &&
+                            info.si_pid == 0;
+        if (traced) loop.StartTimer(MonotonicNow() + kTracerPause, again);
+    });
+    if (!watched) loop.StartTimer(MonotonicNow() + kTracerPause, again);
+}
+
 void UnitCommand::OnGone() {
     OnStatus();  // the report comes before the exit; both may be waiting
     if (!own_child_) {
@@ -205,6 +215,15 @@ void UnitCommand::Finish(int wait_status, Instant at) {
     const Done done = std::move(done_);
     Forget();
     if (done) done(end);
+}
+
+void UnitCommand::Abandon() {
+    Kill();
+    if (own_child_ && pidfd_) {
+        loop_.Remove(pidfd_.get());
+        ReapLater(loop_, std::move(pidfd_));
+    }
+    Forget();
 }
 
 void UnitCommand::Forget() {

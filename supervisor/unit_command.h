@@ -28,6 +28,9 @@ struct GoneChild {
 // inherit the zombie and a new supervisor would still learn how it ended. Nothing: it has not
 // ended.
 std::optional<GoneChild> LookAtChild(int pidfd);
+// Waits, in the loop, for a child that was killed and whose end is of no interest. The first process
+// of its PID namespace cannot end before that (pid_namespaces(7)).
+void ReapLater(EventLoop& loop, OwnedFd pidfd);
 
 struct CommandEnd {
     ExitInfo exit;  // kStartFailed with its text where the program was never executed
@@ -78,6 +81,7 @@ class UnitCommand {
     void OnStatus();
     void OnGone();
     void Finish(int wait_status, Instant at);
+    void Abandon();
     void Forget();
 
     EventLoop& loop_;

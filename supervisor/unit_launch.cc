@@ -116,6 +116,7 @@ Status UnitRunner::Launch() {
     if (log_) (void)log_->Mark(LogMarkKind::kStarted, pid, 0);  // advisory
     if (Status watched = WatchMain(launching->TakePidfd()); !watched) {
         (void)cgroup_.Kill();  // it must not run unwatched
+        ReapLater(device_.loop, std::move(pidfd_));
         return watched;
     }
     WatchStatus(launching->TakeStatus());

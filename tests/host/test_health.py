@@ -1,5 +1,6 @@
 """Health checks of real containers: by command, by HTTP and by TCP."""
 
+import contextlib
 import pathlib
 import time
 
@@ -16,6 +17,16 @@ def health(found) -> dict:
 
 def in_state(name: str):
     return lambda found: health(found).get("state") == name
+
+
+def runs(command: str) -> bool:
+    """Anywhere on the machine."""
+    words = command.replace(" ", "\0").encode()
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if words in path.read_bytes():
+                return True
+    return False
 
 
 def test_without_a_check_there_is_no_health(device):
@@ -62,8 +73,15 @@ def test_a_check_that_hangs_is_killed_with_its_children(device):
     found = device({"web": unit("sleep 1000", container=container)})
     shown = found.wait_for("web", in_state("unhealthy"))
     assert "no end within 200ms" in shown["health"]["last_output"]
-    running = [path.read_bytes() for path in pathlib.Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
-    assert not any(b"sleep\x004321" in line for line in running)
+    assert not runs("sleep 4321")
+
+
+def test_a_stop_amid_a_check_ends(device):
+    container = ("HealthCmd=sleep 4322\nHealthInterval=1h\nHealthTimeout=1h\n")
+    found = device({"web": unit("sleep 1000", container=container + "StopSignal=SIGKILL\n")})
+    found.wait_for("web", lambda u: runs("sleep 4322"))
+    assert found.husk("stop", "web").returncode == 0
+    assert found.unit("web")["state"] == "inactive" and not runs("sleep 4322")
 
 
 def test_a_check_that_writes_without_end_is_killed(device):
