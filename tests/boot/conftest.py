@@ -7,7 +7,8 @@ A test that changes what the guest is made of, or ends it, uses `boot`:
         with boot(units=tmp_path) as guest:
             assert b"Image" in guest.run("husk status bad").stdout
 
-HUSK_KERNELS (default "6.12 6.1") says on which kernels a test with the `kernel` fixture runs.
+A test with the `kernel` fixture runs on the first of HUSK_KERNELS (default "6.12 6.1"); on each of them where its module is
+marked `each_kernel`, since what it shows is the kernel's own work, or with HUSK_LONG.
 """
 
 import json
@@ -28,9 +29,18 @@ KERNELS = os.environ.get("HUSK_KERNELS", "6.12 6.1").split()
 TIMEOUT = float(os.environ.get("HUSK_BOOT_TIMEOUT", "300"))
 
 
-@pytest.fixture(scope="session", params=KERNELS)
+def pytest_configure(config):
+    config.addinivalue_line("markers", "each_kernel: on every kernel, in the short form of the tests too")
+
+
+def pytest_generate_tests(metafunc):
+    if "kernel" in metafunc.fixturenames:
+        each = "HUSK_LONG" in os.environ or metafunc.definition.get_closest_marker("each_kernel")
+        metafunc.parametrize("kernel", KERNELS if each else KERNELS[:1], indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
 def kernel(request):
-    """Tests that name it run once on each kernel."""
     return request.param
 
 

@@ -3,7 +3,10 @@
 import json
 import re
 
+import pytest
 from huskvm import End
+
+pytestmark = pytest.mark.each_kernel
 
 UNITS = {"dhcpcd", "heartbeat", "mosquitto", "publisher", "redis", "subscriber", "web"}
 

@@ -9,6 +9,8 @@ import pytest
 from conftest import TIMEOUT, Husk, probe_files, unit, write_units
 from huskvm import End
 
+pytestmark = pytest.mark.each_kernel
+
 SECOND = 1e9
 
 UNITS = {

@@ -8,6 +8,8 @@ import pytest
 from conftest import KERNELS, TIMEOUT, Husk, probe_files, unit, write_units
 from test_network import IDLE
 
+pytestmark = pytest.mark.each_kernel
+
 LATE = {"service": "Restart=no", "install": "Enabled=no"}
 UNITS = {
     "web": unit(IDLE, container="Network=lan.network\nPublishPort=8080:80\n", **LATE),

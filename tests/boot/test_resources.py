@@ -7,6 +7,8 @@ import huskvm
 import pytest
 from conftest import TIMEOUT, Husk, probe_files, unit, write_units
 
+pytestmark = pytest.mark.each_kernel
+
 CGROUP = "/sys/fs/cgroup/units"
 # Run inside: what its root may do with the cgroups below its own, and with its own limits.
 DELEGATED = """\

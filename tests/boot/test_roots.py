@@ -4,6 +4,8 @@ import huskvm
 import pytest
 from conftest import TIMEOUT, probe_files, unit, write_units
 
+pytestmark = pytest.mark.each_kernel
+
 # Three units share a volume; the first puts links into it where the others want to mount.
 LINKS = ("/bin/busybox sh -c 'cd /srv && ln -s /proc proc-link; ln -s /tmp tmp-link; mkdir -p real; : >file; "
          "echo keep >kept; echo made'")

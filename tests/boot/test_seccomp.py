@@ -9,6 +9,8 @@ import huskvm.build
 import pytest
 from conftest import PROBES, TIMEOUT, write_units
 
+pytestmark = pytest.mark.each_kernel
+
 PROFILE = {
     "defaultAction": "SCMP_ACT_ALLOW",
     "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_AARCH64", "SCMP_ARCH_X86"],

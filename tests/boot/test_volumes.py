@@ -10,6 +10,8 @@ import huskvm
 import pytest
 from conftest import TIMEOUT, Husk, probe_files, unit
 
+pytestmark = pytest.mark.each_kernel
+
 OWNER = unit("/bin/busybox sh -c 'cd /data; echo line >>file; mkdir -p dir; echo x >dir/inner; echo mine $(stat -c %%u:%%g file dir); "
              "exec sleep 1000'", container="User=1000\nGroup=1001\nVolume=data.volume:/data")
 IMAGE = "[Container]\nImage=small\nUser=1000\nGroup=1001\n"
