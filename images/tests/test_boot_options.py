@@ -66,6 +66,13 @@ def test_counting_instructions_means_one_emulated_processor():
     assert line[line.index("-accel") + 1].startswith("tcg")
 
 
+def test_only_emulated_guests_lose_address_space_randomization():
+    line = words(append="a=b")
+    assert line[line.index("-append") + 1] == "a=b norandmaps"
+    line = words(append="a=b", accel="kvm")
+    assert line[line.index("-append") + 1] == "a=b"
+
+
 def test_a_disk_that_stays_is_written_through_and_others_are_not():
     assert "cache=writeback" in " ".join(words(disk=Path("d"), disk_cache="writeback"))
     assert "cache=unsafe" in " ".join(words(disk=Path("d")))
