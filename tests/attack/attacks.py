@@ -60,11 +60,12 @@ class Attacker:
         """What the unit's program said, when it has said all."""
         deadline = time.monotonic() + timeout
         while name not in self._known:
+            # The state first: what has ended has said all.
+            state = self.husk.unit(name)["state"]
             tried = Tried(self.husk.log(name))
             if tried.complete:
                 self._known[name] = tried
                 break
-            state = self.husk.unit(name)["state"]
             assert state in ("waiting", "starting", "running", "stopping", "exited") and time.monotonic() < deadline, (
                 f"the attack did not come to its end:\n{self.husk(f'why {name}')}\n{tried.text}")
             time.sleep(0.2)
