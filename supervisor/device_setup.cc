@@ -11,8 +11,10 @@
 #include "base/text.h"
 #include "rootfs/devices.h"
 #include "supervisor/crash_log.h"
+#include "supervisor/kept_clock.h"
 #include "supervisor/modules.h"
 #include "supervisor/notify_socket.h"
+#include "supervisor/random_seed.h"
 
 namespace husk::supervisor {
 namespace {
@@ -35,6 +37,13 @@ Status SetSysctl(const std::string& assignment) {
     return WriteAttribute(path, assignment.substr(equals + 1));
 }
 
+std::vector<Error> ErrorsOf(std::initializer_list<Status> all) {
+    std::vector<Error> errors;
+    for (const Status& one : all)
+        if (!one) errors.push_back(one.error());
+    return errors;
+}
+
 }  // namespace
 
 std::vector<Error> SetUpDevice(const config::SystemConfig& system,
@@ -54,6 +63,14 @@ std::vector<Error> SetUpDevice(const config::SystemConfig& system,
     keep(MountState(system, state_directory));
     keep(CollectPstore(state_directory));
     return errors;
+}
+
+std::vector<Error> RestoreFromLastBoot(const std::string& state_directory) {
+    return ErrorsOf({RestoreClock(state_directory), RestoreSeed(state_directory)});
+}
+
+std::vector<Error> KeepForNextBoot(const std::string& state_directory) {
+    return ErrorsOf({KeepClock(state_directory), KeepSeed(state_directory)});
 }
 
 Status SetUpRunDirectory(const std::string& run_directory) {

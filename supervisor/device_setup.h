@@ -15,6 +15,11 @@ namespace husk::supervisor {
 std::vector<Error> SetUpDevice(const config::SystemConfig& system,
                                const std::string& state_directory);
 
+// What the device takes along to its next boot: the time and randomness. At the beginning of a boot
+// and at its end; the time now and then, too (kept_clock.h).
+std::vector<Error> RestoreFromLastBoot(const std::string& state_directory);
+std::vector<Error> KeepForNextBoot(const std::string& state_directory);
+
 // The run folder with records, images, the shared /dev and the places where roots are built.
 Status SetUpRunDirectory(const std::string& run_directory);
 

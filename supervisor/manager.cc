@@ -11,6 +11,7 @@
 #include "base/sort.h"
 #include "base/text.h"
 #include "container/id_map.h"
+#include "supervisor/device_setup.h"
 
 namespace husk::supervisor {
 namespace {
@@ -283,6 +284,8 @@ void Manager::StopInOrder() {
         return;
     LogInfo("all units are stopped");
     if (!device_.init.connected()) return device_.loop.Stop();
+    for (const Error& error : KeepForNextBoot(device_.facts.state_directory))
+        LogError(error.text());
     if (Status told = device_.init.Shutdown(shutdown_, true); !told) LogError(told.error().text());
 }
 

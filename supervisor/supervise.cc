@@ -21,6 +21,7 @@
 #include "supervisor/control_protocol.h"
 #include "supervisor/device_names.h"
 #include "supervisor/device_setup.h"
+#include "supervisor/kept_clock.h"
 #include "supervisor/manager.h"
 #include "supervisor/network_wishes.h"
 #include "supervisor/power_button.h"
@@ -128,6 +129,10 @@ void LogProblems(const config::Problems& problems) {
             config::Describe(problem));
 }
 
+void LogErrors(const std::vector<Error>& errors) {
+    for (const Error& error : errors) LogError(error.text());
+}
+
 Status Supervise(const Options& options) {
     auto loop = EventLoop::Create();
     if (!loop) return Fail(std::move(loop).error());
@@ -142,9 +147,15 @@ Status Supervise(const Options& options) {
     HUSK_TRY(MakeDirectories(options.run_directory));
     auto system = config::LoadSystemConfig(options.config);
     LogProblems(system.problems);
-    if (init.connected())
-        for (const auto& error : SetUpDevice(system.config, options.state_directory))
-            LogError(error.text());
+    std::optional<ClockKeeper> clock;
+    if (init.connected()) {
+        LogErrors(SetUpDevice(system.config, options.state_directory));
+        if (greeting.starts == 1) {
+            LogErrors(RestoreFromLastBoot(options.state_directory));
+            LogErrors(KeepForNextBoot(options.state_directory));
+        }
+        clock.emplace(*loop, options.state_directory);
+    }
     HUSK_TRY_WRAP(SetUpRunDirectory(options.run_directory), "run folder");
 
     rootfs::ImageStore images(options.run_directory + "/images");
