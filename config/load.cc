@@ -319,7 +319,9 @@ void Loader::LoadUnit(const std::string& name, Found& found, bool on_demand) {
     unit.unit.name = name;
     unit.unit.path = std::move(found.path);
     found.taken = true;
-    Merge(unit, unit.unit.path, true);
+    for (const std::string& masked : options_.masked)
+        if (masked == name || masked == TemplateOf(name)) out_.masked.push_back({name, {}});
+    if (!IsMasked(name)) Merge(unit, unit.unit.path, true);
     if (IsMasked(name)) return;
     const bool readable = unit.problems.empty() || unit.problems[0].at.line > 0;
     std::map<std::string, std::string> drop_ins = found.drop_ins;

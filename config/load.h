@@ -22,7 +22,7 @@ struct LoadedUnit {
     bool refused = false;
 };
 
-// A link to /dev/null in place of a unit's file.
+// A link to /dev/null in place of a unit's file; without a path one of LoadOptions::masked.
 struct MaskedUnit {
     std::string name, path;
 };
@@ -57,6 +57,8 @@ struct LoadOptions {
     std::vector<std::string> instances = {};
     bool keep_assignments = false;  // LoadedUnit::assignments, for `husk show`
     std::vector<PlannedDropIn> planned = {};
+    // Units that count as masked, whatever their files are; "NAME@" for all instances.
+    std::vector<std::string> masked = {};
 };
 
 // In order of rising precedence; see UNITS rule 5.

@@ -57,7 +57,8 @@ config::LoadedFolder Manager::LoadFolders(const std::string& in_place_of_active)
     std::vector<std::string> folders = options_.unit_folders;
     if (!in_place_of_active.empty())
         std::ranges::replace(folders, options_.active_folder, in_place_of_active);
-    config::LoadedFolder loaded = config::LoadUnits(folders, {.instances = Instances()});
+    config::LoadedFolder loaded =
+        config::LoadUnits(folders, {.instances = Instances(), .masked = masked_for_boot_});
     CheckSpecs(loaded);
     return loaded;
 }
@@ -131,7 +132,8 @@ void Manager::Instantiate(const std::vector<std::string>& names) {
             wanted.push_back(name);
     if (wanted.empty()) return;
     std::vector<config::LoadedUnit> fresh;
-    config::LoadedFolder loaded = config::LoadUnits(options_.unit_folders, {.instances = wanted});
+    config::LoadedFolder loaded = config::LoadUnits(
+        options_.unit_folders, {.instances = wanted, .masked = masked_for_boot_});
     CheckSpecs(loaded);
     for (auto& unit : loaded.units)
         if (unit.unit.name.find('@') != std::string::npos && FindEntry(unit.unit.name) == nullptr)

@@ -59,6 +59,7 @@ void Manager::Begin(ShutdownAction pending) {
     config::LoadedFolder loaded = LoadFolders();
     const ChangeSet all_new = PlanChanges({}, loaded);
     Install(std::move(loaded), all_new);
+    TellMasked();
     WatchLinks();
     AdoptRecords();
     if (Status whole = device_.networks.FinishTakeOver(device_.facts); !whole)

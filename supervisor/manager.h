@@ -108,6 +108,7 @@ class Manager final : public RunnerHost, private JobHost {
     void AdoptRecords();
     void StartEnabled();
     void LearnFacts();
+    void TellMasked() const;
     void EndBoot();
     void ArmEnabled();
     void WatchClock();
@@ -197,6 +198,7 @@ class Manager final : public RunnerHost, private JobHost {
     Jobs unit_jobs_{*this};
     ConditionFacts condition_facts_;
     std::vector<config::MaskedUnit> masked_;
+    std::vector<std::string> masked_for_boot_;  // husk.mask= of the kernel's command line
     std::vector<std::string> templates_;                   // "NAME@", sorted
     std::map<std::string, container::IdRange> id_ranges_;  // of all entries
     std::vector<Job> jobs_;

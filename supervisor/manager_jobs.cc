@@ -11,6 +11,7 @@
 #include "base/sort.h"
 #include "base/text.h"
 #include "supervisor/command_environment.h"
+#include "supervisor/kernel_switches.h"
 #include "supervisor/manager.h"
 
 namespace husk::supervisor {
@@ -113,6 +114,17 @@ void Manager::LearnFacts() {
         .machine = names.machine,
         .first_boot = IsFirstBoot(device_.facts.run_directory, device_.facts.state_directory),
         .path_exists = PathExists};
+    masked_for_boot_ = MaskedUnits(condition_facts_.kernel_command_line);
+}
+
+void Manager::TellMasked() const {
+    for (const std::string& name : masked_for_boot_) {
+        const bool found =
+            std::ranges::find(masked_, name, &config::MaskedUnit::name) != masked_.end() ||
+            std::ranges::binary_search(templates_, name);
+        LogWarning(found ? Cat("unit ", Quote(name), " is masked for this boot (", kMaskSwitch, ")")
+                         : Cat(kMaskSwitch, name, ": there is no such unit"));
+    }
 }
 
 void Manager::EndBoot() {

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "supervisor/control_protocol.h"
+#include "supervisor/kernel_switches.h"
 #include "supervisor/manager.h"
 
 namespace husk::supervisor {
@@ -52,6 +53,10 @@ Status Manager::CheckUnits(const ControlRequest& request, bool refused_too) {
 }
 
 std::string Manager::WhyAbsent(const std::string& name) const {
+    for (const auto& masked : masked_for_boot_)
+        if (masked == name || (masked.ends_with('@') && name.starts_with(masked)))
+            return Cat("unit ", Quote(name), " is masked by ", kMaskSwitch,
+                       " on the kernel's command line; boot without it");
     for (const auto& unit : masked_)
         if (unit.name == name)
             return Cat("unit ", Quote(name), " is masked: ", Quote(unit.path),

@@ -143,7 +143,7 @@ Result<Manager::Update> Manager::PlanUpdate(const ControlRequest& request) {
     if (!files) return Fail(std::move(files).error());
     update.files = std::move(*files);
 
-    config::LoadOptions options{.instances = Instances()};
+    config::LoadOptions options{.instances = Instances(), .masked = masked_for_boot_};
     for (const DropIn& file : update.files)
         options.planned.push_back({name, file.path, file.after});
     config::LoadedFolder loaded = config::LoadUnits(options_.unit_folders, options);
