@@ -269,6 +269,10 @@ class Pid1:
                 self.console += data
                 self._console_changed.notify_all()
 
+    def shows(self, text: str, limit: float) -> bool:
+        with self._console_changed:
+            return self._console_changed.wait_for(lambda: text.encode() in self.console, limit)
+
     def wait_for_console(self, text: str, times: int = 1) -> str:
         with self._console_changed:
             found = self._console_changed.wait_for(
