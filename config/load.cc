@@ -320,7 +320,7 @@ void Loader::LoadUnit(const std::string& name, Found& found, bool on_demand) {
     unit.unit.path = std::move(found.path);
     found.taken = true;
     for (const std::string& masked : options_.masked)
-        if (masked == name || masked == TemplateOf(name)) out_.masked.push_back({name, {}});
+        if (Masks(masked, name)) out_.masked.push_back({name, {}});
     if (!IsMasked(name)) Merge(unit, unit.unit.path, true);
     if (IsMasked(name)) return;
     const bool readable = unit.problems.empty() || unit.problems[0].at.line > 0;
@@ -419,6 +419,10 @@ const std::vector<std::string>& DefaultUnitPath() {
     static const std::vector<std::string> kPath = {"/usr/lib/husk/units", "/etc/husk/units",
                                                    "/run/husk/units"};
     return kPath;
+}
+
+bool Masks(std::string_view entry, std::string_view unit) {
+    return entry == unit || (entry.ends_with('@') && unit.starts_with(entry));
 }
 
 LoadedFolder LoadUnits(const std::vector<std::string>& folders, const LoadOptions& options) {

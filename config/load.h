@@ -51,6 +51,9 @@ struct PlannedDropIn {
     std::string unit, path, text;
 };
 
+// Whether an entry of LoadOptions::masked means this unit. Pure.
+bool Masks(std::string_view entry, std::string_view unit);
+
 struct LoadOptions {
     // Instances "NAME@ARG" that are wanted where their template is there, besides those that other
     // units require, want or share the network of.

@@ -54,7 +54,7 @@ Status Manager::CheckUnits(const ControlRequest& request, bool refused_too) {
 
 std::string Manager::WhyAbsent(const std::string& name) const {
     for (const auto& masked : masked_for_boot_)
-        if (masked == name || (masked.ends_with('@') && name.starts_with(masked)))
+        if (config::Masks(masked, name))
             return Cat("unit ", Quote(name), " is masked by ", kMaskSwitch,
                        " on the kernel's command line; boot without it");
     for (const auto& unit : masked_)

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "config/load.h"
 #include "supervisor/kernel_switches.h"
 
 namespace husk::supervisor {
@@ -17,6 +18,16 @@ TEST(KernelSwitches, WithoutANameMaskNothing) {
     for (const char* line : {"", "husk.mask", "husk.mask=", "husk.mask=,.container,", "xhusk.mask=a",
                              "systemd.mask=a"})
         EXPECT_EQ(MaskedUnits(line), Names{}) << line;
+}
+
+TEST(KernelSwitches, MaskATemplateWithAllItsInstances) {
+    EXPECT_TRUE(config::Masks("web", "web"));
+    EXPECT_TRUE(config::Masks("worker@", "worker@a"));
+    EXPECT_TRUE(config::Masks("worker@", "worker@"));
+    EXPECT_TRUE(config::Masks("worker@a", "worker@a"));
+    EXPECT_FALSE(config::Masks("worker@a", "worker@b"));
+    EXPECT_FALSE(config::Masks("worker", "worker@a"));
+    EXPECT_FALSE(config::Masks("", "web"));
 }
 
 }  // namespace
