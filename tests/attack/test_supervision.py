@@ -162,7 +162,8 @@ def test_floods_of_the_log_hold_up_nobody(guest, husk, watch, kind):
         one = husk.unit(name)
         assert one["state"] == "running" and one["restarts"] == 0
         size = int(guest.run(f"husk logs -o cat -n all {name} | wc -c", 60).text)
-        assert size <= (256 << 10) + (64 << 10), (name, size)
+        # The window, what waits for the next punch, one drain that came before it, lines on what was missed.
+        assert size <= (256 << 10) + (64 << 10) + (64 << 10) + (4 << 10), (name, size)
         if kind == "limited":
             assert one["log"]["lines_dropped"] > 0
         # A line without an end is shown in pieces.
