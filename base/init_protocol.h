@@ -17,6 +17,13 @@ inline constexpr uint32_t kInitProtocolVersion = 1;
 inline constexpr uint32_t kDescriptorSlots = 65536;
 inline constexpr uint32_t kRememberedExits = 1024;
 
+// Slots that PID 1 itself looks into.
+inline constexpr uint32_t kWatchdogSlot = 0;     // the hardware watchdog, as /dev/watchdog0
+inline constexpr uint32_t kResetReasonSlot = 1;  // a file for why it was not fed any more
+inline constexpr uint32_t kFirstFreeSlot = 2;
+// Behind the reason, in what both log: what storage keeps of the kernel's log is searched for it.
+inline constexpr const char* kNotFed = ": the hardware watchdog is not fed any more";
+
 // The supervisor is started as `husk supervise --init-socket=FD`.
 inline constexpr const char* kInitSocketOption = "--init-socket=";
 
@@ -32,6 +39,11 @@ enum class InitPacketType : uint32_t {
                        // (value, pid, status, time), or ENOENT
     kShutdown = 6,     // value = ShutdownAction. Noted; PID 1 arms its own limit from here on
     kShutdownNow = 7,  // value = ShutdownAction: all units are stopped, finish it
+    kWatchdog = 8,     // time = for how long (ns) what is in kWatchdogSlot is fed from here on, 0: no
+                       // more; value = ns between two feeds; number = its timeout (s) once the
+                       // device goes down, 0: as it is
+    kActions = 9,      // value = ShutdownAction where PID 1 crashes (kNone: a reboot), number = the
+                       // one for a burst of Ctrl-Alt-Del (kNone: it is no more than one)
     // Notices of PID 1, without a reply.
     kExitsPending = 32,    // value = newest sequence number: ask with kNextExit
     kShutdownWanted = 33,  // value = ShutdownAction: Ctrl-Alt-Del, or a signal to PID 1
@@ -48,7 +60,7 @@ struct InitPacket {
     int32_t pid = 0;
     int32_t status = 0;  // as waitpid(2) gives it
     int64_t time = 0;    // CLOCK_MONOTONIC nanoseconds when it was reaped; of a
-                         // reply to kHello, when PID 1 began
+                         // reply to kHello, when PID 1 began; of kWatchdog a span
 };
 static_assert(sizeof(InitPacket) == 40);
 

@@ -308,6 +308,13 @@ Answer ReadAnswer(const Fields& fields) {
         boot.Read("settled", answer.boot_settled);
     });
     fields.Read("state_directory", answer.state_directory);
+    fields.Object("watchdog", [&](const Fields& watchdog) {
+        auto& into = answer.watchdog.emplace();
+        watchdog.Read("identity", into.identity);
+        watchdog.Read("timeout_usec", into.timeout_usec);
+        watchdog.Read("vetoes", into.vetoes);
+    });
+    fields.Read("last_end", answer.last_end);
     fields.Each("changes", [&](const Value& value, const std::string& path) {
         answer.changes.push_back(ReadChange(Fields(value, path, fields.problem())));
     });

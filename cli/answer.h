@@ -131,6 +131,13 @@ struct LinkView {
     TrafficView traffic;
 };
 
+// The hardware's.
+struct WatchdogView {
+    std::string identity;
+    int64_t timeout_usec = 0;
+    std::vector<std::string> vetoes;  // why it is not fed
+};
+
 struct Answer {
     bool ok = false;
     std::string code, error;
@@ -141,6 +148,8 @@ struct Answer {
     // boot, nanoseconds of the monotonic clock, 0 = unknown
     int64_t boot_init = 0, boot_supervisor = 0, boot_settled = 0;
     std::string state_directory;
+    std::optional<WatchdogView> watchdog;
+    std::string last_end;              // how the last boot ended; empty: in order
     std::vector<NetworkView> networks;  // networks
     std::vector<LinkView> links;
     std::vector<ChangeView> changes;    // plan, apply, reload

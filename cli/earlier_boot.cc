@@ -17,24 +17,6 @@ constexpr size_t kMostPstoreFile = 2 << 20;
 constexpr size_t kMostLogFiles = 64u << 20;  // bytes that are looked at, the newest
 constexpr std::string_view kBootLine = "-- boot ";
 
-std::string ThisBoot() {
-    auto id = ReadFile("/proc/sys/kernel/random/boot_id", 64);
-    return id ? id->substr(0, id->find('\n')) : std::string();
-}
-
-// The folder that this boot found pstore's files in; empty: none.
-std::string PstoreOf(const std::string& state_directory, const std::string& boot) {
-    const std::string parent = state_directory + "/pstore";
-    auto folders = ListDirectory(parent);
-    if (!folders) return {};
-    for (const auto& folder : *folders) {
-        const std::string path = Cat(parent, "/", folder);
-        auto found_in = ReadFile(Cat(path, "/", supervisor::kFoundInBoot), 64);
-        if (found_in && found_in->substr(0, found_in->find('\n')) == boot) return path;
-    }
-    return {};
-}
-
 void AddPstore(const std::string& folder, Sources& sources) {
     auto names = ListDirectory(folder);
     if (!names) return;
@@ -132,14 +114,14 @@ std::vector<LogEntry> KernelLinesOfPstore(std::string_view text) {
 
 Result<Sources> EarlierBoot(const Invocation& call) {
     Sources sources;
-    const std::string boot = ThisBoot();
+    const std::string boot = supervisor::ThisBoot();
     auto version = Call(call.call, {.verb = "version"});
     if (!version) return Fail(std::move(version).error());
     auto units = Call(call.call, {.verb = "status"});
     if (!units) return Fail(std::move(units).error());
     for (const auto& unit : units->answer.units)
         if (!unit.log_file.empty()) AddLogFile(unit, boot, sources);
-    const std::string pstore = PstoreOf(version->answer.state_directory, boot);
+    const std::string pstore = supervisor::PstoreOf(version->answer.state_directory, boot);
     if (!pstore.empty()) AddPstore(pstore, sources);
     if (sources.empty())
         return Fail(

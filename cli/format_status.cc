@@ -135,7 +135,15 @@ std::string FormatSummary(const Answer& answer, const Style& style) {
     if (!answer.state.empty()) text += Cat("; ", Visible(style, answer.state));
     if (answer.boot_settled != 0)
         text += Cat("; boot took ", FormatDuration(Duration(answer.boot_settled)));
-    return text + "\n";
+    text += "\n";
+    if (!answer.last_end.empty())
+        text += Cat("the last boot ended: ", Visible(style, answer.last_end), "\n");
+    if (answer.watchdog)
+        for (const auto& veto : answer.watchdog->vetoes)
+            text += Paint(style, Colour::kRed,
+                          Cat("the hardware watchdog is not fed: ", Visible(style, veto))) +
+                    "\n";
+    return text;
 }
 
 std::string FormatTable(const std::vector<UnitView>& units, const Now& now, const Style& style) {

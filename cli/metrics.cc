@@ -137,6 +137,11 @@ void AddMachine(Text& text, const Scrape& scrape, const Now& now) {
     text.Family("husk_supervisor_starts", "counter", "",
                 "How often the supervisor was started since boot; 1 is as it should be.");
     text.Sample("husk_supervisor_starts_total", "", std::to_string(answer.supervisor_starts));
+    if (answer.watchdog) {
+        text.Family("husk_watchdog_fed", "gauge", "",
+                    "1 while nothing speaks against feeding the hardware watchdog.");
+        text.Sample("husk_watchdog_fed", "", answer.watchdog->vetoes.empty() ? "1" : "0");
+    }
     text.Family("husk_boot_timestamp_seconds", "gauge", "seconds",
                 "When the kernel began, since 1970.");
     text.Sample("husk_boot_timestamp_seconds", "",

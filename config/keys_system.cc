@@ -72,6 +72,21 @@ Value<Duration> ParseWatchdog(std::string_view text) {
     return span;
 }
 
+Value<uint32_t> ParsePressureBound(std::string_view text) {
+    if (text == "off") return 0u;
+    const auto share = ParseShare(text);
+    if (!share || *share == 0 || *share > 10'000)
+        return Bad(Cat(Quote(text), " is not a share of time"), "1% to 100%, or 'off'");
+    return static_cast<uint32_t>(*share);
+}
+
+Value<UnitAction> ParseCrashAction(std::string_view text) {
+    auto action = ParseUnitAction(text);
+    if (action && *action == UnitAction::kNone)
+        return Bad("a device without PID 1 is a frozen one", "reboot, poweroff or halt");
+    return action;
+}
+
 Value<std::string> ParseConsole(std::string_view text) {
     return ParsePath(text.starts_with('/') ? std::string(text) : Cat("/dev/", text));
 }
@@ -97,12 +112,33 @@ constexpr KeyRow kSystem[] = {
 };
 
 constexpr KeyRow kManager[] = {
-    {"RuntimeWatchdogSec", T::kSpan, "30s", "The hardware watchdog's time.",
-     Later(kCheck<ParseWatchdog>)},
-    {"RebootWatchdogSec", T::kSpan, "", "The hardware watchdog's time during a reboot.",
-     Later(kCheck<ParseWatchdog>)},
-    {"CrashAction", T::kChoice, "reboot", "What to do when init crashes.",
-     Later(kCheck<ParseUnitAction>)},
+    {"RuntimeWatchdogSec", T::kSpan, "30s",
+     "The hardware watchdog resets a device that stands still, or is unwell, for so long; where it "
+     "cannot count so far, its own time. off: it is left alone.",
+     kSet<&C::runtime_watchdog, ParseWatchdog>},
+    {"RuntimeWatchdogPreSec", T::kSpan, "off",
+     "So long before the reset the watchdog tells the kernel, which does what its pretimeout "
+     "governor says.",
+     kSet<&C::runtime_watchdog_pre, ParseWatchdog>},
+    {"RuntimeWatchdogPreGovernor", T::kName, "",
+     "What the kernel does then: noop, or panic, which leaves its log in pstore.",
+     kSet<&C::runtime_watchdog_pre_governor, ParseModule>},
+    {"RebootWatchdogSec", T::kSpan, "off",
+     "The watchdog's time for the last steps of a reboot. off: as RuntimeWatchdogSec=.",
+     kSet<&C::reboot_watchdog, ParseWatchdog>},
+    {"WatchdogDevice", T::kPath, "/dev/watchdog0", "The hardware watchdog.",
+     kSet<&C::watchdog_device, ParsePath>},
+    {"WatchdogProbeSec", T::kSpan, "1min",
+     "(own) How often a write to state storage is tried; the watchdog is not fed where it fails, or "
+     "takes longer than RuntimeWatchdogSec=. off: never.",
+     kSet<&C::watchdog_probe, ParseWatchdog>},
+    {"WatchdogMemoryPressure", T::kPercent, "90%",
+     "(own) The watchdog is not fed where everything stood still for want of memory for such a share "
+     "of the last minute, and less than a twentieth of the memory is available. off: whatever.",
+     kSet<&C::watchdog_memory_pressure, ParsePressureBound>},
+    {"CrashAction", T::kChoice, "reboot",
+     "What becomes of the device when PID 1 crashes: reboot, poweroff or halt.",
+     kSet<&C::crash_action, ParseCrashAction>},
     {"DefaultTimeoutStartSec", T::kSpan, "10s",
      "For units without TimeoutStartSec=; 0 or infinity: for ever.",
      kSet<&C::default_timeout_start, ParseTimeout>},
@@ -122,8 +158,10 @@ constexpr KeyRow kManager[] = {
      "Log kept in memory for all units together, at least 1M: where they would exceed it, the "
      "oldest of the longest logs is dropped.",
      kSet<&C::log_buffer_max, ParseLogBufferMax>},
-    {"CtrlAltDelBurstAction", T::kChoice, "",
-     "What to do when Ctrl-Alt-Del is hit seven times in 2 s.", Later(kCheck<ParseUnitAction>)},
+    {"CtrlAltDelBurstAction", T::kChoice, "reboot",
+     "What is done at once, without waiting for units, when Ctrl-Alt-Del is hit seven times within "
+     "2 s: reboot, poweroff, halt or none.",
+     kSet<&C::burst_action, ParseUnitAction>},
 };
 
 }  // namespace

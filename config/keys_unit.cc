@@ -176,8 +176,12 @@ constexpr KeyRow kUnitKeys[] = {
      "How long a start may wait for the units that it is ordered after; then it has failed.",
      Live(kSetPath<ParseTimeout, &Unit::unit, &UnitSection::job_timeout>)},
     {"Critical", T::kBoolean, "no",
-     "(own) The hardware watchdog is not fed while the unit is failed.",
-     Later(kSetPath<ParseBoolean, &Unit::unit, &UnitSection::critical>)},
+     "(own) The device is not well without the unit: while it has failed or is unhealthy for longer "
+     "than CriticalSec=, the hardware watchdog is not fed and resets the device.",
+     Live(kSetPath<ParseBoolean, &Unit::unit, &UnitSection::critical>)},
+    {"CriticalSec", T::kSpan, "1min",
+     "(own) With Critical=: how long it may be down. Up, it makes good for as long as it was down.",
+     Live(kSetPath<ParseFiniteSpan, &Unit::unit, &UnitSection::critical_allowance>)},
 };
 
 constexpr KeyRow kInstallKeys[] = {

@@ -62,6 +62,7 @@ struct UnitSection {
     UnitAction failure_action = UnitAction::kNone, success_action = UnitAction::kNone;
     Duration job_timeout = kInfinite;  // how long a start may wait for other units
     bool critical = false;
+    Duration critical_allowance = std::chrono::minutes(1);
     friend bool operator==(const UnitSection&, const UnitSection&) = default;
 };
 
@@ -452,6 +453,14 @@ struct SystemConfig {
     std::string state_filesystem = "ext4";
     MemoryLimit default_memory_max;  // unset: see supervisor/spec_builder.cc
     uint64_t default_tasks_max = 512;
+    UnitAction crash_action = UnitAction::kReboot, burst_action = UnitAction::kReboot;
+    std::string watchdog_device = "/dev/watchdog0";
+    Duration runtime_watchdog = std::chrono::seconds(30);  // kInfinite: off, as in the others
+    Duration runtime_watchdog_pre = kInfinite;
+    std::string runtime_watchdog_pre_governor;  // empty: the kernel's
+    Duration reboot_watchdog = kInfinite;  // as the device is set
+    Duration watchdog_probe = std::chrono::minutes(1);
+    uint32_t watchdog_memory_pressure = 9000;  // hundredths of a percent; 0: off
     Duration default_timeout_start = std::chrono::seconds(10);
     Duration default_timeout_stop = std::chrono::seconds(10);
     uint64_t log_buffer_size = 256ull << 10;                           // bytes for each unit

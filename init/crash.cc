@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "init/log.h"
+#include "init/shutdown.h"
 
 namespace husk::init {
 namespace {
@@ -32,6 +33,9 @@ void SyncForAWhile() {
     }
 }
 
+// Of the state that is not trusted any more, and so looked at with care.
+ShutdownAction crash_action = ShutdownAction::kReboot;
+
 // Only calls of signal-safety(7); nothing of PID 1's state is trusted any more.
 void Crashed(int signal, siginfo_t* info, void*) {
     // Somebody typed `kill -SEGV 1`. An abort() of our own comes from us.
@@ -39,13 +43,17 @@ void Crashed(int signal, siginfo_t* info, void*) {
     // A second failure in here is the kernel's, which panics.
     for (const int crash : kCrashes) (void)::signal(crash, SIG_DFL);
     Say(LogLevel::kError, "PID 1 crashed: signal ", signal, " at address ",
-        reinterpret_cast<uintptr_t>(info->si_addr), "; rebooting");
+        reinterpret_cast<uintptr_t>(info->si_addr), "; ", FinalWords(crash_action));
     SyncForAWhile();
-    (void)::reboot(RB_AUTOBOOT);
+    (void)::reboot(FinalCommand(crash_action));
     ::_exit(128 + signal);
 }
 
 }  // namespace
+
+void SetCrashAction(ShutdownAction action) {
+    crash_action = action == ShutdownAction::kNone ? ShutdownAction::kReboot : action;
+}
 
 void CatchCrashes() {
     stack_t stack{};

@@ -1,10 +1,14 @@
-// What happens if PID 1 itself fails: a line in the log, and a reboot.
+// What happens if PID 1 itself fails: a line in the log, and CrashAction=.
 #pragma once
+
+#include "base/init_protocol.h"
 
 namespace husk::init {
 
 // Installs handlers, on a stack of their own, for the signals of a broken program. Without one the
 // kernel would panic, which on a device without panic= on its command line means standing still.
 void CatchCrashes();
+// What the handler does in the end; kNone: a reboot.
+void SetCrashAction(ShutdownAction action);
 
 }  // namespace husk::init

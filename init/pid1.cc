@@ -78,8 +78,9 @@ void Pid1::DoWhatIsDue(Instant now) {
         if (memory_.shutdown.unanswered() != ShutdownAction::kNone)
             Say(LogLevel::kError,
                 "the supervisor does not take up the shutdown; going on without it");
-        FinishSystem(memory_.shutdown.action(), whole_system_, memory_.slots, console_.pid());
+        FinishSystem(memory_, whole_system_, console_.pid());
     }
+    TendWatchdog(memory_.watchdog, memory_.slots, now);
     if (supervisor_.end_at() <= now) supervisor_.End();
     if (!supervisor_.running() && supervisor_.next_start() <= now) {
         did_rare_work_ = true;
@@ -96,7 +97,8 @@ void Pid1::DoWhatIsDue(Instant now) {
 
 Instant Pid1::NextDue() const {
     Instant next =
-        std::min({memory_.shutdown.deadline(), supervisor_.end_at(), console_.next_start()});
+        std::min({memory_.shutdown.deadline(), supervisor_.end_at(), console_.next_start(),
+                  memory_.watchdog.feed.next()});
     if (!supervisor_.running()) next = std::min(next, supervisor_.next_start());
     return more_to_reap_ ? Instant{} : next;
 }
@@ -119,6 +121,16 @@ void Pid1::ReadSignals() {
         const int signal = static_cast<int>(info.ssi_signo);
         if (signal == SIGCHLD) {
             Reap();
+            continue;
+        }
+        // The kernel's: an Int of kill(1) has a sender.
+        if (signal == SIGINT && info.ssi_pid == 0 && keys_.Hit(Now()) && !memory_.burst_is_one) {
+            Say(LogLevel::kWarning, "Ctrl-Alt-Del ", KeyBurst::kTimes,
+                " times: going down without waiting for units");
+            memory_.shutdown.Finish(memory_.burst_action == ShutdownAction::kNone
+                                        ? ShutdownAction::kReboot
+                                        : memory_.burst_action,
+                                    Now());
             continue;
         }
         if (signal == SIGTERM)

@@ -5,6 +5,7 @@
 
 #include "init/console_process.h"
 #include "init/early_boot.h"
+#include "init/key_burst.h"
 #include "init/requests.h"
 #include "init/supervisor_process.h"
 
@@ -39,6 +40,7 @@ class Pid1 {
     Memory& memory_;
     int signals_;
     bool whole_system_;
+    KeyBurst keys_;
     bool more_to_reap_ = false;
     // Something rare was done, whose code and constants need not stay mapped.
     bool did_rare_work_ = true;

@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "init/crash.h"
+
 namespace husk::init {
 namespace {
 
@@ -31,6 +33,29 @@ int Hello(const Memory& memory, int version, InitPacket& packet) {
     return version == static_cast<int>(kInitProtocolVersion) ? 0 : EPROTO;
 }
 
+int TrustWatchdog(Memory& memory, const InitPacket& packet, Instant now) {
+    constexpr int64_t kMost = int64_t{1} << 60;  // far from overflow with the time of day
+    if (packet.time < 0 || packet.time > kMost || packet.value > uint64_t{kMost} ||
+        packet.number < 0)
+        return EINVAL;
+    if (memory.slots.Peek(kWatchdogSlot) < 0) return ENOENT;
+    memory.watchdog.last_seconds = packet.number;
+    memory.watchdog.feed.Trust(Duration(packet.time),
+                               Duration(static_cast<int64_t>(packet.value)), now);
+    return 0;
+}
+
+int SetActions(Memory& memory, const InitPacket& packet) {
+    const auto burst = static_cast<uint64_t>(packet.number);
+    if ((packet.value != 0 && !IsShutdownAction(packet.value)) ||
+        (burst != 0 && !IsShutdownAction(burst)))
+        return EINVAL;
+    SetCrashAction(static_cast<ShutdownAction>(packet.value));
+    memory.burst_action = static_cast<ShutdownAction>(burst);
+    memory.burst_is_one = burst == 0;
+    return 0;
+}
+
 // The number of the reply.
 int Serve(Memory& memory, Request& request, Answer& answer, Instant now) {
     const InitPacket& packet = request.packet;
@@ -50,6 +75,8 @@ int Serve(Memory& memory, Request& request, Answer& answer, Instant now) {
             if (!IsShutdownAction(packet.value)) return EINVAL;
             memory.shutdown.Finish(action, now);
             return 0;
+        case InitPacketType::kWatchdog: return TrustWatchdog(memory, packet, now);
+        case InitPacketType::kActions: return SetActions(memory, packet);
         case InitPacketType::kExitsPending:
         case InitPacketType::kShutdownWanted: return EINVAL;  // notices of ours
     }

@@ -9,6 +9,7 @@
 #include "init/exits.h"
 #include "init/shutdown_state.h"
 #include "init/slots.h"
+#include "init/watchdog.h"
 
 namespace husk::init {
 
@@ -17,6 +18,10 @@ struct Memory {
     DescriptorSlots slots;
     ExitRing exits;
     ShutdownState shutdown;
+    Watchdog watchdog;
+    // Until a supervisor says otherwise nobody knows better.
+    bool burst_is_one = false;
+    ShutdownAction burst_action = ShutdownAction::kNone;  // kNone: a reboot
     int32_t supervisor_starts = 0;
     Instant began{};  // when PID 1 did
 };

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <utility>
 
 #include "base/fd.h"
 #include "base/time.h"
@@ -40,7 +41,7 @@ constexpr std::string_view kNothingToLose[] = {"rootfs",  "ramfs",    "tmpfs",  
 
 // True once `child` ended (0: once there is no child left at all); false at the limit. All signals
 // are blocked since boot, so none is lost between the look and the wait.
-bool WaitForEnd(pid_t child, Duration limit) {
+bool WaitForEnd(Memory& memory, pid_t child, Duration limit) {
     const Instant until = Now() + limit;
     sigset_t child_signal;
     ::sigemptyset(&child_signal);
@@ -50,24 +51,26 @@ bool WaitForEnd(pid_t child, Duration limit) {
         while ((ended = ::waitpid(-1, nullptr, WNOHANG)) > 0)
             if (ended == child) return true;
         if (ended < 0 && errno == ECHILD) return true;
-        const Duration left = until - Now();
-        if (left <= 0ns) return false;
+        const Instant now = Now();
+        TendWatchdog(memory.watchdog, memory.slots, now);
+        if (until <= now) return false;
+        const Duration left = std::min(until, memory.watchdog.feed.next()) - now;
         const timespec wait{left / 1s, (left % 1s).count()};
         (void)::sigtimedwait(&child_signal, nullptr, &wait);
     }
 }
 
 // Every process of this PID namespace ends as a child of ours, so no child left = none left.
-void KillEverything(pid_t console) {
+void KillEverything(Memory& memory, pid_t console) {
     if (::getpid() != 1) return;  // -1 would be everybody's processes
     // What is stopped must run to end. An interactive shell ends for SIGHUP only.
     (void)::kill(-1, SIGTERM);
     (void)::kill(-1, SIGCONT);
     if (console > 0) (void)::kill(console, SIGHUP);
-    if (WaitForEnd(0, kTermLimit)) return;
+    if (WaitForEnd(memory, 0, kTermLimit)) return;
     Say(LogLevel::kWarning, "killing what did not end within ", kTermLimit / 1s, " seconds");
     (void)::kill(-1, SIGKILL);
-    if (!WaitForEnd(0, kKillLimit))
+    if (!WaitForEnd(memory, 0, kKillLimit))
         Say(LogLevel::kError, "some processes cannot be killed; going on without them");
 }
 
@@ -130,43 +133,59 @@ void UnmountEverything(const void*) {
 }
 
 // In a child, so that a disk that never answers cannot hold PID 1.
-void UnmountWithLimit() {
+void UnmountWithLimit(Memory& memory) {
     const pid_t child = StartChild(kInitCgroup, UnmountEverything, nullptr);
     if (child < 0) {
         Say(LogLevel::kError, "cannot start unmounting: ", Errno{-child}, "; only syncing");
         ::sync();
-    } else if (!WaitForEnd(child, kUnmountLimit)) {
+    } else if (!WaitForEnd(memory, child, kUnmountLimit)) {
         Say(LogLevel::kError, "unmounting hangs; going down without it");
     }
 }
 
+// They would keep file systems busy.
+void CloseAllButWatchdog(DescriptorSlots& slots) {
+    const int watchdog = slots.Peek(kWatchdogSlot);
+    OwnedFd kept(watchdog >= 0 ? ::fcntl(watchdog, F_DUPFD_CLOEXEC, 0) : -1);
+    slots.Clear();
+    if (kept) (void)slots.Store(kWatchdogSlot, std::move(kept));
+}
+
 }  // namespace
 
-void FinishSystem(ShutdownAction action, bool whole_system, DescriptorSlots& slots, pid_t console) {
+const char* FinalWords(ShutdownAction action) {
+    switch (action) {
+        case ShutdownAction::kReboot: return "rebooting";
+        case ShutdownAction::kHalt: return "halting";
+        case ShutdownAction::kNone:
+        case ShutdownAction::kPoweroff: break;
+    }
+    return "powering down";
+}
+
+int FinalCommand(ShutdownAction action) {
+    switch (action) {
+        case ShutdownAction::kReboot: return RB_AUTOBOOT;
+        case ShutdownAction::kHalt: return RB_HALT_SYSTEM;
+        case ShutdownAction::kNone:
+        case ShutdownAction::kPoweroff: break;
+    }
+    return RB_POWER_OFF;
+}
+
+void FinishSystem(Memory& memory, bool whole_system, pid_t console) {
+    const ShutdownAction action = memory.shutdown.action();
+    memory.watchdog.feed.TrustMyself(Now());
     Say(LogLevel::kInfo, "stopping all processes");
-    KillEverything(console);
-    // Descriptors would keep file systems busy. A watchdog closed like this goes on counting, and
-    // resets a machine that hangs from here on.
-    slots.Clear();
+    KillEverything(memory, console);
+    CloseAllButWatchdog(memory.slots);
     if (whole_system) {
         Say(LogLevel::kInfo, "unmounting file systems");
-        UnmountWithLimit();
+        UnmountWithLimit(memory);
     }
-    switch (action) {
-        case ShutdownAction::kReboot:
-            Say(LogLevel::kInfo, "rebooting");
-            (void)::reboot(RB_AUTOBOOT);
-            break;
-        case ShutdownAction::kHalt:
-            Say(LogLevel::kInfo, "halting");
-            (void)::reboot(RB_HALT_SYSTEM);
-            break;
-        case ShutdownAction::kNone:
-        case ShutdownAction::kPoweroff:
-            Say(LogLevel::kInfo, "powering down");
-            (void)::reboot(RB_POWER_OFF);
-            break;
-    }
+    LeaveWatchdog(memory.watchdog, memory.slots.Peek(kWatchdogSlot), action);
+    Say(LogLevel::kInfo, FinalWords(action));
+    (void)::reboot(FinalCommand(action));
     // Only in a container without CAP_SYS_BOOT, whose end this is then.
     Say(LogLevel::kError, "reboot(2): ", Errno{errno});
     if (errno == EPERM) ::_exit(0);

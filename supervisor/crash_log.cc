@@ -115,6 +115,23 @@ Status CopyFiles(const std::vector<std::string>& names, const std::string& folde
 
 }  // namespace
 
+std::string ThisBoot() {
+    auto id = ReadFile("/proc/sys/kernel/random/boot_id", 64);
+    return id ? id->substr(0, id->find('\n')) : std::string();
+}
+
+std::string PstoreOf(const std::string& state_directory, std::string_view boot) {
+    const std::string parent = state_directory + "/pstore";
+    auto folders = ListDirectory(parent);
+    if (!folders) return {};
+    for (const auto& folder : *folders) {
+        std::string path = Cat(parent, "/", folder);
+        auto found_in = ReadFile(Cat(path, "/", kFoundInBoot), 64);
+        if (found_in && found_in->substr(0, found_in->find('\n')) == boot) return path;
+    }
+    return {};
+}
+
 Status CollectPstore(const std::string& state_directory) {
     struct stat there {};
     if (::stat(kPstoreFolder, &there) != 0) return {};  // the kernel has none

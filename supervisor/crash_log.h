@@ -47,6 +47,10 @@ class CrashLog {
 // it, so that the next crash has room. Doing it again changes nothing.
 Status CollectPstore(const std::string& state_directory);
 
+// The folder with what the boot of that id found; "": nothing.
+std::string PstoreOf(const std::string& state_directory, std::string_view boot);
+std::string ThisBoot();  // its id
+
 inline constexpr const char* kPstoreFolder = "/sys/fs/pstore";
 // In each of those folders: the id of the boot that it was found in, the one after the crash.
 inline constexpr const char* kFoundInBoot = "found-in-boot";

@@ -2,6 +2,7 @@
 
 #include <poll.h>
 
+#include <algorithm>
 #include <span>
 
 #include "base/socket.h"
@@ -92,7 +93,8 @@ void InitLink::MarkUsed(int slot) {
 Result<int> InitLink::Store(int fd) {
     for (uint32_t tries = 0; tries < kDescriptorSlots; ++tries) {
         const int slot = next_slot_;
-        next_slot_ = (next_slot_ + 1) % static_cast<int>(kDescriptorSlots);
+        next_slot_ = std::max<int>((next_slot_ + 1) % static_cast<int>(kDescriptorSlots),
+                                   kFirstFreeSlot);
         if (used_.contains(slot)) continue;
         InitPacket packet{.type = InitPacketType::kStore, .slot = static_cast<uint32_t>(slot)};
         auto answer = Request(packet, fd);
@@ -108,6 +110,13 @@ Result<int> InitLink::Store(int fd) {
         return slot;
     }
     return Fail("PID 1 has no free slot for a descriptor");
+}
+
+Status InitLink::StoreAs(uint32_t slot, int fd) {
+    Drop(static_cast<int>(slot));
+    auto answer = Request({.type = InitPacketType::kStore, .slot = slot}, fd);
+    if (!answer) return Fail(std::move(answer).error().Wrap("hand a descriptor to PID 1"));
+    return {};
 }
 
 Result<OwnedFd> InitLink::Fetch(int slot) {
@@ -135,6 +144,23 @@ std::vector<OrphanExit> InitLink::TakeExits() {
         exits.push_back({answer->pid, answer->status, {Duration(answer->time)}});
     }
     return exits;
+}
+
+Status InitLink::SetActions(ShutdownAction crash, ShutdownAction burst) {
+    auto answer = Request({.type = InitPacketType::kActions,
+                           .number = static_cast<int32_t>(burst),
+                           .value = static_cast<uint64_t>(crash)});
+    if (!answer) return Fail(std::move(answer).error().Wrap("tell PID 1 what to do at its end"));
+    return {};
+}
+
+Status InitLink::TrustWatchdog(Duration trust, Duration interval, int last_seconds) {
+    auto answer = Request({.type = InitPacketType::kWatchdog,
+                           .number = last_seconds,
+                           .value = static_cast<uint64_t>(interval.count()),
+                           .time = trust.count()});
+    if (!answer) return Fail(std::move(answer).error().Wrap("vouch for the hardware watchdog"));
+    return {};
 }
 
 Status InitLink::Shutdown(ShutdownAction action, bool now) {

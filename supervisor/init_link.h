@@ -43,12 +43,18 @@ class InitLink {
     void MarkUsed(int slot);
     // Hands a duplicate over and returns its slot.
     Result<int> Store(int fd);
+    // Into a slot with a name (base/init_protocol.h); what is there makes way.
+    Status StoreAs(uint32_t slot, int fd);
     Result<OwnedFd> Fetch(int slot);
     void Drop(int slot);
 
     // Exits of orphans that were not taken yet.
     std::vector<OrphanExit> TakeExits();
     Status Shutdown(ShutdownAction action, bool now);
+    // For a crash of PID 1, and for a burst of Ctrl-Alt-Del; kNone: that is no more than one.
+    Status SetActions(ShutdownAction crash, ShutdownAction burst);
+    // What is in kWatchdogSlot is fed for so long from here on; 0: no more.
+    Status TrustWatchdog(Duration trust, Duration interval, int last_seconds);
 
     // Takes the waiting notices in. A shutdown that is wanted is returned once.
     std::optional<ShutdownAction> ReadNotices();
@@ -59,7 +65,7 @@ class InitLink {
 
     OwnedFd socket_;
     std::set<int> used_;
-    int next_slot_ = 0;
+    int next_slot_ = kFirstFreeSlot;
     uint64_t next_exit_ = 0;
     std::optional<ShutdownAction> wanted_;
 };

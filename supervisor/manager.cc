@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "container/id_map.h"
 #include "supervisor/device_setup.h"
+#include "supervisor/last_end.h"
 
 namespace husk::supervisor {
 namespace {
@@ -27,6 +28,16 @@ const char* ActionName(ShutdownAction action) {
 }
 
 }  // namespace
+
+ShutdownAction ShutdownOf(config::UnitAction action) {
+    switch (action) {
+        case config::UnitAction::kNone: return ShutdownAction::kNone;
+        case config::UnitAction::kReboot: return ShutdownAction::kReboot;
+        case config::UnitAction::kPoweroff: return ShutdownAction::kPoweroff;
+        case config::UnitAction::kHalt: return ShutdownAction::kHalt;
+    }
+    return ShutdownAction::kNone;
+}
 
 Manager::Manager(Device& device, Options options)
     : device_(device),
@@ -255,6 +266,22 @@ void Manager::OnInitNotice() {
     CollectOrphanExits();
 }
 
+void Manager::SetWatchdog(HardwareWatchdog& watchdog) {
+    watchdog_ = &watchdog;
+    watchdog.Begin([this] { return FindCritical(); });
+}
+
+std::vector<CriticalUnit> Manager::FindCritical() const {
+    std::vector<CriticalUnit> units;
+    for (const auto& entry : entries_) {
+        if (!entry.runner || !entry.runner->unit().unit.critical) continue;
+        units.push_back({.name = entry.name,
+                         .down = WhyDown(entry.runner->life(), entry.runner->record().health.state),
+                         .allowance = entry.runner->unit().unit.critical_allowance});
+    }
+    return units;
+}
+
 // --- shutdown ----------------------------------------------------------------------------------
 
 void Manager::BeginShutdown(ShutdownAction action, const std::string& why) {
@@ -263,6 +290,7 @@ void Manager::BeginShutdown(ShutdownAction action, const std::string& why) {
         if (entry.runner) entry.runner->Quiesce();
     LogInfo(Cat("going down for ", ActionName(action), " (", why, ")"));
     shutdown_ = action;
+    if (watchdog_ != nullptr) watchdog_->GoDown();
     if (device_.init.connected())
         if (Status noted = device_.init.Shutdown(action, false); !noted)
             LogError(noted.error().text());
@@ -287,6 +315,8 @@ void Manager::StopInOrder() {
     if (!device_.init.connected()) return device_.loop.Stop();
     for (const Error& error : KeepForNextBoot(device_.facts.state_directory))
         LogError(error.text());
+    if (Status noted = NoteOrderlyEnd(device_.facts.state_directory); !noted)
+        LogError(noted.error().text());
     if (Status told = device_.init.Shutdown(shutdown_, true); !told) LogError(told.error().text());
 }
 

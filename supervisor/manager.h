@@ -16,6 +16,7 @@
 #include "supervisor/control_request.h"
 #include "supervisor/control_server.h"
 #include "supervisor/events.h"
+#include "supervisor/hardware_watchdog.h"
 #include "supervisor/jobs.h"
 #include "supervisor/link_watch.h"
 #include "supervisor/log_files.h"
@@ -26,6 +27,8 @@
 
 namespace husk::supervisor {
 
+ShutdownAction ShutdownOf(config::UnitAction action);
+
 class Manager final : public RunnerHost, private JobHost {
   public:
     struct Options {
@@ -34,6 +37,7 @@ class Manager final : public RunnerHost, private JobHost {
         std::string runtime_folder;  // the one that goes with the boot: for `husk update`
         int starts = 1;              // how often PID 1 has started a supervisor
         Instant init_began{};        // when PID 1 did
+        std::string last_end;        // how the last boot ended; empty: in order
     };
 
     Manager(Device& device, Options options);
@@ -47,6 +51,7 @@ class Manager final : public RunnerHost, private JobHost {
     void OnDamage(const BlockDamage& damage);
     void BeginShutdown(ShutdownAction action, const std::string& why);
     void SetControl(ControlServer& control) { control_ = &control; }
+    void SetWatchdog(HardwareWatchdog& watchdog);
     void OnRequest(ControlServer::ConnectionId id, Access access, const std::string& line);
 
     // A row for each verb of the control socket (requests.cc); docs/control-protocol.md has them
@@ -121,6 +126,7 @@ class Manager final : public RunnerHost, private JobHost {
     void FollowOwner(Index owner, State before);
     static bool HasLeft(const UnitRunner& owner, const UnitRunner& guest);
     void StopInOrder();
+    std::vector<CriticalUnit> FindCritical() const;
     BootState Overall() const;
     void LoadBootTimes();
     void SaveBootTimes();
@@ -186,6 +192,7 @@ class Manager final : public RunnerHost, private JobHost {
     void AwaitUnits(ControlServer::ConnectionId id, const std::string& verb, ChangeSet changes);
     void AnswerChanges(const Job& job, const std::string& failed);
     void AddConfirmation(Answer& answer) const;
+    void AddDevice(Answer& answer) const;
     void AnswerShutdown(ControlServer::ConnectionId id, const ControlRequest& request);
     void AnswerVersion(ControlServer::ConnectionId id, const ControlRequest& request);
     bool IsHeldUp(Index unit) const;
@@ -194,6 +201,7 @@ class Manager final : public RunnerHost, private JobHost {
     Device& device_;
     Options options_;
     ControlServer* control_ = nullptr;
+    HardwareWatchdog* watchdog_ = nullptr;
     std::vector<Entry> entries_;  // sorted by name
     Jobs unit_jobs_{*this};
     ConditionFacts condition_facts_;

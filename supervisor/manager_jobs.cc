@@ -33,16 +33,6 @@ Standing StandingOf(const UnitRunner& runner, const Life& life) {
             .ended_at = life.last_exit.at};
 }
 
-ShutdownAction ShutdownOf(config::UnitAction action) {
-    switch (action) {
-        case config::UnitAction::kNone: return ShutdownAction::kNone;
-        case config::UnitAction::kReboot: return ShutdownAction::kReboot;
-        case config::UnitAction::kPoweroff: return ShutdownAction::kPoweroff;
-        case config::UnitAction::kHalt: return ShutdownAction::kHalt;
-    }
-    return ShutdownAction::kNone;
-}
-
 bool PathExists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
 
 }  // namespace

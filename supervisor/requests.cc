@@ -29,6 +29,7 @@ void Manager::ReplyWithUnits(ControlServer::ConnectionId id, const std::vector<s
     Answer answer;
     answer.Add("state", BootStateName(Overall()));
     answer.AddBoot(boot_times_);
+    AddDevice(answer);
     AddConfirmation(answer);
     answer.SetTraffic(std::move(traffic));
     answer.BeginUnits();
@@ -36,6 +37,11 @@ void Manager::ReplyWithUnits(ControlServer::ConnectionId id, const std::vector<s
         if (const Entry* entry = FindEntry(name)) AddUnit(answer, *entry, history);
     answer.EndUnits();
     Reply(id, answer.Finish());
+}
+
+void Manager::AddDevice(Answer& answer) const {
+    if (watchdog_ != nullptr && watchdog_->open()) answer.AddWatchdog(*watchdog_);
+    if (!options_.last_end.empty()) answer.Add("last_end", options_.last_end);
 }
 
 Status Manager::CheckUnits(const ControlRequest& request, bool refused_too) {
@@ -231,6 +237,7 @@ void Manager::AnswerList(ControlServer::ConnectionId id, const ControlRequest& r
     answer.Add("state", BootStateName(Overall()));
     answer.Add("supervisor_starts", options_.starts);
     answer.AddBoot(boot_times_);
+    AddDevice(answer);
     answer.SetTraffic(Traffic());
     answer.BeginUnits();
     for (const auto& name : NamesOf(request)) {

@@ -393,6 +393,18 @@ void Answer::AddBoot(const BootTimes& times) {
     out.json.EndObject();
 }
 
+void Answer::AddWatchdog(const HardwareWatchdog& watchdog) {
+    Writer& out = *writer_;
+    std::vector<std::string> vetoes;
+    for (const Veto& veto : watchdog.vetoes()) vetoes.push_back(veto.text);
+    out.Key("watchdog");
+    out.json.StartObject();
+    out.Text("identity", watchdog.identity());
+    out.Number("timeout_usec", watchdog.timeout() / std::chrono::microseconds(1));
+    AddList("vetoes", vetoes);
+    out.json.EndObject();
+}
+
 void Answer::AddUnit(const UnitRunner& runner, const config::Problems& problems, bool history) {
     BeginUnit(runner);
     Writer& out = *writer_;

@@ -7,6 +7,7 @@
 
 #include "config/problem.h"
 #include "supervisor/change_set.h"
+#include "supervisor/hardware_watchdog.h"
 #include "supervisor/namespaces.h"
 #include "supervisor/unit_runner.h"
 
@@ -40,6 +41,7 @@ class Answer {
     // How its first start since boot went, and what it is ordered after.
     void AddStart(const UnitRunner& runner, const std::vector<std::string>& after);
     void AddBoot(const BootTimes& times);
+    void AddWatchdog(const HardwareWatchdog& watchdog);
     // Only its name, state and process, and these.
     void AddNamespaces(const UnitRunner& runner, const std::vector<NamespaceView>& namespaces);
     void AddNetworks(const std::vector<NetworkView>& networks);

@@ -21,7 +21,9 @@
 #include "supervisor/control_protocol.h"
 #include "supervisor/device_names.h"
 #include "supervisor/device_setup.h"
+#include "supervisor/hardware_watchdog.h"
 #include "supervisor/kept_clock.h"
+#include "supervisor/last_end.h"
 #include "supervisor/manager.h"
 #include "supervisor/network_wishes.h"
 #include "supervisor/power_button.h"
@@ -157,6 +159,21 @@ Status Supervise(const Options& options) {
         clock.emplace(*loop, options.state_directory);
     }
     HUSK_TRY_WRAP(SetUpRunDirectory(options.run_directory), "run folder");
+    CrashLog crash_log;
+    HardwareWatchdog watchdog(*loop, init, system.config, options.state_directory, crash_log);
+    std::string last_end;
+    if (init.connected()) {
+        crash_log.Open();
+        const bool first = greeting.starts == 1;
+        if (Status told = init.SetActions(ShutdownOf(system.config.crash_action),
+                                          ShutdownOf(system.config.burst_action));
+            !told)
+            LogError(told.error().text());
+        if (Status opened = watchdog.Open(first); !opened) LogError(opened.error().text());
+        last_end = first ? BeginBoot(options.state_directory, options.run_directory,
+                                     watchdog.has_reset())
+                         : ReadLastEnd(options.run_directory);
+    }
 
     rootfs::ImageStore images(options.run_directory + "/images");
     Device device{.loop = *loop,
@@ -171,8 +188,8 @@ Status Supervise(const Options& options) {
                             .state_directory = options.state_directory,
                             .resolv_conf = {},
                             .landlock_abi = container::LandlockAbi()},
-                  .cgroup_parent = options.cgroup};
-    if (init.connected()) device.crash_log.Open();
+                  .cgroup_parent = options.cgroup,
+                  .crash_log = crash_log};
     device.links = DeviceLinks(LinkWishesOf(system.config));
     device.networks.Avoid(device.links.wishes());
     network::Monitor monitor(*loop, [&] { device.links.SetUp(); });
@@ -198,7 +215,8 @@ Status Supervise(const Options& options) {
                      .active_folder = usual ? config::kActiveUnitFolder : options.units.back(),
                      .runtime_folder = folders.back(),
                      .starts = greeting.starts,
-                     .init_began = greeting.began});
+                     .init_began = greeting.began,
+                     .last_end = std::move(last_end)});
     auto control = ControlServer::Create(
         *loop, Cat(options.run_directory, "/", kControlSocketName),
         [&](ControlServer::ConnectionId id, Access access, const std::string& line) {
@@ -218,6 +236,7 @@ Status Supervise(const Options& options) {
                                       [&](const BlockDamage& damage) { manager.OnDamage(damage); });
         !watched)
         LogError(watched.error().text());
+    manager.SetWatchdog(watchdog);
     manager.Begin(greeting.shutdown);
     return loop->Run();
 }

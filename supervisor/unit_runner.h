@@ -46,11 +46,11 @@ struct Device {
     const config::SystemConfig& system;
     DeviceFacts facts;
     std::string cgroup_parent;  // /sys/fs/cgroup/units
+    CrashLog& crash_log;
     Filters filters;            // most units share one
     container::DevicePrograms device_programs = {};
     size_t stored_descriptors = 0;  // FDSTORE=1 of all units
     LogBudget logs = LogBudget();
-    CrashLog crash_log = {};
     Networks networks = {};
     DeviceLinks links = {};
 };

@@ -171,7 +171,7 @@ TEST_F(Check, ExplainSaysWhatIsLeftAndGivesOne) {
 }
 
 TEST_F(Check, ExplainAsJsonHasTheTextAndEveryChange) {
-    Write("web.container", "[Container]\nExec=/x\nPull=newer\n[Unit]\nCritical=yes\n");
+    Write("web.container", "[Container]\nExec=/x\nPull=newer\nPodmanArgs=-x\n");
     Ran ran = Run({"--explain", "--json", root_ + "/web.container"});
     EXPECT_EQ(ran.status, 1);
     rapidjson::Document document;
@@ -185,8 +185,9 @@ TEST_F(Check, ExplainAsJsonHasTheTextAndEveryChange) {
     EXPECT_STREQ(file["changes"][0]["before"].GetString(), "Pull=newer");
     EXPECT_STREQ(file["changes"][0]["after"].GetString(), "");
     ASSERT_EQ(file["problems"].Size(), 1u);
-    EXPECT_STREQ(file["problems"][0]["text"].GetString(), "key 'Critical' is not supported yet");
-    EXPECT_NE(std::string_view(file["text"].GetString()).find("Critical=yes\n"),
+    EXPECT_TRUE(std::string_view(file["problems"][0]["text"].GetString())
+                    .starts_with("key 'PodmanArgs' is refused"));
+    EXPECT_NE(std::string_view(file["text"].GetString()).find("PodmanArgs=-x\n"),
               std::string_view::npos);
 }
 

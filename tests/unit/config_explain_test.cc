@@ -90,12 +90,12 @@ TEST(Explain, WordsThatHoldAnywayLeaveAListAndTheRestStays) {
 
 TEST(Explain, WhatAPersonDecidesIsSaidAboveItsLine) {
     const Explained explained =
-        Of("[Container]\nExec=/x\nPodmanArgs=--privileged\n[Unit]\nCritical=yes\n");
+        Of("[Container]\nExec=/x\nPodmanArgs=--privileged\n[Unit]\nJobTimeoutSec=soon\n");
     EXPECT_EQ(explained.text,
               "[Container]\nExec=/x\n# husk: key 'PodmanArgs' is refused (there is no Podman here; "
               "every setting has a key of its own)\nPodmanArgs=--privileged\n[Unit]\n# husk: key "
-              "'Critical' "
-              "is not supported yet\nCritical=yes\n");
+              "'JobTimeoutSec': 'soon' is not a time (seconds, or a span such as '500ms', '1min "
+              "30s' or 'infinity')\nJobTimeoutSec=soon\n");
     ASSERT_EQ(explained.left.size(), 2u);
     EXPECT_EQ(explained.left[1].at.line, 7);
     EXPECT_EQ(Text("[Container]\nImage=nginx\n"),

@@ -5,6 +5,8 @@
 #include <memory>
 #include <utility>
 
+#include "init/crash.h"
+#include "init/key_burst.h"
 #include "init/requests.h"
 
 namespace husk::init {
@@ -62,6 +64,53 @@ TEST_F(Requests, HelloOfAnotherVersionIsRefused) {
     EXPECT_EQ(Ask(InitPacketType::kHello, hello).packet.number, EPROTO);
 }
 
+TEST_F(Requests, TheWatchdogIsFedForAsLongAsItIsVouchedFor) {
+    InitPacket word;
+    word.time = 30'000'000'000;
+    word.value = 10'000'000'000;
+    word.number = 60;
+    EXPECT_EQ(Ask(InitPacketType::kWatchdog, word).packet.number, ENOENT) << "there is none";
+    ASSERT_EQ(Ask(InitPacketType::kStore, Slot(kWatchdogSlot), Null()).packet.number, 0);
+    EXPECT_EQ(Ask(InitPacketType::kWatchdog, word).packet.number, 0);
+    EXPECT_EQ(memory_->watchdog.feed.next(), kNow);
+    EXPECT_EQ(memory_->watchdog.last_seconds, 60);
+    for (int64_t bad : {int64_t{-1}, INT64_MAX}) {
+        word.time = bad;
+        EXPECT_EQ(Ask(InitPacketType::kWatchdog, word).packet.number, EINVAL);
+    }
+    word.time = 1;
+    word.value = UINT64_MAX;
+    EXPECT_EQ(Ask(InitPacketType::kWatchdog, word).packet.number, EINVAL);
+}
+
+TEST_F(Requests, ActionsAreCheckedBeforeTheyAreTaken) {
+    EXPECT_FALSE(memory_->burst_is_one);
+    InitPacket actions;
+    actions.value = 3;
+    actions.number = 1;
+    EXPECT_EQ(Ask(InitPacketType::kActions, actions).packet.number, 0);
+    EXPECT_EQ(memory_->burst_action, ShutdownAction::kPoweroff);
+    actions.number = 0;
+    EXPECT_EQ(Ask(InitPacketType::kActions, actions).packet.number, 0);
+    EXPECT_TRUE(memory_->burst_is_one);
+    actions.number = -1;
+    EXPECT_EQ(Ask(InitPacketType::kActions, actions).packet.number, EINVAL);
+    actions.number = 1;
+    actions.value = 4;
+    EXPECT_EQ(Ask(InitPacketType::kActions, actions).packet.number, EINVAL);
+    SetCrashAction(ShutdownAction::kNone);  // it is the whole program's
+}
+
+TEST(KeyBurst, IsSevenWithinTwoSeconds) {
+    KeyBurst keys;
+    Duration now = 100s;
+    for (int i = 0; i < 50; ++i) EXPECT_FALSE(keys.Hit({now += 350ms})) << i;
+    now += 10s;
+    for (int i = 0; i < 6; ++i) EXPECT_FALSE(keys.Hit({now += 300ms})) << i;
+    EXPECT_TRUE(keys.Hit({now += 300ms}));
+    EXPECT_FALSE(keys.Hit({now += 10s}));
+}
+
 TEST_F(Requests, StoreFetchAndDropASlot) {
     EXPECT_EQ(Ask(InitPacketType::kStore, Slot(5), Null()).packet.number, 0);
     EXPECT_EQ(Ask(InitPacketType::kStore, Slot(5), Null()).packet.number, EBUSY);
@@ -100,7 +149,7 @@ TEST_F(Requests, ShutdownTakesOnlyRealActions) {
 }
 
 TEST_F(Requests, EveryTypeThatIsNoRequestIsRefused) {
-    for (const uint32_t type : {0u, 8u, 31u, 32u, 33u, 34u, UINT32_MAX}) {
+    for (const uint32_t type : {0u, 10u, 31u, 32u, 33u, 34u, UINT32_MAX}) {
         const Answer answer = Ask(static_cast<InitPacketType>(type), Value(1), Null());
         EXPECT_EQ(answer.packet.number, EINVAL) << type;
         EXPECT_EQ(answer.packet.type, static_cast<InitPacketType>(type));

@@ -116,6 +116,8 @@ class FakeInit {
                 break;
             case Type::kShutdown:
             case Type::kShutdownNow:
+            case Type::kWatchdog:
+            case Type::kActions:
             case Type::kExitsPending:
             case Type::kShutdownWanted: break;
         }
@@ -172,19 +174,41 @@ TEST_F(Link, KeepsDescriptorsWithPid1) {
 
 TEST_F(Link, UsesNoSlotThatARecordNames) {
     Start();
-    for (int slot : {0, 1, 3, -1}) link_.MarkUsed(slot);
-    EXPECT_EQ(*link_.Store(Null().get()), 2);
-    EXPECT_EQ(*link_.Store(Null().get()), 4);
+    constexpr int kFirst = kFirstFreeSlot;
+    for (int slot : {kFirst, kFirst + 1, kFirst + 3, -1}) link_.MarkUsed(slot);
+    EXPECT_EQ(*link_.Store(Null().get()), kFirst + 2);
+    EXPECT_EQ(*link_.Store(Null().get()), kFirst + 4);
 }
 
 TEST_F(Link, TakesASlotThatWasLeftOver) {
-    init_.slots[0] = OwnedFd(::open("/dev/zero", O_RDONLY | O_CLOEXEC));
+    constexpr int kFirst = kFirstFreeSlot;
+    init_.slots[kFirst] = OwnedFd(::open("/dev/zero", O_RDONLY | O_CLOEXEC));
     Start();
     OwnedFd null = Null();
-    ASSERT_EQ(*link_.Store(null.get()), 0);
-    auto back = link_.Fetch(0);
+    ASSERT_EQ(*link_.Store(null.get()), kFirst);
+    auto back = link_.Fetch(kFirst);
     ASSERT_TRUE(back);
     EXPECT_EQ(::write(back->get(), "x", 1), 1) << "ours, and not the one that lay there";
+}
+
+TEST_F(Link, WhatIsStoredByNameReplacesWhatWasThere) {
+    init_.slots[kWatchdogSlot] = OwnedFd(::open("/dev/zero", O_RDONLY | O_CLOEXEC));
+    Start();
+    ASSERT_TRUE(link_.StoreAs(kWatchdogSlot, Null().get()));
+    auto back = link_.Fetch(kWatchdogSlot);
+    ASSERT_TRUE(back);
+    EXPECT_EQ(::write(back->get(), "x", 1), 1);
+}
+
+TEST_F(Link, VouchesForTheWatchdogInOnePacket) {
+    InitPacket seen;
+    init_.before_answer = [&](const InitPacket& packet) { seen = packet; };
+    Start();
+    ASSERT_TRUE(link_.TrustWatchdog(std::chrono::seconds(30), std::chrono::seconds(10), 60));
+    EXPECT_EQ(seen.type, Type::kWatchdog);
+    EXPECT_EQ(seen.time, 30'000'000'000);
+    EXPECT_EQ(seen.value, 10'000'000'000u);
+    EXPECT_EQ(seen.number, 60);
 }
 
 TEST_F(Link, KeepsNoticesThatComeBeforeAnAnswer) {
