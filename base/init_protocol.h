@@ -41,7 +41,8 @@ enum class InitPacketType : uint32_t {
     kShutdownNow = 7,  // value = ShutdownAction: all units are stopped, finish it
     kWatchdog = 8,     // time = for how long (ns) what is in kWatchdogSlot is fed from here on, 0: no
                        // more; value = ns between two feeds; number = its timeout (s) once the
-                       // device goes down, 0: as it is
+                       // device goes down, 0: as it is; reply.status = 1 where the word before had
+                       // become too old
     kActions = 9,      // value = ShutdownAction where PID 1 crashes (kNone: a reboot), number = the
                        // one for a burst of Ctrl-Alt-Del (kNone: it is no more than one)
     // Notices of PID 1, without a reply.

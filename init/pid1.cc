@@ -80,6 +80,7 @@ void Pid1::DoWhatIsDue(Instant now) {
                 "the supervisor does not take up the shutdown; going on without it");
         FinishSystem(memory_, whole_system_, console_.pid());
     }
+    if (memory_.shutdown.deadline().since_boot != kInfinite) memory_.watchdog.feed.TrustMyself();
     TendWatchdog(memory_.watchdog, memory_.slots, now);
     if (supervisor_.end_at() <= now) supervisor_.End();
     if (!supervisor_.running() && supervisor_.next_start() <= now) {

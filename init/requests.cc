@@ -33,12 +33,13 @@ int Hello(const Memory& memory, int version, InitPacket& packet) {
     return version == static_cast<int>(kInitProtocolVersion) ? 0 : EPROTO;
 }
 
-int TrustWatchdog(Memory& memory, const InitPacket& packet, Instant now) {
+int TrustWatchdog(Memory& memory, const InitPacket& packet, Instant now, InitPacket& reply) {
     constexpr int64_t kMost = int64_t{1} << 60;  // far from overflow with the time of day
     if (packet.time < 0 || packet.time > kMost || packet.value > uint64_t{kMost} ||
         packet.number < 0)
         return EINVAL;
     if (memory.slots.Peek(kWatchdogSlot) < 0) return ENOENT;
+    reply.status = memory.watchdog.feed.given_up();
     memory.watchdog.last_seconds = packet.number;
     memory.watchdog.feed.Trust(Duration(packet.time),
                                Duration(static_cast<int64_t>(packet.value)), now);
@@ -75,7 +76,7 @@ int Serve(Memory& memory, Request& request, Answer& answer, Instant now) {
             if (!IsShutdownAction(packet.value)) return EINVAL;
             memory.shutdown.Finish(action, now);
             return 0;
-        case InitPacketType::kWatchdog: return TrustWatchdog(memory, packet, now);
+        case InitPacketType::kWatchdog: return TrustWatchdog(memory, packet, now, answer.packet);
         case InitPacketType::kActions: return SetActions(memory, packet);
         case InitPacketType::kExitsPending:
         case InitPacketType::kShutdownWanted: return EINVAL;  // notices of ours

@@ -175,7 +175,7 @@ int FinalCommand(ShutdownAction action) {
 
 void FinishSystem(Memory& memory, bool whole_system, pid_t console) {
     const ShutdownAction action = memory.shutdown.action();
-    memory.watchdog.feed.TrustMyself(Now());
+    memory.watchdog.feed.TrustMyself();
     Say(LogLevel::kInfo, "stopping all processes");
     KillEverything(memory, console);
     CloseAllButWatchdog(memory.slots);

@@ -41,27 +41,25 @@ void GiveUp(Duration trusted, const DescriptorSlots& slots) {
 }  // namespace
 
 void WatchdogFeed::Trust(Duration trust, Duration interval, Instant now) {
-    if (trust <= 0ns) {
-        *this = {};
-        return;
-    }
+    *this = {};
+    if (trust <= 0ns) return;
     until_ = now.since_boot + trust;
     trusted_ = trust;
     interval_ = std::max<Duration>(interval, 1ms);
     next_ = now.since_boot;
 }
 
-void WatchdogFeed::TrustMyself(Instant now) {
+void WatchdogFeed::TrustMyself() {
     // Not where nobody has asked for it.
     if (next_ == 0ns) return;
     until_ = kInfinite;
-    next_ = now.since_boot;
 }
 
 WatchdogFeed::Act WatchdogFeed::Due(Instant now) {
     if (next() > now) return Act::kNothing;
     if (now.since_boot >= until_) {
         next_ = 0ns;
+        given_up_ = true;
         return Act::kGiveUp;
     }
     next_ = std::min(now.since_boot + interval_, until_);

@@ -23,15 +23,18 @@ class WatchdogFeed {
 
     // From now on: fed each `interval`, at once first, until `trust` has passed. 0: no more.
     void Trust(Duration trust, Duration interval, Instant now);
-    // The supervisor is not asked any more: while the device goes down.
-    void TrustMyself(Instant now);
+    // The supervisor's word is of no matter any more: while the device goes down, which has a limit of
+    // its own.
+    void TrustMyself();
     // What is to be done now. kGiveUp once, when the word that it was fed by holds no longer.
     Act Due(Instant now);
     Instant next() const { return {next_ == Duration{} ? kInfinite : next_}; }
     Duration trusted() const { return trusted_; }  // the last time that was given
+    bool given_up() const { return given_up_; }    // since the last word
 
   private:
     Duration until_{0}, next_{0}, interval_{0}, trusted_{0};
+    bool given_up_ = false;
 };
 
 struct Watchdog {

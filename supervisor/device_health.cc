@@ -68,7 +68,8 @@ std::optional<Veto> JudgeStorage(const StorageState& state, Duration limit) {
         return Veto{kStorage, Cat("state storage has not answered a write for ",
                                   FormatDuration(std::chrono::floor<std::chrono::seconds>(
                                       *state.unanswered)))};
-    if (state.error == 0 || state.error == ENOSPC || state.error == EDQUOT) return std::nullopt;
+    constexpr int kBroken[] = {EIO, EROFS, ENODEV, ENXIO, EUCLEAN, ESHUTDOWN};
+    if (std::ranges::find(kBroken, state.error) == std::end(kBroken)) return std::nullopt;
     return Veto{kStorage, Cat("state storage refuses a write: ", std::strerror(state.error))};
 }
 

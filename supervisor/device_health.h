@@ -49,7 +49,7 @@ struct StorageState {
     std::optional<Duration> unanswered;  // for how long a write waits
     int error = 0;                       // errno of the last one that was answered
 };
-// A disk that is full answers: nothing is gained by a reset.
+// Errors that storage itself gives. A full disk or a folder that is missing is mended by no reset.
 std::optional<Veto> JudgeStorage(const StorageState& state, Duration limit);
 
 struct MemoryState {

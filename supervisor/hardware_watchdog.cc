@@ -4,6 +4,7 @@
 #include <linux/magic.h>
 #include <linux/watchdog.h>
 #include <sys/ioctl.h>
+#include <sys/statvfs.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -38,10 +39,11 @@ int WriteAndSync(const std::string& path) {
     return 0;
 }
 
-bool IsOnDisk(const std::string& folder) {
+// A device that has no storage for state is no worse off than it was built.
+bool IsOnWritableDisk(const std::string& folder) {
     struct statfs file_system {};
     return ::statfs(folder.c_str(), &file_system) == 0 && file_system.f_type != TMPFS_MAGIC &&
-           file_system.f_type != RAMFS_MAGIC;
+           file_system.f_type != RAMFS_MAGIC && (file_system.f_flags & ST_RDONLY) == 0;
 }
 
 int WriteOver(const std::string& path, const std::string& text) {
@@ -69,10 +71,13 @@ HardwareWatchdog::HardwareWatchdog(EventLoop& loop, InitLink& init,
 HardwareWatchdog::~HardwareWatchdog() { loop_.CancelTimer(timer_); }
 
 Status HardwareWatchdog::Open(bool first) {
-    if (system_.runtime_watchdog == kInfinite) return {};
+    const bool off = system_.runtime_watchdog == kInfinite;
     auto device = init_.Fetch(kWatchdogSlot);
     const bool kept = bool(device);
+    if (off && kept)
+        LogWarning("RuntimeWatchdogSec=off: the hardware watchdog runs; off from the next boot on");
     if (!kept) {
+        if (off) return {};
         device = OpenFile(system_.watchdog_device, O_RDWR | O_NOCTTY);
         if (!device && device.error().code() == ENOENT) return {};
         if (!device)
@@ -85,6 +90,7 @@ Status HardwareWatchdog::Open(bool first) {
     open_ = true;
     LogInfo(Cat("hardware watchdog ", Quote(identity_), ", ", FormatDuration(timeout_)));
     if (first) Vouch(true);
+    reason_is_old_ = !first;  // an earlier supervisor's
     return {};
 }
 
@@ -121,11 +127,12 @@ void HardwareWatchdog::SetGovernor() {
 
 // Many boards count to 16 s only.
 void HardwareWatchdog::SetTimeout(int device) {
-    const int wanted = Seconds(system_.runtime_watchdog);
+    const bool off = system_.runtime_watchdog == kInfinite;
+    const int wanted = Seconds(off ? Duration(30s) : system_.runtime_watchdog);
     int seconds = wanted;
-    const bool taken = ::ioctl(device, WDIOC_SETTIMEOUT, &seconds) == 0;
+    const bool taken = !off && ::ioctl(device, WDIOC_SETTIMEOUT, &seconds) == 0;
     if (!taken && ::ioctl(device, WDIOC_GETTIMEOUT, &seconds) != 0) seconds = wanted;
-    if (seconds != wanted)
+    if (seconds != wanted && !off)
         LogWarning(Cat("RuntimeWatchdogSec=", FormatDuration(system_.runtime_watchdog),
                        ": the hardware watchdog does not take it, and counts to ",
                        std::to_string(seconds), " s"));
@@ -139,7 +146,7 @@ void HardwareWatchdog::Begin(std::function<std::vector<CriticalUnit>()> units) {
     if (auto file = OpenFile(ResetReasonFile(state_directory_), O_WRONLY | O_NOFOLLOW))
         if (Status kept = init_.StoreAs(kResetReasonSlot, file->get()); !kept)
             LogWarning(kept.error().text());
-    probes_ = system_.watchdog_probe != kInfinite && IsOnDisk(state_directory_);
+    probes_ = system_.watchdog_probe != kInfinite && IsOnWritableDisk(state_directory_);
     next_probe_ = MonotonicNow();
     ArmTick();
 }
@@ -165,9 +172,13 @@ void HardwareWatchdog::Tick() {
 void HardwareWatchdog::Vouch(bool healthy) {
     const int last =
         system_.reboot_watchdog == kInfinite ? 0 : Seconds(system_.reboot_watchdog);
-    const Status told = init_.TrustWatchdog(healthy ? timeout_ : Duration{}, timeout_ / 3, last);
+    const auto told = init_.TrustWatchdog(healthy ? timeout_ : Duration{}, timeout_ / 3, last);
     if (!told && !std::exchange(failed_, true)) LogError(told.error().text());
-    if (told) failed_ = false;
+    if (!told) return;
+    failed_ = false;
+    if (*told || !healthy) return;
+    LogInfo("the hardware watchdog is fed again");
+    reason_is_old_ = true;  // PID 1 has written that the supervisor was silent
 }
 
 void HardwareWatchdog::Probe(Instant now) {

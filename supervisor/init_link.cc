@@ -154,13 +154,13 @@ Status InitLink::SetActions(ShutdownAction crash, ShutdownAction burst) {
     return {};
 }
 
-Status InitLink::TrustWatchdog(Duration trust, Duration interval, int last_seconds) {
+Result<bool> InitLink::TrustWatchdog(Duration trust, Duration interval, int last_seconds) {
     auto answer = Request({.type = InitPacketType::kWatchdog,
                            .number = last_seconds,
                            .value = static_cast<uint64_t>(interval.count()),
                            .time = trust.count()});
     if (!answer) return Fail(std::move(answer).error().Wrap("vouch for the hardware watchdog"));
-    return {};
+    return answer->status == 0;
 }
 
 Status InitLink::Shutdown(ShutdownAction action, bool now) {

@@ -53,8 +53,9 @@ class InitLink {
     Status Shutdown(ShutdownAction action, bool now);
     // For a crash of PID 1, and for a burst of Ctrl-Alt-Del; kNone: that is no more than one.
     Status SetActions(ShutdownAction crash, ShutdownAction burst);
-    // What is in kWatchdogSlot is fed for so long from here on; 0: no more.
-    Status TrustWatchdog(Duration trust, Duration interval, int last_seconds);
+    // What is in kWatchdogSlot is fed for so long from here on; 0: no more. False where the word before
+    // came too late, and it was not fed any more.
+    Result<bool> TrustWatchdog(Duration trust, Duration interval, int last_seconds);
 
     // Takes the waiting notices in. A shutdown that is wanted is returned once.
     std::optional<ShutdownAction> ReadNotices();

@@ -14,7 +14,7 @@ TEST(WatchdogFeed, DoesNothingWhileNobodyVouches) {
     WatchdogFeed feed;
     EXPECT_EQ(feed.next().since_boot, kInfinite);
     EXPECT_EQ(feed.Due(At(1h)), Act::kNothing);
-    feed.TrustMyself(At(1h));
+    feed.TrustMyself();
     EXPECT_EQ(feed.Due(At(2h)), Act::kNothing) << "nothing is kept that could be fed";
 }
 
@@ -36,10 +36,12 @@ TEST(WatchdogFeed, GivesUpOnceWhenTheWordIsTooOld) {
     EXPECT_EQ(feed.next(), At(125s)) << "when it has to say so";
     EXPECT_EQ(feed.Due(At(125s)), Act::kGiveUp);
     EXPECT_EQ(feed.trusted(), 25s);
+    EXPECT_TRUE(feed.given_up());
     EXPECT_EQ(feed.Due(At(500s)), Act::kNothing);
     EXPECT_EQ(feed.next().since_boot, kInfinite);
     feed.Trust(25s, 10s, At(600s));
     EXPECT_EQ(feed.Due(At(600s)), Act::kFeed) << "a supervisor that comes back in time";
+    EXPECT_FALSE(feed.given_up());
 }
 
 TEST(WatchdogFeed, IsFedNoMoreWhereSomethingSpeaksAgainstIt) {
@@ -48,14 +50,14 @@ TEST(WatchdogFeed, IsFedNoMoreWhereSomethingSpeaksAgainstIt) {
     EXPECT_EQ(feed.Due(At(100s)), Act::kFeed);
     feed.Trust(0s, 10s, At(101s));
     EXPECT_EQ(feed.Due(At(200s)), Act::kNothing);
-    feed.TrustMyself(At(200s));
+    feed.TrustMyself();
     EXPECT_EQ(feed.Due(At(200s)), Act::kNothing) << "nor at the end of the system";
 }
 
 TEST(WatchdogFeed, IsFedToTheEndOfTheSystem) {
     WatchdogFeed feed;
     feed.Trust(30s, 10s, At(100s));
-    feed.TrustMyself(At(101s));
+    feed.TrustMyself();
     EXPECT_EQ(feed.Due(At(101s)), Act::kFeed);
     EXPECT_EQ(feed.Due(At(1h)), Act::kFeed);
     EXPECT_EQ(feed.next(), At(1h + 10s));
