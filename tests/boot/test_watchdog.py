@@ -4,7 +4,7 @@ import json
 
 import huskvm
 import pytest
-from conftest import TIMEOUT, unit, write_units
+from conftest import TIMEOUT, probe_files, unit, write_units
 from huskvm import End
 
 SECONDS = 8  # an emulated guest stands still for a second or two by itself
@@ -22,7 +22,7 @@ def machine(tmp_path):
 
     def start(manager=None, **more):
         more.setdefault("modules", ["softdog"])
-        return huskvm.boot(units=units, disk=tmp_path / "state.ext4", append=more.pop("append", "loglevel=7"),
+        return huskvm.boot(units=units, files=probe_files(), disk=tmp_path / "state.ext4", append=more.pop("append", "loglevel=7"),
                            system={"Manager": {**MANAGER, **(manager or {})}}, timeout=TIMEOUT, **more)
 
     return start
@@ -72,7 +72,7 @@ def test_what_stands_still_is_reset_and_the_next_boot_says_why(machine):
 
 def test_a_critical_unit_that_is_dead_is_the_devices_end(machine):
     with machine() as guest:
-        guest.run("husk start vital", 60)
+        assert guest.run("husk start vital", 60).status == 0
         guest.run("husk stop vital; sleep 6", 60)  # on request: nothing is wrong
         assert device(guest)["watchdog"]["vetoes"] == []
         guest.run("husk start vital; husk kill -s KILL vital", 60)
@@ -83,8 +83,8 @@ def test_a_critical_unit_that_is_dead_is_the_devices_end(machine):
 
 
 def test_ctrl_alt_del_seven_times_waits_for_nobody(boot, tmp_path):
-    deaf = unit("/bin/busybox sh -c 'trap : TERM; while :; do sleep 1; done'", service="TimeoutStopSec=90s")
-    with boot(units=write_units(tmp_path / "units", {"deaf": deaf}), append="loglevel=7") as guest:
+    deaf = unit("/bin/busybox sh -c 'trap : TERM; echo deaf; while :; do sleep 1; done'", service="TimeoutStopSec=90s")
+    with boot(units=write_units(tmp_path / "units", {"deaf": deaf}), files=probe_files(), append="loglevel=7") as guest:
         guest.ctrl_alt_del()
         guest.wait_console("going down for reboot", 30)
         for _ in range(12):
