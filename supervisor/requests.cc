@@ -41,6 +41,7 @@ void Manager::ReplyWithUnits(ControlServer::ConnectionId id, const std::vector<s
 
 void Manager::AddDevice(Answer& answer) const {
     if (watchdog_ != nullptr && watchdog_->open()) answer.AddWatchdog(*watchdog_);
+    if (device_.mounts != nullptr && !device_.mounts->empty()) answer.AddMounts(*device_.mounts);
     if (!options_.last_end.empty()) answer.Add("last_end", options_.last_end);
 }
 
