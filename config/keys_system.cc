@@ -80,6 +80,15 @@ Value<UnitAction> ParseCrashAction(std::string_view text) {
     return action;
 }
 
+// SHA-512 or SHA-256 of crypt(3).
+Value<std::string> ParsePasswordHash(std::string_view text) {
+    const bool known = text.starts_with("$6$") || text.starts_with("$5$");
+    const size_t salt = text.find_last_of('$');
+    if (!known || salt < 3 || text.size() - salt < 43 || text.find_first_of(" \t:") != text.npos)
+        return Bad("it is no hash of a password", "what 'openssl passwd -6' prints");
+    return std::string(text);
+}
+
 Value<std::string> ParseConsole(std::string_view text) {
     return ParsePath(text.starts_with('/') ? std::string(text) : Cat("/dev/", text));
 }
@@ -101,6 +110,11 @@ constexpr KeyRow kSystem[] = {
      "(own) Load the modules of the image that say they are for a device that is there "
      "(modules.alias), at boot and when a device appears later.",
      kSet<&C::coldplug, ParseBoolean>},
+    {"RescuePassword", T::kText, "",
+     "(own) What 'openssl passwd -6' makes of a password. With it, husk.rescue on the kernel's "
+     "command line starts no unit and gives who knows the password a shell on the console; without "
+     "it husk.rescue is off.",
+     kSet<&C::rescue_password, ParsePasswordHash>},
     {"StateDevice", T::kPath, "",
      "The block device for state, as What= of [Mounts]. Where it is to be made at the first boot, "
      "write an entry with Where=/var/lib/husk there instead.",

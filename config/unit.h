@@ -481,6 +481,7 @@ struct SystemConfig {
     std::string hostname;
     std::vector<std::string> kernel_modules;
     std::vector<std::string> sysctl;  // NAME=VALUE
+    std::string rescue_password;      // as crypt(3) makes it; empty: no rescue
     std::string state_device;         // as DeviceMount::what; empty: none
     std::string state_filesystem = "ext4";
     MemoryLimit default_memory_max;  // unset: see supervisor/spec_builder.cc

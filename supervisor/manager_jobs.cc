@@ -86,6 +86,11 @@ void Manager::IndexEntries(const std::vector<Record>* records) {
 
 // What a record tells of was decided already: started, stopped or failed.
 void Manager::StartEnabled() {
+    if (WantsRescue(condition_facts_.kernel_command_line)) {
+        if (!device_.system.rescue_password.empty())
+            return LogWarning(Cat(kRescueSwitch, ": no unit is started"));
+        LogWarning(Cat(kRescueSwitch, " is off: RescuePassword= in system.conf turns it on"));
+    }
     std::vector<Index> roots;
     for (Index i = 0; i < entries_.size(); ++i) {
         const auto& runner = entries_[i].runner;
