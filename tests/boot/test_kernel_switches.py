@@ -46,7 +46,8 @@ def test_rescue_starts_no_unit_and_asks_for_its_password(boot, tmp_path):
         guest.send_console("open sesame\n")
         guest.wait_console("[#$] ", 30, start=guest.console_text().rindex("Rescue password"))
         assert "open sesame" not in guest.console_text()
-        guest.send_console("husk list --state running; husk status | head -n 1; echo all-said\n")
-        guest.wait_console("all-said\r?\n", 60)
+        guest.send_console("husk list --state running; husk status | tail -n 1; echo all-said\n")
+        guest.wait_console("^all-said", 60)
         said = guest.console_text()
-        assert "unit 'one': started" not in said and "1 unit" in said
+        assert "unit 'one': started" not in said
+        assert "1 unit;" in said
