@@ -76,6 +76,12 @@ Status WriteAll(int fd, std::string_view data, std::string_view name) {
     return {};
 }
 
+std::string ReadAttribute(const std::string& path) {
+    constexpr size_t kLimit = 64 << 10;
+    auto text = ReadFile(path, kLimit);
+    return text ? text->substr(0, text->find('\n')) : std::string();
+}
+
 Status WriteAttribute(const std::string& path, std::string_view value) {
     return WriteAttributeAt(AT_FDCWD, path, value);
 }

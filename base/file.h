@@ -30,6 +30,8 @@ Status WriteAll(int fd, std::string_view data, std::string_view name);
 // One write(2) to a file that exists: for cgroup, proc and sysfs attributes.
 Status WriteAttribute(const std::string& path, std::string_view value);
 Status WriteAttributeAt(int directory, const std::string& name, std::string_view value);
+// The first line of a small file of the kernel's; empty where it cannot be read.
+std::string ReadAttribute(const std::string& path);
 // Written whole beside `path` and renamed over it; no partial file is ever seen.
 Status WriteFileAtomically(const std::string& path, std::string_view data, unsigned mode = 0644);
 // The same for an absolute path, and on disk before it returns.

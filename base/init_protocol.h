@@ -50,7 +50,7 @@ enum class InitPacketType : uint32_t {
     kShutdownWanted = 33,  // value = ShutdownAction: Ctrl-Alt-Del, or a signal to PID 1
 };
 
-enum class ShutdownAction : uint64_t { kNone = 0, kPoweroff = 1, kReboot = 2, kHalt = 3 };
+enum class ShutdownAction : uint64_t { kNone = 0, kPoweroff = 1, kReboot = 2, kHalt = 3, kKexec = 4 };
 
 struct InitPacket {
     uint32_t version = kInitProtocolVersion;

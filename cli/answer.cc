@@ -314,6 +314,13 @@ Answer ReadAnswer(const Fields& fields) {
         watchdog.Read("timeout_usec", into.timeout_usec);
         watchdog.Read("vetoes", into.vetoes);
     });
+    fields.Each("mounts", [&](const Value& value, const std::string& path) {
+        const Fields mount(value, path, fields.problem());
+        MountView& into = answer.mounts.emplace_back();
+        mount.Read("where", into.where);
+        mount.Read("mounted", into.mounted);
+        mount.Read("error", into.error);
+    });
     fields.Read("last_end", answer.last_end);
     fields.Each("changes", [&](const Value& value, const std::string& path) {
         answer.changes.push_back(ReadChange(Fields(value, path, fields.problem())));

@@ -132,6 +132,12 @@ struct LinkView {
 };
 
 // The hardware's.
+// A file system of system.conf.
+struct MountView {
+    std::string where, error;
+    bool mounted = false;
+};
+
 struct WatchdogView {
     std::string identity;
     int64_t timeout_usec = 0;
@@ -149,6 +155,7 @@ struct Answer {
     int64_t boot_init = 0, boot_supervisor = 0, boot_settled = 0;
     std::string state_directory;
     std::optional<WatchdogView> watchdog;
+    std::vector<MountView> mounts;
     std::string last_end;              // how the last boot ended; empty: in order
     std::vector<NetworkView> networks;  // networks
     std::vector<LinkView> links;

@@ -138,6 +138,12 @@ std::string FormatSummary(const Answer& answer, const Style& style) {
     text += "\n";
     if (!answer.last_end.empty())
         text += Cat("the last boot ended: ", Visible(style, answer.last_end), "\n");
+    for (const MountView& mount : answer.mounts)
+        if (!mount.mounted)
+            text += Paint(style, Colour::kRed,
+                          Cat(Visible(style, mount.where), " is not mounted: ",
+                              Visible(style, mount.error))) +
+                    "\n";
     if (answer.watchdog)
         for (const auto& veto : answer.watchdog->vetoes)
             text += Paint(style, Colour::kRed,

@@ -6,6 +6,7 @@
 #include "cli/commands.h"
 #include "cli/graph.h"
 #include "cli/log_writer.h"
+#include "cli/rescue.h"
 #include "supervisor/supervise.h"
 
 namespace husk::cli {
@@ -379,6 +380,16 @@ constexpr Verb kVerbs[] = {
      0,
      ShutdownCommand,
      nullptr},
+    {"kexec",
+     VerbGroup::kMachine,
+     "",
+     "stop everything and start the loaded kernel",
+     kShutdownDetails,
+     {},
+     0,
+     0,
+     ShutdownCommand,
+     nullptr},
     {"check", VerbGroup::kFiles, "[PATH…]", "find the errors in unit files", "", kCheckOptions, 0,
      kAnyNumber, nullptr, CheckMain},
     {"graph", VerbGroup::kFiles, "[PATH…|UNIT…]", "who needs whom, and who starts when", "",
@@ -403,6 +414,16 @@ constexpr Verb kVerbs[] = {
      kAnyNumber,
      nullptr,
      LogFilesMain},
+    {"rescue",
+     VerbGroup::kRoles,
+     "",
+     "ask for the rescue password; started by init",
+     "",
+     {},
+     0,
+     0,
+     nullptr,
+     RescueMain},
     {"supervise",
      VerbGroup::kRoles,
      "[OPTION…]",

@@ -1,5 +1,7 @@
 #include "config/device_values.h"
 
+#include <sys/mount.h>
+
 #include <algorithm>
 
 #include "base/text.h"
@@ -113,6 +115,64 @@ Value<IoLimit> ParseIoLimit(std::string_view text) {
         return Bad(Cat(Quote(words[1]), " is not a limit"),
                    "a number with K, M, G or T of base 1000, or 'infinity'");
     return IoLimit{std::move(*path), *rate};
+}
+
+Value<std::string> ParseBlockDevice(std::string_view text) {
+    for (std::string_view tag : {"LABEL=", "UUID=", "PARTLABEL=", "PARTUUID="})
+        if (text.starts_with(tag) && text.size() > tag.size()) return std::string(text);
+    auto path = ParsePath(text);
+    if (!path || !IsBelow(*path, "/dev") || *path == "/dev")
+        return Bad(Cat(Quote(text), " is not a device"),
+                   "a path in /dev, or LABEL=, UUID=, PARTLABEL= or PARTUUID= with its value");
+    return path;
+}
+
+namespace {
+
+struct MountFlag {
+    std::string_view name;
+    unsigned long set, clear;
+};
+static_assert(kDefaultMountFlags == (MS_NOSUID | MS_NODEV));
+constexpr MountFlag kMountFlags[] = {
+    {"defaults", 0, 0},
+    {"ro", MS_RDONLY, 0},
+    {"rw", 0, MS_RDONLY},
+    {"nosuid", MS_NOSUID, 0},
+    {"suid", 0, MS_NOSUID},
+    {"nodev", MS_NODEV, 0},
+    {"dev", 0, MS_NODEV},
+    {"noexec", MS_NOEXEC, 0},
+    {"exec", 0, MS_NOEXEC},
+    {"sync", MS_SYNCHRONOUS, 0},
+    {"async", 0, MS_SYNCHRONOUS},
+    {"dirsync", MS_DIRSYNC, 0},
+    {"lazytime", MS_LAZYTIME, 0},
+    {"nodiratime", MS_NODIRATIME, 0},
+    {"noatime", MS_NOATIME, MS_RELATIME | MS_STRICTATIME},
+    {"relatime", MS_RELATIME, MS_NOATIME | MS_STRICTATIME},
+    {"strictatime", MS_STRICTATIME, MS_NOATIME | MS_RELATIME},
+};
+
+}  // namespace
+
+Value<MountOptions> ParseMountOptions(std::string_view text) {
+    MountOptions options;
+    for (std::string_view option : Split(text, ',')) {
+        if (option == "nofail" || option == "auto" || option == "_netdev" || option == "noauto" ||
+            option == "user" || option == "users" || option.starts_with("x-"))
+            return Bad(Cat("option ", Quote(option), " is for other programs"),
+                       "drop it: husk mounts at boot, and goes on where it cannot");
+        if (option.empty() || option.find_first_of(" \t\"") != option.npos)
+            return Bad(Cat(Quote(text), " is not a list of options"), "as in noatime,data=journal");
+        const auto flag = std::ranges::find(kMountFlags, option, &MountFlag::name);
+        if (flag == std::end(kMountFlags)) {
+            options.data += Cat(options.data.empty() ? "" : ",", option);
+            continue;
+        }
+        options.flags = (options.flags & ~flag->clear) | flag->set;
+    }
+    return options;
 }
 
 }  // namespace husk::config

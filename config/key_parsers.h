@@ -207,6 +207,35 @@ constexpr KeyCode AppendBy(const Setting<Field, T>& setting) {
 template <auto Parse, auto... Path>
 constexpr KeyCode kAppendPath = AppendBy(kSetting<Parse, Path...>);
 
+// For lists that say where each item stands.
+template <auto Parse>
+auto WithPlace(std::string_view text)
+    -> Value<Placed<typename decltype(Parse(std::string_view()))::value_type>> {
+    auto value = Parse(text);
+    if (!value) return std::unexpected(std::move(value).error());
+    return Placed<typename decltype(value)::value_type>{.value = std::move(*value)};
+}
+
+// A key of system.conf that is about the last of several, which a key before it has begun, as
+// Link= does: `Inner` has that one for its target.
+template <typename Group>
+Outcome ApplyInGroup(std::vector<Group>& groups, const KeyCode& inner, const char* begins,
+                     const KeyInput& input) {
+    if (groups.empty())
+        return Bad(Cat("it stands before any ", begins, "="),
+                   Cat("write ", begins, "= in front of it, with what it is for"));
+    static const Group kDefaults{};
+    KeyInput of_group = input;
+    of_group.defaults = &kDefaults;
+    return inner.apply(inner.how, &groups.back(), of_group);
+}
+template <auto Groups, const auto& Begins, const KeyCode& Inner>
+Outcome InGroup(SystemConfig& system, const KeyInput& input) {
+    return ApplyInGroup(system.*Groups, Inner, Begins, input);
+}
+template <auto Groups, const auto& Begins, const KeyCode& Inner>
+constexpr KeyCode kInGroup = {ApplyOwn<InGroup<Groups, Begins, Inner>>, nullptr, Inner.expands};
+
 // `text` with `instead` in place of the word `index` (empty: without it); nothing where quotes,
 // escapes or specifiers may make other words than the blanks do.
 std::optional<std::string> ReplaceWord(std::string_view text, size_t index,

@@ -41,34 +41,12 @@ Outcome BeginLink(C& system, const KeyInput& input) {
     return CheckCount(system.links.size());
 }
 
-// A key of the link that Link= has begun.
-template <auto Member, auto Parse, bool kList>
-Outcome OfLink(C& system, const KeyInput& input) {
-    if (system.links.empty())
-        return Bad("it stands before any Link=",
-                   "write Link=NAME in front of it, with the link that it is for");
-    auto& field = system.links.back().*Member;
-    if (input.resets) {
-        field = L{}.*Member;
-        return {};
-    }
-    auto value = Parse(input.text);
-    if (!value) return std::unexpected(std::move(value).error());
-    if constexpr (!kList) {
-        field = *value;
-    } else if constexpr (requires { field.insert(field.end(), value->begin(), value->end()); }) {
-        field.insert(field.end(), value->begin(), value->end());
-        return CheckCount(field.size());
-    } else {
-        field.push_back({*value, input.at});
-        return CheckCount(field.size());
-    }
-    return {};
-}
+constexpr char kBegins[] = "Link";
+
 template <auto Member, auto Parse>
-constexpr KeyCode kSetLink = kOwn<OfLink<Member, Parse, false>>;
+constexpr KeyCode kSetLink = kInGroup<&C::links, kBegins, kSetPath<Parse, Member>>;
 template <auto Member, auto Parse>
-constexpr KeyCode kAppendLink = kOwn<OfLink<Member, Parse, true>>;
+constexpr KeyCode kAppendLink = kInGroup<&C::links, kBegins, kAppendPath<Parse, Member>>;
 
 Value<IpPrefix> ParseLinkAddress(std::string_view text) {
     auto prefix = ParseIpPrefix(text);
@@ -138,13 +116,13 @@ constexpr KeyRow kNetwork[] = {
      "A static address with the length of its network; may be given more than once. It is put "
      "back when the link comes back. For addresses by DHCP run the unit of a client, such as "
      "dhcpcd of the demo.",
-     kAppendLink<&L::addresses, ParseLinkAddress>},
+     kAppendLink<&L::addresses, WithPlace<ParseLinkAddress>>},
     {"Gateway", T::kText, "", "Where packets for elsewhere are sent, one of each family.",
-     kAppendLink<&L::gateways, ParseIpAddress>},
+     kAppendLink<&L::gateways, WithPlace<ParseIpAddress>>},
     {"Route", T::kText, "",
      "DESTINATION/LENGTH GATEWAY: a further route. Without the gateway the destination is on the "
      "link itself.",
-     kAppendLink<&L::routes, ParseRoute>},
+     kAppendLink<&L::routes, WithPlace<ParseRoute>>},
     {"DNS", T::kText, "",
      "Name servers of the device and, where they say nothing else, of its units. They go before "
      "those that clients write into /run/husk/dns.",

@@ -1,4 +1,5 @@
 // Rows of /etc/husk/system.conf.
+#include "config/device_values.h"
 #include "config/key_parsers.h"
 #include "config/service_values.h"
 
@@ -24,14 +25,6 @@ Value<std::string> ParseSysctl(std::string_view text) {
         return Bad(Cat(Quote(text), " is not a kernel parameter"),
                    "NAME=VALUE, as in vm.swappiness=10");
     return Cat(name, "=", Trim(text.substr(equals + 1)));
-}
-
-Value<std::string> ParseStateDevice(std::string_view text) {
-    if (text.starts_with("LABEL=") && text.size() > 6) return std::string(text);
-    auto path = ParsePath(text);
-    if (!path || !IsBelow(*path, "/dev"))
-        return Bad(Cat(Quote(text), " is not a device"), "a path in /dev, or LABEL=NAME");
-    return path;
 }
 
 Value<std::string> ParseFilesystem(std::string_view text) {
@@ -87,6 +80,15 @@ Value<UnitAction> ParseCrashAction(std::string_view text) {
     return action;
 }
 
+// SHA-512 or SHA-256 of crypt(3).
+Value<std::string> ParsePasswordHash(std::string_view text) {
+    const bool known = text.starts_with("$6$") || text.starts_with("$5$");
+    const size_t salt = text.find_last_of('$');
+    if (!known || salt < 3 || text.size() - salt < 43 || text.find_first_of(" \t:") != text.npos)
+        return Bad("it is no hash of a password", "what 'openssl passwd -6' prints");
+    return std::string(text);
+}
+
 Value<std::string> ParseConsole(std::string_view text) {
     return ParsePath(text.starts_with('/') ? std::string(text) : Cat("/dev/", text));
 }
@@ -104,8 +106,19 @@ constexpr KeyRow kSystem[] = {
      "Kernel parameters to set at boot; quote one that holds blanks.",
      kAppend<&C::sysctl, EachWord<ParseSysctl>>},
     {"Console", T::kText, "", "The console for people.", Later(kCheck<ParseConsole>)},
-    {"StateDevice", T::kPath, "", "The block device for state: a path in /dev, or LABEL=NAME.",
-     kSet<&C::state_device, ParseStateDevice>},
+    {"Coldplug", T::kBoolean, "yes",
+     "(own) Load the modules of the image that say they are for a device that is there "
+     "(modules.alias), at boot and when a device appears later.",
+     kSet<&C::coldplug, ParseBoolean>},
+    {"RescuePassword", T::kText, "",
+     "(own) What 'openssl passwd -6' makes of a password. With it, husk.rescue on the kernel's "
+     "command line starts no unit and gives who knows the password a shell on the console; without "
+     "it husk.rescue is off.",
+     kSet<&C::rescue_password, ParsePasswordHash>},
+    {"StateDevice", T::kPath, "",
+     "The block device for state, as What= of [Mounts]. Where it is to be made at the first boot, "
+     "write an entry with Where=/var/lib/husk there instead.",
+     kSet<&C::state_device, ParseBlockDevice>},
     {"StateFilesystem", T::kChoice, "ext4", "Its file system.",
      kSet<&C::state_filesystem, ParseFilesystem>},
     {"Timezone", T::kText, "", "The device's time zone.", Later(kCheck<ParseTimezone>)},
@@ -169,6 +182,8 @@ constexpr KeyRow kManager[] = {
 std::span<const KeySection> SystemSections() {
     static const KeySection kSections[] = {
         {"System", "The device.", kSystem},
+        {"Mounts", "The device's file systems.", DeviceMountKeys(), DeviceMountRefused()},
+        {"Devices", "Nodes in /dev.", DeviceNodeKeys()},
         {"Network", "The device's own links.", DeviceNetworkKeys(), DeviceNetworkRefused()},
         {"Manager", "husk itself, and defaults of units.", kManager},
     };

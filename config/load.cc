@@ -11,6 +11,7 @@
 #include "base/sort.h"
 #include "base/text.h"
 #include "config/container_values.h"
+#include "config/device_mount_rules.h"
 #include "config/device_network_rules.h"
 #include "config/keys.h"
 #include "config/limits.h"
@@ -480,6 +481,7 @@ LoadedSystemConfig LoadSystemConfig(const std::string& path, bool keep_assignmen
     ApplySystemFile(out.config, entries, path, ReadHostFacts(), out.problems,
                     keep_assignments ? &out.assignments : nullptr);
     CheckDeviceNetwork(out.config, path, out.problems);
+    CheckDeviceMounts(out.config, path, out.problems);
     return out;
 }
 

@@ -444,12 +444,45 @@ struct LinkDefinition {
     bool required = true;           // RequiredForOnline=
 };
 
+inline constexpr unsigned long kDefaultMountFlags = 2 | 4;  // MS_NOSUID, MS_NODEV
+
+// As mount(8) has them: those for every file system as flags of mount(2), the others as text.
+struct MountOptions {
+    unsigned long flags = kDefaultMountFlags;
+    std::string data;
+    friend bool operator==(const MountOptions&, const MountOptions&) = default;
+};
+
+// A file system of the device: Where= and the keys behind it.
+struct DeviceMount {
+    enum class Check : uint8_t { kNo, kPreen, kRepair };  // fsck.repair= of systemd-fsck(8)
+
+    std::string where;  // empty: Where= has an error
+    Place at;
+    std::string what;  // a path in /dev or TAG=VALUE; of tmpfs anything
+    std::string type;  // empty: as its superblock says
+    MountOptions options;
+    Duration timeout = std::chrono::seconds(10);
+    Check check = Check::kPreen;
+    bool make = false, grow = false;
+};
+
+// Nodes in /dev: Node= and the keys behind it.
+struct DeviceNode {
+    std::string match;  // below /dev, a name or a pattern; empty: Node= has an error
+    Place at;
+    std::string user, group;  // names of the device's own passwd and group, or numbers
+    std::optional<unsigned> mode;
+    std::string link;  // below /dev
+};
+
 // /etc/husk/system.conf
 struct SystemConfig {
     std::string hostname;
     std::vector<std::string> kernel_modules;
     std::vector<std::string> sysctl;  // NAME=VALUE
-    std::string state_device;         // a device path, LABEL=… or empty for none
+    std::string rescue_password;      // as crypt(3) makes it; empty: no rescue
+    std::string state_device;         // as DeviceMount::what; empty: none
     std::string state_filesystem = "ext4";
     MemoryLimit default_memory_max;  // unset: see supervisor/spec_builder.cc
     uint64_t default_tasks_max = 512;
@@ -465,7 +498,10 @@ struct SystemConfig {
     Duration default_timeout_stop = std::chrono::seconds(10);
     uint64_t log_buffer_size = 256ull << 10;                           // bytes for each unit
     MemoryLimit log_buffer_max = {MemoryLimit::Kind::kPercent, 1000};  // of all units
-    std::vector<LinkDefinition> links;                                 // of [Network]
+    bool coldplug = true;
+    std::vector<LinkDefinition> links;  // of [Network]
+    std::vector<DeviceMount> mounts;    // of [Mounts]
+    std::vector<DeviceNode> nodes;      // of [Devices]
     std::vector<GivenKey> given;                                       // sorted by key
 };
 

@@ -17,11 +17,12 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr char kShell[] = "/bin/sh";
+constexpr char kHusk[] = "/proc/self/exe";
 constexpr Duration kPause = 1s;
 
 struct StartArguments {
     const char* program;
-    bool login_shell;
+    bool login_shell, rescue;
 };
 
 void Execute(const void* argument) {
@@ -42,7 +43,10 @@ void Execute(const void* argument) {
     (void)::ioctl(STDIN_FILENO, TIOCSCTTY, 1);
     (void)::chdir("/root");  // stays in / where there is none
 
-    const char* argv[] = {arguments.login_shell ? "-sh" : arguments.program, nullptr};
+    const char* argv[] = {arguments.rescue        ? "husk"
+                          : arguments.login_shell ? "-sh"
+                                                  : arguments.program,
+                          arguments.rescue ? "rescue" : nullptr, nullptr};
     const ChildEnvironment environment(::access("/root", X_OK) == 0 ? "HOME=/root" : "HOME=/");
     (void)::execve(arguments.program, const_cast<char* const*>(argv), environment.get());
     Say(LogLevel::kError, "cannot execute '", arguments.program, "': ", Errno{errno});
@@ -51,11 +55,12 @@ void Execute(const void* argument) {
 }  // namespace
 
 ConsoleProcess::ConsoleProcess(const KernelOptions& options) {
-    login_shell_ = options.console[0] == '\0';
+    rescue_ = options.rescue;
+    login_shell_ = !rescue_ && options.console[0] == '\0';
     std::memset(program_, 0, sizeof program_);
-    std::memcpy(program_, login_shell_ ? kShell : options.console,
-                login_shell_ ? sizeof kShell : sizeof options.console);
-    if (options.no_console) return;
+    const char* program = rescue_ ? kHusk : login_shell_ ? kShell : options.console;
+    std::memcpy(program_, program, std::strlen(program));
+    if (options.no_console && !rescue_) return;
     if (::access(program_, X_OK) == 0)
         next_start_ = {};
     else if (!login_shell_)
@@ -63,7 +68,7 @@ ConsoleProcess::ConsoleProcess(const KernelOptions& options) {
 }
 
 void ConsoleProcess::Start(Instant now) {
-    const StartArguments arguments{program_, login_shell_};
+    const StartArguments arguments{program_, login_shell_, rescue_};
     const pid_t pid = StartChild(kConsoleCgroup, Execute, &arguments);
     if (pid < 0) {
         Say(LogLevel::kError, "cannot start '", program_, "' on the console: ", Errno{-pid});

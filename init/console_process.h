@@ -1,4 +1,5 @@
-// The program on the console: a shell, or what husk.console= names, started again when it ends.
+// The program on the console: a shell, what husk.console= names, or with husk.rescue the rescue shell,
+// started again when it ends.
 #pragma once
 
 #include <sys/types.h>
@@ -25,7 +26,7 @@ class ConsoleProcess {
 
   private:
     char program_[sizeof KernelOptions::console];
-    bool login_shell_ = false;
+    bool login_shell_ = false, rescue_ = false;
     pid_t pid_ = 0;
     Instant next_start_{kInfinite};
 };

@@ -44,6 +44,7 @@ constexpr SignalRow kWishes[] = {
     {kRealTimeBase + 3, ShutdownAction::kHalt},
     {kRealTimeBase + 4, ShutdownAction::kPoweroff},
     {kRealTimeBase + 5, ShutdownAction::kReboot},
+    {kRealTimeBase + 6, ShutdownAction::kKexec},
 };
 
 const char* Name(ShutdownAction action) {
@@ -52,6 +53,7 @@ const char* Name(ShutdownAction action) {
         case ShutdownAction::kPoweroff: return "power off";
         case ShutdownAction::kReboot: return "reboot";
         case ShutdownAction::kHalt: return "halt";
+        case ShutdownAction::kKexec: return "kexec";
     }
     return "?";
 }

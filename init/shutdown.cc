@@ -18,6 +18,7 @@
 #include "base/time.h"
 #include "init/child.h"
 #include "init/clock.h"
+#include "init/detach.h"
 #include "init/early_boot.h"
 #include "init/log.h"
 #include "init/mount_info.h"
@@ -27,6 +28,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
+constexpr int kKexecCommand = 0x45584543;  // LINUX_REBOOT_CMD_KEXEC
 constexpr Duration kTermLimit = 5s;
 constexpr Duration kKillLimit = 5s;
 // sync(2) and umount(2) of a slow card take their time; of a dead one, for ever.
@@ -102,7 +104,7 @@ bool FindFromEnd(size_t later, char* target, size_t room) {
 
 // From the last mount to the first; what is busy stays for the next round, since what keeps it busy
 // may be unmounted by then. True if anything was unmounted.
-bool UnmountRound(bool last) {
+bool UnmountRound() {
     bool progress = false;
     char target[4096];  // PATH_MAX
     for (size_t busy = 0; FindFromEnd(busy, target, sizeof target);) {
@@ -112,22 +114,32 @@ bool UnmountRound(bool last) {
             continue;
         }
         ++busy;
-        if (!last) continue;
-        // Journals are written and later writes fail, which is as good as unmounted: mount(2).
+    }
+    return progress;
+}
+
+// What stays: the root, and what something unknown keeps busy. Its journals are written and later
+// writes fail, which is as good as unmounted: mount(2). This is the proof in the log that nothing
+// stays mounted.
+void SayWhatStays() {
+    char target[4096];
+    size_t stays = 0;
+    for (; FindFromEnd(stays, target, sizeof target); ++stays) {
         if (::mount(nullptr, target, nullptr, MS_REMOUNT | MS_RDONLY, nullptr) != 0)
             Say(LogLevel::kError, "cannot unmount '", target,
                 "' nor make it read-only: ", Errno{errno});
         else
             Say(LogLevel::kInfo, "'", target, "' is made read-only");
     }
-    return progress;
+    if (stays == 0) Say(LogLevel::kInfo, "all file systems are unmounted");
 }
 
 void UnmountEverything(const void*) {
     ::sync();
-    while (UnmountRound(false)) {
+    // What a loop device lies on is busy until it lets go.
+    while (UnmountRound() || DetachBlockDevices()) {
     }
-    (void)UnmountRound(true);
+    SayWhatStays();
     ::sync();
     ::_exit(0);
 }
@@ -157,6 +169,7 @@ const char* FinalWords(ShutdownAction action) {
     switch (action) {
         case ShutdownAction::kReboot: return "rebooting";
         case ShutdownAction::kHalt: return "halting";
+        case ShutdownAction::kKexec: return "starting the loaded kernel";
         case ShutdownAction::kNone:
         case ShutdownAction::kPoweroff: break;
     }
@@ -167,6 +180,7 @@ int FinalCommand(ShutdownAction action) {
     switch (action) {
         case ShutdownAction::kReboot: return RB_AUTOBOOT;
         case ShutdownAction::kHalt: return RB_HALT_SYSTEM;
+        case ShutdownAction::kKexec: return kKexecCommand;
         case ShutdownAction::kNone:
         case ShutdownAction::kPoweroff: break;
     }
@@ -186,6 +200,10 @@ void FinishSystem(Memory& memory, bool whole_system, pid_t console) {
     LeaveWatchdog(memory.watchdog, memory.slots.Peek(kWatchdogSlot), action);
     Say(LogLevel::kInfo, FinalWords(action));
     (void)::reboot(FinalCommand(action));
+    if (action == ShutdownAction::kKexec) {
+        Say(LogLevel::kError, "no kernel could be started: ", Errno{errno}, "; rebooting");
+        (void)::reboot(RB_AUTOBOOT);
+    }
     // Only in a container without CAP_SYS_BOOT, whose end this is then.
     Say(LogLevel::kError, "reboot(2): ", Errno{errno});
     if (errno == EPERM) ::_exit(0);

@@ -40,7 +40,7 @@ class ShutdownState {
 
 constexpr bool IsShutdownAction(uint64_t value) {
     return value >= static_cast<uint64_t>(ShutdownAction::kPoweroff) &&
-           value <= static_cast<uint64_t>(ShutdownAction::kHalt);
+           value <= static_cast<uint64_t>(ShutdownAction::kKexec);
 }
 
 }  // namespace husk::init

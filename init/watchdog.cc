@@ -76,7 +76,7 @@ void TendWatchdog(Watchdog& watchdog, const DescriptorSlots& slots, Instant now)
 
 void LeaveWatchdog(const Watchdog& watchdog, int device, ShutdownAction action) {
     if (device < 0) return;
-    if (action == ShutdownAction::kReboot) {
+    if (action == ShutdownAction::kReboot || action == ShutdownAction::kKexec) {
         int seconds = watchdog.last_seconds;
         if (seconds > 0 && ::ioctl(device, WDIOC_SETTIMEOUT, &seconds) != 0)
             Say(LogLevel::kWarning, "the hardware watchdog does not take ",

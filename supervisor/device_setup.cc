@@ -1,6 +1,5 @@
 #include "supervisor/device_setup.h"
 
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,22 +11,11 @@
 #include "rootfs/devices.h"
 #include "supervisor/crash_log.h"
 #include "supervisor/kept_clock.h"
-#include "supervisor/modules.h"
 #include "supervisor/notify_socket.h"
 #include "supervisor/random_seed.h"
 
 namespace husk::supervisor {
 namespace {
-
-Status MountState(const config::SystemConfig& system, const std::string& state_directory) {
-    if (system.state_device.empty() || IsMountPoint(state_directory)) return {};
-    HUSK_TRY(MakeDirectories(state_directory));
-    if (::mount(system.state_device.c_str(), state_directory.c_str(),
-                system.state_filesystem.c_str(), MS_NOSUID | MS_NODEV | MS_NOATIME, nullptr) != 0)
-        return FailErrno(Cat("mount state device ", Quote(system.state_device), " as ",
-                             system.state_filesystem, " on ", Quote(state_directory)));
-    return {};
-}
 
 Status SetSysctl(const std::string& assignment) {
     const auto equals = assignment.find('=');
@@ -46,9 +34,9 @@ std::vector<Error> ErrorsOf(std::initializer_list<Status> all) {
 
 }  // namespace
 
-std::vector<Error> SetUpDevice(const config::SystemConfig& system,
+std::vector<Error> SetUpDevice(const config::SystemConfig& system, DeviceManager& devices,
                                const std::string& state_directory) {
-    std::vector<Error> errors = LoadModules(system.kernel_modules);
+    std::vector<Error> errors;
     auto keep = [&](Status status) {
         if (!status) errors.push_back(std::move(status).error());
     };
@@ -59,8 +47,9 @@ std::vector<Error> SetUpDevice(const config::SystemConfig& system,
     (void)WriteAttribute("/proc/sys/kernel/printk_devkmsg", "on");  // "once set" refuses: as well
     if (sys::bring_loopback_up() != 0)
         errors.push_back(Error::FromErrno("bring the loopback interface up"));
+    for (Error& error : devices.SetUp()) errors.push_back(std::move(error));
+    // Some are made by modules.
     for (const auto& assignment : system.sysctl) keep(SetSysctl(assignment));
-    keep(MountState(system, state_directory));
     keep(CollectPstore(state_directory));
     return errors;
 }

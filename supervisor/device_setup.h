@@ -1,5 +1,5 @@
-// What the supervisor sets up on the device before it starts units: modules, sysctls, host name,
-// the state file system (all from /etc/husk/system.conf) and its own folders.
+// What the supervisor sets up on the device before it starts units: modules, nodes, file systems,
+// sysctls, host name (all from /etc/husk/system.conf) and its own folders.
 #pragma once
 
 #include <string>
@@ -7,12 +7,13 @@
 
 #include "base/error.h"
 #include "config/unit.h"
+#include "supervisor/device_manager.h"
 
 namespace husk::supervisor {
 
 // What fails is returned, and the rest is done: a device that comes up half is better than none.
 // Doing it again (a new supervisor) changes nothing.
-std::vector<Error> SetUpDevice(const config::SystemConfig& system,
+std::vector<Error> SetUpDevice(const config::SystemConfig& system, DeviceManager& devices,
                                const std::string& state_directory);
 
 // What the device takes along to its next boot: the time and randomness. At the beginning of a boot

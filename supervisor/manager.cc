@@ -23,6 +23,7 @@ const char* ActionName(ShutdownAction action) {
         case ShutdownAction::kPoweroff: return "poweroff";
         case ShutdownAction::kReboot: return "reboot";
         case ShutdownAction::kHalt: return "halt";
+        case ShutdownAction::kKexec: return "kexec";
     }
     return "nothing";
 }

@@ -49,6 +49,8 @@ class Manager final : public RunnerHost, private JobHost {
     void OnInitNotice();
     // A block of an image that units may use does not match its hash.
     void OnDamage(const BlockDamage& damage);
+    // A file system of the device has come or gone.
+    void OnMounts();
     void BeginShutdown(ShutdownAction action, const std::string& why);
     void SetControl(ControlServer& control) { control_ = &control; }
     void SetWatchdog(HardwareWatchdog& watchdog);

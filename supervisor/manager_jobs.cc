@@ -13,6 +13,7 @@
 #include "supervisor/command_environment.h"
 #include "supervisor/kernel_switches.h"
 #include "supervisor/manager.h"
+#include "supervisor/needed_paths.h"
 
 namespace husk::supervisor {
 namespace {
@@ -85,6 +86,11 @@ void Manager::IndexEntries(const std::vector<Record>* records) {
 
 // What a record tells of was decided already: started, stopped or failed.
 void Manager::StartEnabled() {
+    if (WantsRescue(condition_facts_.kernel_command_line)) {
+        if (!device_.system.rescue_password.empty())
+            return LogWarning(Cat(kRescueSwitch, ": no unit is started"));
+        LogWarning(Cat(kRescueSwitch, " is off: RescuePassword= in system.conf turns it on"));
+    }
     std::vector<Index> roots;
     for (Index i = 0; i < entries_.size(); ++i) {
         const auto& runner = entries_[i].runner;
@@ -225,6 +231,13 @@ OutsideWait Manager::LookOutside(Index unit) {
     OutsideFacts facts;
     for (const std::string& link : device_.networks.ParentsOf(runner.unit().name))
         if (!links_.Has(link)) facts.missing_links.push_back(link);
+    if (device_.mounts != nullptr)
+        for (const std::string& path :
+             NeededPaths(runner.unit(), device_.facts.state_directory))
+            if (std::string mount = device_.mounts->Missing(path);
+                !mount.empty() && std::ranges::find(facts.missing_mounts, mount) ==
+                                      facts.missing_mounts.end())
+                facts.missing_mounts.push_back(std::move(mount));
     if (section.after_online) {
         facts.offline = links_.Offline(device_.links.wishes());
         facts.was_online = links_.was_online();
@@ -247,6 +260,11 @@ void Manager::OnLinksChanged() {
     device_.networks.FollowLinks();
     for (auto& entry : entries_)
         if (entry.runner) entry.runner->FollowLinks();
+    unit_jobs_.LookOutsideAgain();
+    ScheduleReview();
+}
+
+void Manager::OnMounts() {
     unit_jobs_.LookOutsideAgain();
     ScheduleReview();
 }

@@ -1,6 +1,7 @@
 #include "supervisor/modules.h"
 
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -46,6 +47,53 @@ void Collect(const Index& index, const std::string& name, std::set<std::string>&
     order.emplace_back(line->second.substr(0, colon));
 }
 
+// /lib/modules/RELEASE
+class ModuleFolder {
+  public:
+    static Result<ModuleFolder> Read() {
+        ModuleFolder folder;
+        utsname system{};
+        (void)::uname(&system);  // cannot fail with a valid buffer
+        folder.path_ = Cat("/lib/modules/", system.release, "/");
+        auto dep = ReadFile(folder.path_ + "modules.dep", kIndexLimit);
+        if (!dep) return std::unexpected(std::move(dep).error());
+        folder.dep_ = std::move(*dep);
+        folder.aliases_ = ReadFile(folder.path_ + "modules.alias", kIndexLimit).value_or("");
+        const std::string builtin =
+            ReadFile(folder.path_ + "modules.builtin", kIndexLimit).value_or("");
+        for (auto line : Split(builtin, '\n')) folder.present_.insert(ModuleName(line));
+        return folder;
+    }
+    const std::string& aliases() const { return aliases_; }
+
+    // An error where it is unknown; what fails to load goes to `errors`.
+    Status Load(std::string_view module, std::vector<Error>& errors) {
+        if (present_.contains(ModuleName(module))) return {};
+        auto order = ModuleOrder(dep_, module);
+        if (!order) return std::unexpected(std::move(order).error());
+        for (const auto& file : *order)
+            if (Status loaded = LoadFile(file); !loaded)
+                errors.push_back(std::move(loaded).error());
+        return {};
+    }
+
+  private:
+    Status LoadFile(const std::string& file) {
+        // A loaded module is not read again: a new supervisor comes through here too.
+        if (!present_.insert(ModuleName(file)).second ||
+            ::access(Cat("/sys/module/", ModuleName(file)).c_str(), F_OK) == 0)
+            return {};
+        auto fd = OpenFile(path_ + file, O_RDONLY);
+        if (!fd) return std::unexpected(std::move(fd).error());
+        if (sys::finit_module(fd->get(), "", 0) != 0 && errno != EEXIST)
+            return FailErrno(Cat("load module ", Quote(path_ + file)));
+        return {};
+    }
+
+    std::string path_, dep_, aliases_;
+    std::set<std::string> present_;
+};
+
 }  // namespace
 
 Result<std::vector<std::string>> ModuleOrder(std::string_view modules_dep,
@@ -59,40 +107,51 @@ Result<std::vector<std::string>> ModuleOrder(std::string_view modules_dep,
     return order;
 }
 
+std::vector<std::string> MatchAliases(std::string_view modules_alias,
+                                      const std::vector<std::string>& wanted) {
+    constexpr std::string_view kLine = "alias ";
+    std::vector<std::string> modules;
+    for (std::string_view line : Split(modules_alias, '\n')) {
+        if (!line.starts_with(kLine)) continue;
+        line.remove_prefix(kLine.size());
+        const size_t end = line.rfind(' ');
+        if (end == line.npos) continue;
+        const std::string_view pattern = line.substr(0, end);
+        // Most lines end here: what stands before the first wildcard is the bus and the maker.
+        const std::string_view plain = pattern.substr(0, pattern.find_first_of("*?["));
+        const bool fits = std::ranges::any_of(wanted, [&](const std::string& one) {
+            return one.starts_with(plain) &&
+                   ::fnmatch(std::string(pattern).c_str(), one.c_str(), 0) == 0;
+        });
+        if (fits) modules.emplace_back(line.substr(end + 1));
+    }
+    return modules;
+}
+
 std::vector<Error> LoadModules(const std::vector<std::string>& modules) {
     std::vector<Error> errors;
     if (modules.empty()) return errors;
-    utsname system{};
-    (void)::uname(&system);  // cannot fail with a valid buffer
-    const std::string folder = Cat("/lib/modules/", system.release);
-    auto index = ReadFile(folder + "/modules.dep", kIndexLimit);
-    if (!index) {
-        errors.push_back(std::move(index).error().Wrap("load kernel modules"));
+    auto folder = ModuleFolder::Read();
+    if (!folder) {
+        errors.push_back(std::move(folder).error().Wrap("load kernel modules"));
         return errors;
     }
-    const std::string builtin = ReadFile(folder + "/modules.builtin", kIndexLimit).value_or("");
-    std::set<std::string> present;
-    for (auto line : Split(builtin, '\n')) present.insert(ModuleName(line));
-    for (const auto& module : modules) {
-        if (present.contains(ModuleName(module))) continue;
-        auto order = ModuleOrder(*index, module);
-        if (!order) {
-            errors.push_back(std::move(order).error());
-            continue;
-        }
-        for (const auto& file : *order) {
-            // A loaded module is not read again: a new supervisor comes through here too.
-            if (!present.insert(ModuleName(file)).second ||
-                ::access(Cat("/sys/module/", ModuleName(file)).c_str(), F_OK) == 0)
-                continue;
-            const std::string path = Cat(folder, "/", file);
-            auto fd = OpenFile(path, O_RDONLY);
-            if (!fd)
-                errors.push_back(std::move(fd).error());
-            else if (sys::finit_module(fd->get(), "", 0) != 0 && errno != EEXIST)
-                errors.push_back(Error::FromErrno(Cat("load module ", Quote(path))));
-        }
+    for (const std::string& module : modules) {
+        Status known = folder->Load(module, errors);
+        if (known) continue;
+        const auto others = MatchAliases(folder->aliases(), {module});
+        if (others.empty()) errors.push_back(std::move(known).error());
+        for (const std::string& other : others) (void)folder->Load(other, errors);  // depmod's word
     }
+    return errors;
+}
+
+std::vector<Error> LoadModulesFor(const std::vector<std::string>& devices) {
+    std::vector<Error> errors;
+    auto folder = ModuleFolder::Read();
+    if (!folder) return errors;  // an image without modules
+    for (const std::string& module : MatchAliases(folder->aliases(), devices))
+        (void)folder->Load(module, errors);  // depmod knows it
     return errors;
 }
 

@@ -5,10 +5,9 @@
 namespace husk::supervisor {
 
 OutsideWait LookOutside(const config::UnitSection& unit, const OutsideFacts& facts) {
-    std::string links;
-    for (const std::string& link : facts.missing_links)
-        links += Cat(links.empty() ? "link " : ", link ", Quote(link));
-    if (!links.empty()) return {.text = std::move(links), .held_up = true};
+    std::vector<std::string> lacks = facts.missing_mounts;
+    for (const std::string& link : facts.missing_links) lacks.push_back(Cat("link ", Quote(link)));
+    if (!lacks.empty()) return {.text = Join(lacks, ", "), .held_up = true};
     if (!unit.after_online || facts.offline.empty()) return {};
     const std::string why = Join(facts.offline, ", ");
     if (unit.requires_online)

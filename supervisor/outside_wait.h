@@ -1,5 +1,5 @@
-// What a unit waits for besides other units: the link that its network stands on, and that the
-// device is online. Pure.
+// What a unit waits for besides other units: the file systems that its folders are on, the link that
+// its network stands on, and that the device is online. Pure.
 #pragma once
 
 #include <string>
@@ -11,7 +11,8 @@
 namespace husk::supervisor {
 
 struct OutsideFacts {
-    std::vector<std::string> missing_links;  // that the unit's networks stand on
+    std::vector<std::string> missing_links;   // that the unit's networks stand on
+    std::vector<std::string> missing_mounts;  // that its folders are on: DeviceMounts::Missing()
     std::vector<std::string> offline;        // why the device is not online; nothing: it is
     bool was_online = false;                 // in this boot
     bool boot_is_over = false;               // kOnlineLimit
@@ -28,7 +29,8 @@ struct OutsideWait {
 
 // After=network-online.target waits for the device to be online for the first time, and for no
 // longer than a boot may take; with Requires= of the same, each start does, for as long as it
-// takes. A link is always waited for, since nothing can start without it.
+// takes. A link and a mount are always waited for: nothing can start without the one, and without the
+// other it would find, and fill, a folder that is not meant.
 OutsideWait LookOutside(const config::UnitSection& unit, const OutsideFacts& facts);
 
 }  // namespace husk::supervisor

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/file.h"
 #include "base/text.h"
 #include "supervisor/control_protocol.h"
 #include "supervisor/kernel_switches.h"
@@ -41,6 +42,7 @@ void Manager::ReplyWithUnits(ControlServer::ConnectionId id, const std::vector<s
 
 void Manager::AddDevice(Answer& answer) const {
     if (watchdog_ != nullptr && watchdog_->open()) answer.AddWatchdog(*watchdog_);
+    if (device_.mounts != nullptr && !device_.mounts->empty()) answer.AddMounts(*device_.mounts);
     if (!options_.last_end.empty()) answer.Add("last_end", options_.last_end);
 }
 
@@ -435,6 +437,7 @@ void Manager::AnswerShutdown(ControlServer::ConnectionId id, const ControlReques
     const ShutdownAction action = request.action == "poweroff" ? ShutdownAction::kPoweroff
                                   : request.action == "reboot" ? ShutdownAction::kReboot
                                   : request.action == "halt"   ? ShutdownAction::kHalt
+                                  : request.action == "kexec"  ? ShutdownAction::kKexec
                                                                : ShutdownAction::kNone;
     if (action == ShutdownAction::kNone)
         return Reply(
@@ -443,6 +446,9 @@ void Manager::AnswerShutdown(ControlServer::ConnectionId id, const ControlReques
         return Reply(id, Answer::Failure("no-init",
                                          "this supervisor was not started by husk as PID "
                                          "1, so it cannot take the system down"));
+    if (action == ShutdownAction::kKexec && ReadAttribute("/sys/kernel/kexec_loaded") != "1")
+        return Reply(id, Answer::Failure("no-kernel",
+                                         "no kernel is loaded: load one first, with 'kexec -l'"));
     BeginShutdown(action, Cat("'husk ", request.action, "'"));
     Reply(id, Answer().Finish());
 }

@@ -405,6 +405,23 @@ void Answer::AddWatchdog(const HardwareWatchdog& watchdog) {
     out.json.EndObject();
 }
 
+void Answer::AddMounts(const DeviceMounts& mounts) {
+    Writer& out = *writer_;
+    out.Key("mounts");
+    out.json.StartArray();
+    for (const DeviceMounts::Shown& mount : mounts.Show()) {
+        out.json.StartObject();
+        out.Text("where", mount.where);
+        out.Text("what", mount.what);
+        out.Text("type", mount.type);
+        out.Key("mounted");
+        out.json.Bool(mount.mounted);
+        if (!mount.mounted) out.Text("error", mount.error);
+        out.json.EndObject();
+    }
+    out.json.EndArray();
+}
+
 void Answer::AddUnit(const UnitRunner& runner, const config::Problems& problems, bool history) {
     BeginUnit(runner);
     Writer& out = *writer_;

@@ -42,6 +42,7 @@ class Answer {
     void AddStart(const UnitRunner& runner, const std::vector<std::string>& after);
     void AddBoot(const BootTimes& times);
     void AddWatchdog(const HardwareWatchdog& watchdog);
+    void AddMounts(const DeviceMounts& mounts);
     // Only its name, state and process, and these.
     void AddNamespaces(const UnitRunner& runner, const std::vector<NamespaceView>& namespaces);
     void AddNetworks(const std::vector<NetworkView>& networks);

@@ -19,6 +19,7 @@
 #include "container/landlock.h"
 #include "network/monitor.h"
 #include "supervisor/control_protocol.h"
+#include "supervisor/device_manager.h"
 #include "supervisor/device_names.h"
 #include "supervisor/device_setup.h"
 #include "supervisor/hardware_watchdog.h"
@@ -150,8 +151,9 @@ Status Supervise(const Options& options) {
     auto system = config::LoadSystemConfig(options.config);
     LogProblems(system.problems);
     std::optional<ClockKeeper> clock;
+    DeviceManager devices(system.config, options.state_directory);
     if (init.connected()) {
-        LogErrors(SetUpDevice(system.config, options.state_directory));
+        LogErrors(SetUpDevice(system.config, devices, options.state_directory));
         if (greeting.starts == 1) {
             LogErrors(RestoreFromLastBoot(options.state_directory));
             LogErrors(KeepForNextBoot(options.state_directory));
@@ -190,6 +192,7 @@ Status Supervise(const Options& options) {
                             .landlock_abi = container::LandlockAbi()},
                   .cgroup_parent = options.cgroup,
                   .crash_log = crash_log};
+    if (init.connected()) device.mounts = &devices.mounts();
     device.links = DeviceLinks(LinkWishesOf(system.config));
     device.networks.Avoid(device.links.wishes());
     network::Monitor monitor(*loop, [&] { device.links.SetUp(); });
@@ -231,9 +234,9 @@ Status Supervise(const Options& options) {
     if (init.connected())
         button.emplace(*loop,
                        [&] { manager.BeginShutdown(ShutdownAction::kPoweroff, "power button"); });
-    OwnedFd device_events;
-    if (Status watched = WatchDevices(*loop, device_events,
-                                      [&](const BlockDamage& damage) { manager.OnDamage(damage); });
+    if (Status watched = devices.Watch(
+            *loop, [&](const BlockDamage& damage) { manager.OnDamage(damage); },
+            [&] { manager.OnMounts(); });
         !watched)
         LogError(watched.error().text());
     manager.SetWatchdog(watchdog);

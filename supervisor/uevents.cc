@@ -2,7 +2,6 @@
 
 #include <cerrno>
 #include <linux/netlink.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/sysmacros.h>
 
@@ -31,7 +30,7 @@ bool Receive(int socket, char (&buffer)[kMessageSize], std::string_view& message
     const ssize_t got = ::recvmsg(socket, &header, MSG_DONTWAIT);
     message = {};
     // ENOBUFS: some were lost. The next bad block that is read tells of itself again.
-    if (got < 0) return errno == ENOBUFS || errno == EINTR;
+    if (got < 0) return errno == ENOBUFS;
     const bool kernel = header.msg_namelen == sizeof from && from.nl_pid == 0;
     if (kernel && !(header.msg_flags & MSG_TRUNC)) message = {buffer, static_cast<size_t>(got)};
     return true;
@@ -64,22 +63,37 @@ std::string Describe(const BlockDamage& damage) {
                damage.tree ? "hash tree" : "data", " does not match its hash");
 }
 
-Status WatchDevices(EventLoop& loop, OwnedFd& socket,
-                    std::function<void(const BlockDamage&)> damaged) {
-    socket.reset(
+std::optional<DeviceEvent> ParseDeviceEvent(std::string_view message) {
+    DeviceEvent event;
+    auto take = [](std::string_view variable, std::string_view name, std::string_view& value) {
+        if (variable.starts_with(name)) value = variable.substr(name.size());
+    };
+    for (std::string_view variable : Split(message, '\0')) {
+        take(variable, "ACTION=", event.action);
+        take(variable, "SUBSYSTEM=", event.subsystem);
+        take(variable, "DEVNAME=", event.node);
+        take(variable, "MODALIAS=", event.modalias);
+    }
+    if (event.action.empty() || event.subsystem.empty()) return std::nullopt;
+    return event;
+}
+
+Result<OwnedFd> OpenDeviceEvents() {
+    OwnedFd socket(
         ::socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT));
-    if (!socket) return FailErrno("listen to the kernel's device events");
     sockaddr_nl address{};
     address.nl_family = AF_NETLINK;
     address.nl_groups = 1;  // the kernel's own
-    if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
+    if (!socket ||
+        ::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
         return FailErrno("listen to the kernel's device events");
-    return loop.Add(socket.get(), EPOLLIN, [fd = socket.get(), damaged](uint32_t) {
-        char buffer[kMessageSize];
-        std::string_view message;
-        while (Receive(fd, buffer, message))
-            if (auto damage = ParseBlockDamage(message)) damaged(*damage);
-    });
+    return socket;
+}
+
+void ReadDeviceEvents(int socket, const std::function<void(std::string_view)>& take) {
+    char buffer[kMessageSize];
+    std::string_view message;
+    while (Receive(socket, buffer, message)) take(message);
 }
 
 }  // namespace husk::supervisor

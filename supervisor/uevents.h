@@ -1,5 +1,4 @@
-// What the kernel says about its devices (NETLINK_KOBJECT_UEVENT): here, that a block of an image
-// does not match its hash (dm-verity).
+// What the kernel says about its devices (NETLINK_KOBJECT_UEVENT, lib/kobject_uevent.c).
 #pragma once
 
 #include <cstdint>
@@ -11,11 +10,11 @@
 #include <string_view>
 
 #include "base/error.h"
-#include "base/event_loop.h"
 #include "base/fd.h"
 
 namespace husk::supervisor {
 
+// A block of an image does not match its hash (dm-verity).
 struct BlockDamage {
     dev_t device = 0;   // of the verity device
     bool tree = false;  // the block is one of the hash tree
@@ -28,8 +27,19 @@ std::optional<BlockDamage> ParseBlockDamage(std::string_view message);
 // "block 12 of its data does not match its hash"
 std::string Describe(const BlockDamage& damage);
 
-// Calls `damaged` from the loop. `socket` is the caller's to keep for as long.
-Status WatchDevices(EventLoop& loop, OwnedFd& socket,
-                    std::function<void(const BlockDamage&)> damaged);
+// What else the kernel tells of a device. Views into the message.
+struct DeviceEvent {
+    std::string_view action;     // add, remove, change, …
+    std::string_view subsystem;  // block, tty, …
+    std::string_view node;       // below /dev; empty: it has none
+    std::string_view modalias;   // empty: none
+};
+// Pure. Nothing where the message is none of the kernel's.
+std::optional<DeviceEvent> ParseDeviceEvent(std::string_view message);
+
+// A socket on which the kernel's messages arrive. It does not block.
+Result<OwnedFd> OpenDeviceEvents();
+// Calls `take` with each message that is there. Where some were lost, with an empty one.
+void ReadDeviceEvents(int socket, const std::function<void(std::string_view message)>& take);
 
 }  // namespace husk::supervisor

@@ -21,6 +21,7 @@
 #include "rootfs/image.h"
 #include "supervisor/crash_log.h"
 #include "supervisor/device_links.h"
+#include "supervisor/device_mounts.h"
 #include "supervisor/filters.h"
 #include "supervisor/foreign_descriptors.h"
 #include "supervisor/health_probe.h"
@@ -53,6 +54,7 @@ struct Device {
     LogBudget logs = LogBudget();
     Networks networks = {};
     DeviceLinks links = {};
+    const DeviceMounts* mounts = nullptr;  // none: on a developer's machine
 };
 
 class UnitRunner;

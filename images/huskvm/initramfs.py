@@ -125,7 +125,7 @@ def _add_shell(archive: Archive, guest: Guest) -> None:
 
 def _modules_part(image: kernel.Kernel, wanted: list[str]) -> bytes:
     """Finding and decompressing modules takes a second, so the result is kept."""
-    identity = repr((image.version, str(image.modules), wanted, image.modules and image.modules.stat().st_mtime_ns))
+    identity = repr(("with aliases", image.version, str(image.modules), wanted, image.modules and image.modules.stat().st_mtime_ns))
     kept = images_dir() / "modules" / f"{hashlib.sha256(identity.encode()).hexdigest()[:16]}.cpio"
     with image_lock():
         if not kept.exists():

@@ -135,8 +135,8 @@ def _soft_before(text: str) -> list[str]:
 
 
 def pruned(kernel: Kernel, wanted: list[str]) -> dict[str, bytes]:
-    """Files for /lib/modules/VERSION: the modules with what they need, and modules.dep. Compressed ones are stored
-    decompressed, so that the loader needs no decompressor."""
+    """Files for /lib/modules/VERSION: the modules with what they need, modules.dep and modules.alias. Compressed ones
+    are stored decompressed, so that the loader needs no decompressor."""
     names = kernel.present(wanted)
     if not names:
         return {}
@@ -154,6 +154,8 @@ def pruned(kernel: Kernel, wanted: list[str]) -> dict[str, bytes]:
     lines = [f"{path(name)}:{''.join(' ' + path(dep) for dep in deps)}\n" for name, deps in dependencies.items()]
     files = {path(name): data(name) for name in dependencies}
     files["modules.dep"] = "".join(lines).encode()
+    files["modules.alias"] = "".join(f"alias {alias} {name}\n" for name in dependencies
+                                     for alias in elf.modinfo(data(name)).get("alias", [])).encode()
     builtin = kernel.modules / "modules.builtin"
     if builtin.exists():
         files["modules.builtin"] = builtin.read_bytes()

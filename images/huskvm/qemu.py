@@ -251,6 +251,7 @@ class Machine:
         limit = self._left() if timeout is None else timeout
         deadline = time.monotonic() + limit
         while True:
+            self._drop_console_output()
             ended = self._process.poll() is not None
             found = re.compile(pattern, re.M).search(self.console_text(), start)
             if found:
@@ -265,9 +266,15 @@ class Machine:
             self._console_socket = self._connect(lambda: _connected(self.folder / "console"))
         self._console_socket.settimeout(10)
         self._console_socket.sendall(text.encode())
+        self._drop_console_output()
+
+    def _drop_console_output(self) -> None:
+        """The log has it too; unread it would stop the guest."""
+        if not self._console_socket:
+            return
         self._console_socket.setblocking(False)
         try:
-            while self._console_socket.recv(65536):  # the log has it too; unread it would stop the guest
+            while self._console_socket.recv(65536):
                 pass
         except BlockingIOError:
             pass

@@ -76,4 +76,5 @@ def test_poweroff_stops_units_in_order_and_unmounts(guest, husk):
     assert stopped.index("subscriber") < stopped.index("mosquitto"), console
     assert "all units are stopped" in console
     assert console.index("all units are stopped") < console.index("unmounting file systems")
-    assert "cannot unmount" not in console and "killing what did not end" not in console
+    assert "all file systems are unmounted" in console and "cannot unmount" not in console
+    assert "killing what did not end" not in console

@@ -11,6 +11,9 @@ TEST(KernelOptions, AreOffWithoutAWord) {
     const KernelOptions options = ParseKernelOptions("console=ttyS0 root=/dev/vda ro quiet\n");
     EXPECT_STREQ(options.console, "");
     EXPECT_FALSE(options.no_console);
+    EXPECT_FALSE(options.rescue);
+    EXPECT_TRUE(ParseKernelOptions("a husk.rescue b").rescue);
+    EXPECT_FALSE(ParseKernelOptions("husk.rescue=1").rescue);
     EXPECT_FALSE(options.debug);
 }
 

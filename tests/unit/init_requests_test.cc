@@ -137,7 +137,7 @@ TEST_F(Requests, NextExitWalksTheRing) {
 }
 
 TEST_F(Requests, ShutdownTakesOnlyRealActions) {
-    for (const uint64_t value : {uint64_t{0}, uint64_t{4}, UINT64_MAX}) {
+    for (const uint64_t value : {uint64_t{0}, uint64_t{5}, UINT64_MAX}) {
         EXPECT_EQ(Ask(InitPacketType::kShutdown, Value(value)).packet.number, EINVAL);
         EXPECT_EQ(Ask(InitPacketType::kShutdownNow, Value(value)).packet.number, EINVAL);
     }

@@ -56,8 +56,8 @@ TEST(ShutdownState, FinishIsDueAtOnce) {
 TEST(ShutdownState, KnowsItsActions) {
     EXPECT_FALSE(IsShutdownAction(0));
     EXPECT_TRUE(IsShutdownAction(1));
-    EXPECT_TRUE(IsShutdownAction(3));
-    EXPECT_FALSE(IsShutdownAction(4));
+    EXPECT_TRUE(IsShutdownAction(4));
+    EXPECT_FALSE(IsShutdownAction(5));
     EXPECT_FALSE(IsShutdownAction(UINT64_MAX));
 }
 

@@ -54,6 +54,26 @@ TEST(Modules, ThatAreUnknownAreRefusedByName) {
     EXPECT_EQ(Order("lonely"), Files{"kernel/lonely.ko"}) << "the kernel says what it misses";
 }
 
+TEST(Modules, AreFoundByWhatADeviceSaysItIs) {
+    constexpr std::string_view kAliases =
+        "# Aliases extracted from modules themselves.\n"
+        "alias virtio:d00000002v* virtio_blk\n"
+        "alias pci:v00008086d0000100Esv*sd*bc*sc*i* e1000\n"
+        "alias acpi*:PNP0C0C:* button\n"
+        "alias usb:v*p*d*dc*dsc*dp*ic08isc[0-6]ip50in* usb_storage\n"
+        "alias fs-ext4 ext4\n"
+        "alias virtio:d00000002v* virtio_blk_2\n"
+        "alias\nalias x\nalias  y";
+    auto match = [&](std::vector<std::string> wanted) { return MatchAliases(kAliases, wanted); };
+    EXPECT_EQ(match({"virtio:d00000002v00001AF4"}), (Files{"virtio_blk", "virtio_blk_2"}));
+    EXPECT_EQ(match({"acpi:PNP0C0C:"}), Files{"button"});
+    EXPECT_EQ(match({"usb:v1p2d3dc0dsc0dp0ic08isc06ip50in00"}), Files{"usb_storage"});
+    EXPECT_EQ(match({"fs-ext4", "fs-f2fs"}), Files{"ext4"});
+    EXPECT_EQ(match({"pci:v00008086d0000100Esv1sd2bc3sc4i5", "fs-ext4"}), (Files{"e1000", "ext4"}));
+    EXPECT_TRUE(match({"", "fs-ext", "pci:v00008086"}).empty());
+    EXPECT_TRUE(match({}).empty());
+}
+
 TEST(Modules, NoneToLoadIsNoError) { EXPECT_TRUE(LoadModules({}).empty()); }
 
 }  // namespace

@@ -21,6 +21,12 @@ TEST(OutsideWait, ALinkIsWaitedForWhateverElse) {
     EXPECT_EQ(LookOutside(kPlain, facts).text, "link 'eth1', link 'eth2'");
 }
 
+TEST(OutsideWait, AMountIsWaitedForBesideALink) {
+    const OutsideFacts facts{.missing_links = {"eth1"}, .missing_mounts = {"mount '/data' (x)"}};
+    EXPECT_EQ(LookOutside(kPlain, facts).text, "mount '/data' (x), link 'eth1'");
+    EXPECT_TRUE(LookOutside(kPlain, facts).held_up);
+}
+
 TEST(OutsideWait, OnlyWhoIsOrderedAfterTheNetworkWaitsForIt) {
     EXPECT_EQ(LookOutside(kPlain, Offline()).text, "");
     EXPECT_EQ(LookOutside(kRequiresAlone, Offline()).text, "");

@@ -49,5 +49,19 @@ TEST(Uevents, AboutSomethingElseAreNothing) {
         EXPECT_FALSE(ParseBlockDamage(std::string_view(kDamage).substr(0, size))) << size;
 }
 
+TEST(Uevents, TellWhatADeviceIs) {
+    const std::string message = Message(
+        "add@/devices/pci0000:00/usb1\nACTION=add\nDEVPATH=/devices/pci0000:00/usb1\n"
+        "SUBSYSTEM=tty\nDEVNAME=ttyUSB0\nMODALIAS=usb:v1p2\n");
+    const auto event = ParseDeviceEvent(message);
+    ASSERT_TRUE(event);
+    EXPECT_EQ(event->action, "add");
+    EXPECT_EQ(event->subsystem, "tty");
+    EXPECT_EQ(event->node, "ttyUSB0");
+    EXPECT_EQ(event->modalias, "usb:v1p2");
+    EXPECT_FALSE(ParseDeviceEvent(""));
+    EXPECT_FALSE(ParseDeviceEvent(Message("libudev\nACTION=add\n")));
+}
+
 }  // namespace
 }  // namespace husk::supervisor
