@@ -57,6 +57,20 @@ int SetActions(Memory& memory, const InitPacket& packet) {
     return 0;
 }
 
+// What is in kBinarySlot lies there since the supervisor has looked at it.
+int BeginUpgrade(Memory& memory, const InitPacket& packet, Instant now) {
+    if (memory.slots.Peek(kBinarySlot) < 0) return ENOENT;
+    if (memory.shutdown.action() != ShutdownAction::kNone) return ESHUTDOWN;
+    return memory.upgrade.Begin(Duration(packet.time), now);
+}
+
+int TellUpgrade(const Upgrade& upgrade, InitPacket& reply) {
+    reply.value = static_cast<uint64_t>(upgrade.phase());
+    reply.status = static_cast<int32_t>(upgrade.failure());
+    reply.pid = upgrade.detail();
+    return 0;
+}
+
 // The number of the reply.
 int Serve(Memory& memory, Request& request, Answer& answer, Instant now) {
     const InitPacket& packet = request.packet;
@@ -78,6 +92,12 @@ int Serve(Memory& memory, Request& request, Answer& answer, Instant now) {
             return 0;
         case InitPacketType::kWatchdog: return TrustWatchdog(memory, packet, now, answer.packet);
         case InitPacketType::kActions: return SetActions(memory, packet);
+        case InitPacketType::kUpgrade: return BeginUpgrade(memory, packet, now);
+        case InitPacketType::kUpgradeState: return TellUpgrade(memory.upgrade, answer.packet);
+        // These are Pid1's, which has processes and not only memory: here they come out of turn.
+        case InitPacketType::kSnapshot:
+        case InitPacketType::kProven:
+        case InitPacketType::kKeep: return EINVAL;
         case InitPacketType::kExitsPending:
         case InitPacketType::kShutdownWanted: return EINVAL;  // notices of ours
     }

@@ -66,6 +66,10 @@ WatchdogFeed::Act WatchdogFeed::Due(Instant now) {
     return Act::kFeed;
 }
 
+bool FeedWatchdog(const Watchdog& watchdog, const DescriptorSlots& slots) {
+    return !watchdog.feed.active() || ::ioctl(slots.Peek(kWatchdogSlot), WDIOC_KEEPALIVE) == 0;
+}
+
 void TendWatchdog(Watchdog& watchdog, const DescriptorSlots& slots, Instant now) {
     switch (watchdog.feed.Due(now)) {
         case WatchdogFeed::Act::kNothing: break;
