@@ -58,6 +58,7 @@ void Pid1::TendUpgrade(Instant now) {
 void Pid1::EndUpgrade(UpgradeFailure failure, int detail) {
     did_rare_work_ = true;
     memory_.upgrade.Fail(failure, detail);
+    memory_.watchdog.feed.Bear({}, Now());
     (void)memory_.slots.Drop(kBinarySlot);
     Say(LogLevel::kError, "upgrade: ", Words(failure), " (", detail, "); the old binary goes on");
 }
@@ -164,6 +165,7 @@ void Pid1::Prove() {
         if (size != sizeof packet) return GoBack(UpgradeFailure::kSupervisorLost, 0);
     }
     memory_.upgrade.Finish();
+    memory_.watchdog.feed.Bear({}, Now());
     supervisor_.PassTrial();
     CloseWayBack();
     (void)memory_.slots.Drop(kBinarySlot);

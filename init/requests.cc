@@ -43,6 +43,9 @@ int TrustWatchdog(Memory& memory, const InitPacket& packet, Instant now, InitPac
     memory.watchdog.last_seconds = packet.number;
     memory.watchdog.feed.Trust(Duration(packet.time),
                                Duration(static_cast<int64_t>(packet.value)), now);
+    // Of a new supervisor on trial, whose end is PID 1's to judge.
+    if (memory.upgrade.deadline().since_boot != kInfinite)
+        memory.watchdog.feed.Bear(memory.upgrade.deadline() - now, now);
     return 0;
 }
 
@@ -61,7 +64,9 @@ int SetActions(Memory& memory, const InitPacket& packet) {
 int BeginUpgrade(Memory& memory, const InitPacket& packet, Instant now) {
     if (memory.slots.Peek(kBinarySlot) < 0) return ENOENT;
     if (memory.shutdown.action() != ShutdownAction::kNone) return ESHUTDOWN;
-    return memory.upgrade.Begin(Duration(packet.time), now);
+    if (const int error = memory.upgrade.Begin(Duration(packet.time), now)) return error;
+    memory.watchdog.feed.Bear(Duration(packet.time), now);
+    return 0;
 }
 
 int TellUpgrade(const Upgrade& upgrade, InitPacket& reply) {

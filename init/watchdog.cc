@@ -49,6 +49,10 @@ void WatchdogFeed::Trust(Duration trust, Duration interval, Instant now) {
     next_ = now.since_boot;
 }
 
+void WatchdogFeed::Bear(Duration silence, Instant now) {
+    if (active() && until_ != kInfinite) until_ = now.since_boot + silence + trusted_;
+}
+
 void WatchdogFeed::TrustMyself() {
     // Not where nobody has asked for it.
     if (next_ == 0ns) return;

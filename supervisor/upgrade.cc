@@ -24,7 +24,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kRehearsalLimit = 10s;
+constexpr Duration kRehearsalLimit = 5s;
 // For the client to get its answer before the supervisor is gone.
 constexpr Duration kBeforeSwitch = 50ms;
 constexpr size_t kMaxKeyFile = 64 * 1024, kMaxSignature = 4096, kMaxNote = 1 << 20;
