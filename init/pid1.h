@@ -21,7 +21,7 @@ class Pid1 {
     // Of an image that another has executed in its own place (pid1_upgrade.cc), before it runs:
     // `memory` has what the state says already.
     void Restore(const KeptProcess& kept);
-    // Shows that it works, or goes the way back. Returns without either where that cannot be gone.
+    // Shows that it works, or goes the way back.
     void Prove();
     // This is what was before: another did not prove itself.
     void Return(UpgradeFailure failure, int detail);
@@ -47,6 +47,7 @@ class Pid1 {
 
     void TendUpgrade(Instant now);
     void EndUpgrade(UpgradeFailure failure, int detail);
+    void FailProof(UpgradeFailure failure, int detail);
     void JudgeDeath(int status, Instant now);
     bool AnswerUpgrade(const Request& request);
     OwnedFd Snapshot() const;

@@ -150,10 +150,17 @@ void Pid1::Restore(const KeptProcess& kept) {
     more_to_reap_ = true;  // who ended meanwhile
 }
 
+// Where the old binary cannot be executed any more, this one has to do.
+void Pid1::FailProof(UpgradeFailure failure, int detail) {
+    GoBack(failure, detail);
+    CloseWayBack();
+    Return(failure, detail);
+}
+
 void Pid1::Prove() {
-    if (!KeepDescriptors(true)) return GoBack(UpgradeFailure::kInitRefused, EBADF);
+    if (!KeepDescriptors(true)) return FailProof(UpgradeFailure::kInitRefused, EBADF);
     if (!FeedWatchdog(memory_.watchdog, memory_.slots))
-        return GoBack(UpgradeFailure::kInitRefused, errno);
+        return FailProof(UpgradeFailure::kInitRefused, errno);
     (void)Send({.type = InitPacketType::kProven}, -1);
     InitPacket packet;
     while (packet.type != InitPacketType::kKeep) {
@@ -162,7 +169,7 @@ void Pid1::Prove() {
         (void)::poll(&socket, 1, 100);
         const ssize_t size = ::recv(supervisor_.socket(), &packet, sizeof packet, MSG_DONTWAIT);
         if (size < 0 && (errno == EAGAIN || errno == EINTR)) continue;  // way_back.h has a limit
-        if (size != sizeof packet) return GoBack(UpgradeFailure::kSupervisorLost, 0);
+        if (size != sizeof packet) return FailProof(UpgradeFailure::kSupervisorLost, 0);
     }
     memory_.upgrade.Finish();
     memory_.watchdog.feed.Bear({}, Now());

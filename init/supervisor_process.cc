@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -47,12 +48,17 @@ int OpenReadOnly(const char* program) {
     return -1;
 }
 
-// The memory file of an upgrade, which nobody can write to whatever mount it lies on.
+// The memory file of an upgrade, which nobody can write to whatever mount it lies on. Its mode can be
+// changed, by the device's root in a unit with UserNS=host that got hold of it, where the kernel has
+// no F_SEAL_EXEC yet (6.3).
 int OpenSealed(const char* program) {
     const int file = ::open(program, O_RDONLY | O_CLOEXEC);
     if (file < 0) return -1;
     const int seals = ::fcntl(file, F_GET_SEALS);
-    if (seals >= 0 && (seals & F_SEAL_WRITE) != 0) return file;
+    if (seals >= 0 && (seals & F_SEAL_WRITE) != 0) {
+        (void)::fchmod(file, 0755);
+        return file;
+    }
     (void)::close(file);
     return -1;
 }

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 
+#include <cstring>
 #include <memory>
+#include <string>
 
 #include "init/handover.h"
 #include "init/upgrade.h"

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "supervisor/signature.h"
 
 namespace husk::supervisor {
