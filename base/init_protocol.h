@@ -51,8 +51,8 @@ enum class InitPacketType : uint32_t {
     // Upgrade in place (init/upgrade.h): the supervisor has looked at the binary in kBinarySlot.
     kSnapshot = 10,      // reply: a file with PID 1's state, for a rehearsal by that binary
     kUpgrade = 11,       // time = the limit (ns) for the new supervisor. This one is ended for it
-    kProven = 12,        // of the new supervisor: it has shown that it works. PID 1 executes the binary,
-                         // whose first word is the reply: number = 0, or why it could not
+    kProven = 12,        // of the new supervisor: it has shown that it works. PID 1 executes the
+                         // binary, whose first word is the reply: number = 0, or why it could not
     kKeep = 13,          // the next request behind that reply, or the old PID 1 comes back
     kUpgradeState = 14,  // reply.value = UpgradePhase; where it failed, reply.status =
                          // UpgradeFailure and reply.pid = more about it

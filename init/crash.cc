@@ -43,7 +43,7 @@ void Crashed(int signal, siginfo_t* info, void*) {
     if (info->si_code <= 0 && info->si_pid != ::getpid()) return;
     // A second failure in here is the kernel's, which panics.
     for (const int crash : kCrashes) (void)::signal(crash, SIG_DFL);
-    // A child of PID 1, or a rehearsal: its crash is its own end, and comes again where this returns.
+    // A child of PID 1: its crash is its own end, and comes again where this returns.
     if (::getpid() != 1) return;
     GoBack(UpgradeFailure::kInitCrashed, signal);
     Say(LogLevel::kError, "PID 1 crashed: signal ", signal, " at address ",

@@ -22,8 +22,8 @@ struct BootFacts {
 };
 
 BootFacts EarlyBoot();
-// The same facts for an image of PID 1 that another has executed: the log is opened, nothing else is
-// done.
+// The same facts for an image of PID 1 that another has executed: the log is opened, nothing else
+// is done.
 BootFacts ReadBootFacts();
 
 // The limit of open descriptors as the kernel gave it, for programs that are not husk's.

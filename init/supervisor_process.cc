@@ -48,9 +48,9 @@ int OpenReadOnly(const char* program) {
     return -1;
 }
 
-// The memory file of an upgrade, which nobody can write to whatever mount it lies on. Its mode can be
-// changed, by the device's root in a unit with UserNS=host that got hold of it, where the kernel has
-// no F_SEAL_EXEC yet (6.3).
+// The memory file of an upgrade, which nobody can write to whatever mount it lies on. Its mode can
+// be changed by the device's root in a unit with UserNS=host that got hold of it, where the kernel
+// has no F_SEAL_EXEC yet (6.3).
 int OpenSealed(const char* program) {
     const int file = ::open(program, O_RDONLY | O_CLOEXEC);
     if (file < 0) return -1;

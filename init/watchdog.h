@@ -23,8 +23,8 @@ class WatchdogFeed {
 
     // From now on: fed each `interval`, at once first, until `trust` has passed. 0: no more.
     void Trust(Duration trust, Duration interval, Instant now);
-    // The supervisor may be silent for so long, and then for as long as ever: while one is replaced by
-    // another, which has a limit of its own.
+    // The supervisor may be silent for so long, and then for as long as ever: while one is replaced
+    // by another, which has a limit of its own.
     void Bear(Duration silence, Instant now);
     // The supervisor's word is of no matter any more: while the device goes down, which has a limit of
     // its own.

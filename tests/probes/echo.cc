@@ -1,18 +1,19 @@
 // TCP connections that are to stay, over loopback:
 //
 //   echo serve PORT          answers each with what it sends
-//   echo hold PORT N FILE    keeps N connections and sends a line on each, again and again; FILE has
+//   echo hold PORT N FILE    keeps N connections and sends a line on each, again and again; FILE
+//   has
 //                            "open N echoed M" after each round, and says what was dropped
 #include <arpa/inet.h>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <vector>
 
 namespace {
@@ -42,7 +43,8 @@ int Serve(const char* port) {
             close(watched[i].fd);
             watched.erase(watched.begin() + static_cast<long>(i));
         }
-        if (watched[0].revents != 0) watched.push_back({accept(listener, nullptr, nullptr), POLLIN, 0});
+        if (watched[0].revents != 0)
+            watched.push_back({accept(listener, nullptr, nullptr), POLLIN, 0});
     }
     return 1;
 }
@@ -74,14 +76,16 @@ int Hold(const char* port, int number, const char* file) {
     char text[128];
     for (int i = 0; i < number; ++i) {
         connections.push_back(socket(AF_INET, SOCK_STREAM, 0));
-        if (connect(connections.back(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+        if (connect(connections.back(), reinterpret_cast<const sockaddr*>(&address),
+                    sizeof address) != 0)
             return perror("connect"), 1;
     }
     for (long echoed = 0;; usleep(20'000)) {
         for (int i = 0; i < number; ++i, ++echoed) {
             std::snprintf(text, sizeof text, "line %ld\n", echoed);
             if (Echo(connections[static_cast<size_t>(i)], text)) continue;
-            std::snprintf(text, sizeof text, "dropped connection %d after %ld: %s\n", i, echoed, strerror(errno));
+            std::snprintf(text, sizeof text, "dropped connection %d after %ld: %s\n", i, echoed,
+                          strerror(errno));
             return Tell(file, text), 1;
         }
         std::snprintf(text, sizeof text, "open %d echoed %ld\n", number, echoed);
@@ -93,7 +97,8 @@ int Hold(const char* port, int number, const char* file) {
 
 int main(int argc, char** argv) {
     if (argc == 3 && std::strcmp(argv[1], "serve") == 0) return Serve(argv[2]);
-    if (argc == 5 && std::strcmp(argv[1], "hold") == 0) return Hold(argv[2], std::atoi(argv[3]), argv[4]);
+    if (argc == 5 && std::strcmp(argv[1], "hold") == 0)
+        return Hold(argv[2], std::atoi(argv[3]), argv[4]);
     std::fputs("usage: echo serve PORT | hold PORT N FILE\n", stderr);
     return 2;
 }
