@@ -14,13 +14,16 @@
 namespace husk {
 
 inline constexpr uint32_t kInitProtocolVersion = 1;
+// Of PID 1's state as it hands it to its next image (init/handover.h); stands in the binary's note.
+inline constexpr uint32_t kHandoverVersion = 1;
 inline constexpr uint32_t kDescriptorSlots = 65536;
 inline constexpr uint32_t kRememberedExits = 1024;
 
 // Slots that PID 1 itself looks into.
 inline constexpr uint32_t kWatchdogSlot = 0;     // the hardware watchdog, as /dev/watchdog0
 inline constexpr uint32_t kResetReasonSlot = 1;  // a file for why it was not fed any more
-inline constexpr uint32_t kFirstFreeSlot = 2;
+inline constexpr uint32_t kBinarySlot = 2;       // the next husk, for kUpgrade
+inline constexpr uint32_t kFirstFreeSlot = 3;
 // Behind the reason, in what both log: what storage keeps of the kernel's log is searched for it.
 inline constexpr const char* kNotFed = ": the hardware watchdog is not fed any more";
 
@@ -45,12 +48,39 @@ enum class InitPacketType : uint32_t {
                        // become too old
     kActions = 9,      // value = ShutdownAction where PID 1 crashes (kNone: a reboot), number = the
                        // one for a burst of Ctrl-Alt-Del (kNone: it is no more than one)
+    // Upgrade in place (init/upgrade.h): the supervisor has looked at the binary in kBinarySlot.
+    kSnapshot = 10,      // reply: a file with PID 1's state, for a rehearsal by that binary
+    kUpgrade = 11,       // time = the limit (ns) for the new supervisor. This one is ended for it
+    kProven = 12,        // of the new supervisor: it has shown that it works. PID 1 executes the
+                         // binary, whose first word is the reply: number = 0, or why it could not
+    kKeep = 13,          // the next request behind that reply, or the old PID 1 comes back
+    kUpgradeState = 14,  // reply.value = UpgradePhase; where it failed, reply.status =
+                         // UpgradeFailure and reply.pid = more about it
     // Notices of PID 1, without a reply.
     kExitsPending = 32,    // value = newest sequence number: ask with kNextExit
     kShutdownWanted = 33,  // value = ShutdownAction: Ctrl-Alt-Del, or a signal to PID 1
 };
 
 enum class ShutdownAction : uint64_t { kNone = 0, kPoweroff = 1, kReboot = 2, kHalt = 3, kKexec = 4 };
+
+enum class UpgradePhase : uint32_t {
+    kNone = 0,
+    kSupervisor = 1,  // a supervisor of the new binary has to prove itself
+    kInit = 2,        // PID 1 has
+    kDone = 3,        // the last one
+    kFailed = 4,
+};
+enum class UpgradeFailure : uint32_t {
+    kNone = 0,
+    kSupervisorEnded = 1,   // as waitpid(2) gives it
+    kSupervisorSilent = 2,  // until the limit
+    kCannotExecute = 3,     // errno
+    kInitCrashed = 4,       // signal
+    kInitSilent = 5,
+    kInitRefused = 6,     // it could not take over, and said so
+    kSupervisorLost = 7,  // while PID 1 was to prove itself
+    kShutdown = 8,        // the system goes down
+};
 
 struct InitPacket {
     uint32_t version = kInitProtocolVersion;
@@ -61,7 +91,7 @@ struct InitPacket {
     int32_t pid = 0;
     int32_t status = 0;  // as waitpid(2) gives it
     int64_t time = 0;    // CLOCK_MONOTONIC nanoseconds when it was reaped; of a
-                         // reply to kHello, when PID 1 began; of kWatchdog a span
+                         // reply to kHello, when PID 1 began; of kWatchdog and kUpgrade a span
 };
 static_assert(sizeof(InitPacket) == 40);
 

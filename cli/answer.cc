@@ -293,6 +293,23 @@ UnitView ReadUnit(const Fields& fields) {
     return unit;
 }
 
+ImageView ReadImage(const Fields& fields) {
+    ImageView image;
+    fields.Read("husk", image.husk);
+    fields.Read("build", image.build);
+    return image;
+}
+
+UpgradeView ReadUpgrade(const Fields& fields) {
+    UpgradeView upgrade;
+    fields.Read("begun", upgrade.begun);
+    fields.Read("outcome", upgrade.outcome);
+    fields.Read("text", upgrade.text);
+    fields.Object("from", [&](const Fields& image) { upgrade.from = ReadImage(image); });
+    fields.Object("to", [&](const Fields& image) { upgrade.to = ReadImage(image); });
+    return upgrade;
+}
+
 Answer ReadAnswer(const Fields& fields) {
     Answer answer;
     fields.Read("ok", answer.ok);
@@ -300,6 +317,10 @@ Answer ReadAnswer(const Fields& fields) {
     fields.Read("error", answer.error);
     fields.Read("state", answer.state);
     fields.Read("husk", answer.husk);
+    fields.Read("build", answer.build);
+    fields.Object("init", [&](const Fields& image) { answer.init = ReadImage(image); });
+    fields.Object("offered", [&](const Fields& image) { answer.offered = ReadImage(image); });
+    fields.Object("upgrade", [&](const Fields& upgrade) { answer.upgrade = ReadUpgrade(upgrade); });
     fields.Read("pid", answer.pid);
     fields.Read("supervisor_starts", answer.supervisor_starts);
     fields.Object("boot", [&](const Fields& boot) {
@@ -429,6 +450,8 @@ std::string WriteRequest(const Request& request) {
     flag("no_wait", request.no_wait);
     flag("partial", request.partial);
     flag("persist", request.persist);
+    flag("check", request.check);
+    flag("downgrade", request.downgrade);
     if (request.since_monotonic > 0) {
         writer.Key("since_monotonic");
         writer.Int64(request.since_monotonic);
@@ -453,6 +476,7 @@ std::string WriteRequest(const Request& request) {
     }
     if (!request.path.empty()) text("path", request.path);
     if (request.confirm != 0) number("confirm", request.confirm);
+    if (request.within != 0) number("within", request.within);
     writer.EndObject();
     return std::string(buffer.GetString(), buffer.GetSize()) + "\n";
 }

@@ -144,12 +144,27 @@ struct WatchdogView {
     std::vector<std::string> vetoes;  // why it is not fed
 };
 
+// A husk binary.
+struct ImageView {
+    std::string husk, build;
+};
+
+// The last upgrade in place.
+struct UpgradeView {
+    int64_t begun = 0;  // nanoseconds since 1970
+    std::string outcome, text;
+    ImageView from, to;
+};
+
 struct Answer {
     bool ok = false;
     std::string code, error;
     std::vector<UnitView> units;
     std::string state;  // is-system-running
     std::string husk;   // version
+    std::string build;
+    ImageView init, offered;  // PID 1's; upgrade: what was looked at
+    std::optional<UpgradeView> upgrade;
     int64_t pid = 0, supervisor_starts = 0;
     // boot, nanoseconds of the monotonic clock, 0 = unknown
     int64_t boot_init = 0, boot_supervisor = 0, boot_settled = 0;
@@ -184,6 +199,8 @@ struct Request {
     std::string whom = {};
     std::string path = {};  // absolute
     int64_t confirm = 0;    // seconds
+    bool check = false, downgrade = false;  // upgrade
+    int64_t within = 0;                     // seconds
     bool partial = false;
     std::vector<std::string> states = {};  // only units in one of them
     std::vector<std::string> settings = {};

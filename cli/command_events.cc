@@ -12,6 +12,9 @@ std::string FormatEvent(const EventView& event, const Style& style, const Now& n
     if (event.event == "missed")
         return Paint(style, Colour::kDim,
                      Cat("[missed ", std::to_string(event.count), " events]\n"));
+    if (event.event == "upgrade")
+        return Cat(FormatClock(WallClock(event.at, event.monotonic, now), now), " ",
+                   Visible(style, event.text), "\n");
     const std::string head = Cat(FormatClock(WallClock(event.at, event.monotonic, now), now), " ",
                                  Paint(style, Colour::kBold, Visible(style, event.unit)), ": ");
     if (event.event == "history") return Cat(head, Visible(style, event.text), "\n");

@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/version.h"
+#include "supervisor/husk_image.h"
 
 namespace husk::cli {
 namespace {
@@ -38,19 +39,24 @@ int VersionCommand(const Invocation& given) {
     // A machine without a supervisor has a version too.
     call.call.connect_patience = Duration::zero();
     auto reply = Call(call.call, {.verb = "version"});
+    const auto image = supervisor::ReadHuskImage("/proc/self/exe");
+    const ImageView own{kVersion, image ? image->build : ""};
     if (call.json) {
-        const std::string own =
-            Cat("{\"version\":1,\"ok\":true,\"husk\":", JsonString(kVersion), "}");
-        return Print(Cat(reply ? reply->line : own, "\n")) ? kExitOk : kExitFailed;
+        const std::string alone =
+            Cat("{\"version\":1,\"ok\":true,\"husk\":", JsonString(kVersion), ",\"build\":",
+                JsonString(own.build), "}");
+        return Print(Cat(reply ? reply->line : alone, "\n")) ? kExitOk : kExitFailed;
     }
-    std::string text = Cat("husk ", kVersion, "\n");
+    std::string text = Cat(FormatImage(own), "\n");
     if (reply && reply->answer.ok) {
         const Answer& answer = reply->answer;
         const Style plain;
         text +=
-            Cat("supervisor ", Visible(plain, answer.husk), ", pid ", std::to_string(answer.pid),
-                ", started ", std::to_string(answer.supervisor_starts),
+            Cat("supervisor: ", FormatImage({answer.husk, answer.build}), ", pid ",
+                std::to_string(answer.pid), ", started ", std::to_string(answer.supervisor_starts),
                 answer.supervisor_starts == 1 ? " time" : " times", " since boot\n");
+        if (!answer.init.husk.empty()) text += Cat("PID 1: ", FormatImage(answer.init), "\n");
+        if (answer.upgrade) text += Cat(Visible(plain, answer.upgrade->text), "\n");
     }
     return Print(text) ? kExitOk : kExitFailed;
 }

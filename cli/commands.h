@@ -27,6 +27,7 @@ int PlanCommand(const Invocation& call);
 int ChangeCommand(const Invocation& call);  // apply, reload: the verb's name
 int ConfirmCommand(const Invocation& call);
 int UpdateCommand(const Invocation& call);
+int UpgradeCommand(const Invocation& call);
 int ExecCommand(const Invocation& call);
 int BlameCommand(const Invocation& call);
 int CriticalChainCommand(const Invocation& call);

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "cli/format.h"
+#include "supervisor/husk_image.h"
 
 namespace husk::cli {
 namespace {
@@ -120,6 +121,12 @@ std::string FormatPercent(uint64_t hundredths) {
     return Cat(std::to_string(hundredths / 100), ".", part, "%");
 }
 
+std::string FormatImage(const ImageView& image) {
+    const Style plain;
+    return Visible(plain, supervisor::Describe(
+                              supervisor::HuskImage{.version = image.husk, .build = image.build}));
+}
+
 std::string FormatSummary(const Answer& answer, const Style& style) {
     size_t failed = 0, refused = 0;
     for (const auto& unit : answer.units) {
@@ -144,6 +151,10 @@ std::string FormatSummary(const Answer& answer, const Style& style) {
                           Cat(Visible(style, mount.where), " is not mounted: ",
                               Visible(style, mount.error))) +
                     "\n";
+    if (answer.upgrade && answer.upgrade->outcome != "done")
+        text += Paint(style, answer.upgrade->outcome == "failed" ? Colour::kRed : Colour::kNone,
+                      Visible(style, answer.upgrade->text)) +
+                "\n";
     if (answer.watchdog)
         for (const auto& veto : answer.watchdog->vetoes)
             text += Paint(style, Colour::kRed,

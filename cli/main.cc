@@ -3,10 +3,13 @@
 
 #include <string_view>
 
+#include "base/husk_note.h"
 #include "cli/verbs.h"
 #include "init/init.h"
 
 namespace {
+
+[[gnu::section(".note.husk"), gnu::used, gnu::aligned(4)]] constexpr husk::HuskNote kNote;
 
 // The kernel hands words of its command line that it does not know ("quiet splash") to init as
 // arguments, so as PID 1 only a known verb is a verb: `docker run … husk status` is one.

@@ -78,6 +78,12 @@ constexpr Option kExecOptions[] = {
 constexpr Option kUpdateOptions[] = {
     {'\0', "persist", nullptr, "beyond the next boot: write it to /etc/husk/units"},
 };
+constexpr Option kUpgradeOptions[] = {
+    {'\0', "check", nullptr, "only look at it: signature, version, rehearsal"},
+    {'\0', "downgrade", nullptr, "an older version, too"},
+    {'\0', "signature", "FILE", "its signature (default: FILE.sig)"},
+    {'\0', "within", "TIME", "how long the new one may take to prove itself (10s)"},
+};
 constexpr Option kReloadOptions[] = {
     {'\0', "partial", nullptr, "take what is valid, though other files have errors"},
     {'\0', "no-wait", nullptr, "of units: do not wait until it is done"},
@@ -101,6 +107,13 @@ constexpr Option kDoctorOptions[] = {
 };
 
 // Help is read on consoles of 80 columns.
+constexpr char kUpgradeDetails[] =
+    "Replaces the supervisor and then PID 1 by the husk binary FILE; containers do\n"
+    "not notice. FILE.sig is a signature of FILE by one of the owner's keys, which\n"
+    "the device has as /etc/husk/upgrade.pub. The new supervisor has to take over\n"
+    "every unit and to answer, the new PID 1 to be heard by it and to feed the\n"
+    "hardware watchdog; otherwise the old ones go on. It is for this boot only: the\n"
+    "next one starts what the boot image has.";
 constexpr char kStatusDetails[] =
     "Without units, with a pattern such as 'web*', or with --state: a line for each.\n"
     "With units: all that is known of each, its processes, and the last 10 lines of\n"
@@ -348,6 +361,9 @@ constexpr Verb kVerbs[] = {
      1,
      CriticalChainCommand,
      nullptr},
+    {"upgrade", VerbGroup::kMachine, "[OPTION…] FILE",
+     "replace husk by another binary, in place", kUpgradeDetails, kUpgradeOptions, 1, 1,
+     UpgradeCommand, nullptr},
     {"doctor", VerbGroup::kMachine, "[OPTION…]", "what this kernel and board offer, and lack",
      kDoctorDetails, kDoctorOptions, 0, 0, DoctorCommand, nullptr},
     {"poweroff",

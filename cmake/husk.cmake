@@ -89,6 +89,25 @@ if(HUSK_PRESET STREQUAL "device")
   set_property(TARGET seccomp PROPERTY INTERFACE_INCLUDE_DIRECTORIES "")
 endif()
 
+# Of libsodium only the portable C that verifies Ed25519: its own build has no switch for that, and the linker drops what
+# these files have besides.
+if(HUSK_PRESET STREQUAL "device")
+  set(sodium_folder "${HUSK_TOOLCHAIN}/src/libsodium/src/libsodium")
+  set(sodium_sources crypto_sign/ed25519/ref10/open.c crypto_sign/ed25519/ref10/sign.c
+      crypto_core/ed25519/ref10/ed25519_ref10.c crypto_hash/sha512/cp/hash_sha512_cp.c
+      crypto_verify/sodium/verify.c sodium/utils.c)
+  list(TRANSFORM sodium_sources PREPEND "${sodium_folder}/")
+  add_library(sodium STATIC ${sodium_sources})
+  target_include_directories(sodium SYSTEM PUBLIC "${sodium_folder}/include" PRIVATE "${sodium_folder}/include/sodium")
+  target_compile_definitions(sodium PRIVATE CONFIGURED=1 HAVE_WEAK_SYMBOLS=1)
+  if(CMAKE_SIZEOF_VOID_P EQUAL 8)
+    target_compile_definitions(sodium PRIVATE HAVE_TI_MODE=1)  # numbers of 128 bits
+  endif()
+else()
+  add_library(sodium INTERFACE)
+  target_link_libraries(sodium INTERFACE -lsodium)
+endif()
+
 # --- functions -------------------------------------------------------------------------------------------------------
 
 # husk_library(NAME [USES LIBRARY...]): the folder NAME as a library. A folder without sources yet is one of headers.

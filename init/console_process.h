@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include "base/time.h"
+#include "init/handover.h"
 #include "init/kernel_options.h"
 
 namespace husk::init {
@@ -23,6 +24,12 @@ class ConsoleProcess {
 
     void Start(Instant now);
     void Ended(Instant now);
+
+    KeptConsole Keep() const { return {pid_, next_start_}; }
+    void Restore(const KeptConsole& kept) {
+        pid_ = static_cast<pid_t>(kept.pid);
+        next_start_ = kept.next_start;
+    }
 
   private:
     char program_[sizeof KernelOptions::console];

@@ -10,6 +10,7 @@
 
 #include "init/log.h"
 #include "init/shutdown.h"
+#include "init/way_back.h"
 
 namespace husk::init {
 namespace {
@@ -42,6 +43,9 @@ void Crashed(int signal, siginfo_t* info, void*) {
     if (info->si_code <= 0 && info->si_pid != ::getpid()) return;
     // A second failure in here is the kernel's, which panics.
     for (const int crash : kCrashes) (void)::signal(crash, SIG_DFL);
+    // A child of PID 1: its crash is its own end, and comes again where this returns.
+    if (::getpid() != 1) return;
+    GoBack(UpgradeFailure::kInitCrashed, signal);
     Say(LogLevel::kError, "PID 1 crashed: signal ", signal, " at address ",
         reinterpret_cast<uintptr_t>(info->si_addr), "; ", FinalWords(crash_action));
     SyncForAWhile();
@@ -54,6 +58,8 @@ void Crashed(int signal, siginfo_t* info, void*) {
 void SetCrashAction(ShutdownAction action) {
     crash_action = action == ShutdownAction::kNone ? ShutdownAction::kReboot : action;
 }
+
+ShutdownAction CrashAction() { return crash_action; }
 
 void CatchCrashes() {
     stack_t stack{};

@@ -1,4 +1,5 @@
-// What happens if PID 1 itself fails: a line in the log, and CrashAction=.
+// What happens if PID 1 itself fails: a line in the log, and CrashAction=; or the binary before it,
+// while it has to prove itself (way_back.h).
 #pragma once
 
 #include "base/init_protocol.h"
@@ -10,5 +11,6 @@ namespace husk::init {
 void CatchCrashes();
 // What the handler does in the end; kNone: a reboot.
 void SetCrashAction(ShutdownAction action);
+ShutdownAction CrashAction();
 
 }  // namespace husk::init

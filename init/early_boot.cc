@@ -290,6 +290,15 @@ BootFacts EarlyBoot() {
     return facts;
 }
 
+BootFacts ReadBootFacts() {
+    BootFacts facts;
+    PrepareLog(facts);
+    return facts;
+}
+
+const rlimit& FirstDescriptorLimit() { return first_descriptor_limit; }
+void SetFirstDescriptorLimit(const rlimit& limit) { first_descriptor_limit = limit; }
+
 void RestoreDescriptorLimit() { (void)::setrlimit(RLIMIT_NOFILE, &first_descriptor_limit); }
 
 }  // namespace husk::init

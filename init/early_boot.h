@@ -4,6 +4,8 @@
 // container or a namespace much is there already, or forbidden, and husk runs all the same.
 #pragma once
 
+#include <sys/resource.h>
+
 #include "init/kernel_options.h"
 
 namespace husk::init {
@@ -20,8 +22,13 @@ struct BootFacts {
 };
 
 BootFacts EarlyBoot();
+// The same facts for an image of PID 1 that another has executed: the log is opened, nothing else
+// is done.
+BootFacts ReadBootFacts();
 
 // The limit of open descriptors as the kernel gave it, for programs that are not husk's.
 void RestoreDescriptorLimit();
+const rlimit& FirstDescriptorLimit();
+void SetFirstDescriptorLimit(const rlimit& limit);
 
 }  // namespace husk::init

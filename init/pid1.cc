@@ -84,10 +84,12 @@ void Pid1::DoWhatIsDue(Instant now) {
     }
     if (memory_.shutdown.deadline().since_boot != kInfinite) memory_.watchdog.feed.TrustMyself();
     TendWatchdog(memory_.watchdog, memory_.slots, now);
+    TendUpgrade(now);
     if (supervisor_.end_at() <= now) supervisor_.End();
     if (!supervisor_.running() && supervisor_.next_start() <= now) {
         did_rare_work_ = true;
-        supervisor_.Start(now);
+        const bool upgrading = memory_.upgrade.phase() == UpgradePhase::kSupervisor;
+        supervisor_.Start(upgrading ? memory_.slots.Peek(kBinarySlot) : -1, now);
         memory_.supervisor_starts = supervisor_.starts();
         told_ = {};
     }
@@ -101,7 +103,7 @@ void Pid1::DoWhatIsDue(Instant now) {
 Instant Pid1::NextDue() const {
     Instant next =
         std::min({memory_.shutdown.deadline(), supervisor_.end_at(), console_.next_start(),
-                  memory_.watchdog.feed.next()});
+                  memory_.watchdog.feed.next(), memory_.upgrade.deadline()});
     if (!supervisor_.running()) next = std::min(next, supervisor_.next_start());
     return more_to_reap_ ? Instant{} : next;
 }
@@ -175,7 +177,9 @@ void Pid1::SupervisorDied(int status) {
     // socket's buffer bounds the number.
     while (supervisor_.socket() >= 0 && ServeOne()) {
     }
-    supervisor_.Died(status, Now());
+    const Instant now = Now();
+    supervisor_.Died(status, now);
+    JudgeDeath(status, now);
 }
 
 void Pid1::Serve() {
@@ -232,12 +236,18 @@ bool Pid1::ServeOne() {
 }
 
 void Pid1::AnswerRequest(Request request) {
+    if (AnswerUpgrade(request)) return;
     const InitPacketType type = request.packet.type;
     const ShutdownAction begun = memory_.shutdown.begun();
+    const bool upgrading = memory_.upgrade.under_way();
     const Answer answer = Handle(memory_, std::move(request), Now());
     (void)Send(answer.packet, answer.descriptor);
     if (begun != memory_.shutdown.begun())
         Say(LogLevel::kInfo, "shutdown begun: ", Name(memory_.shutdown.begun()));
+    if (!upgrading && memory_.upgrade.under_way()) {
+        Say(LogLevel::kInfo, "upgrade: the supervisor makes way for a new one");
+        supervisor_.Kill();
+    }
     // What comes from here on is news again.
     if (type == InitPacketType::kNextExit) told_.exits = false;
     if (type == InitPacketType::kHello) {

@@ -18,6 +18,14 @@ class Pid1 {
 
     [[noreturn]] void Run();
 
+    // Of an image that another has executed in its own place (pid1_upgrade.cc), before it runs:
+    // `memory` has what the state says already.
+    void Restore(const KeptProcess& kept);
+    // Shows that it works, or goes the way back.
+    void Prove();
+    // This is what was before: another did not prove itself.
+    void Return(UpgradeFailure failure, int detail);
+
   private:
     void DoWhatIsDue(Instant now);
     Instant NextDue() const;
@@ -36,6 +44,15 @@ class Pid1 {
     bool SendNotice(InitPacketType type, uint64_t value);
     void TellExits();
     void TellWish();
+
+    void TendUpgrade(Instant now);
+    void EndUpgrade(UpgradeFailure failure, int detail);
+    void FailProof(UpgradeFailure failure, int detail);
+    void JudgeDeath(int status, Instant now);
+    bool AnswerUpgrade(const Request& request);
+    OwnedFd Snapshot() const;
+    bool KeepDescriptors(bool over_execution);
+    int ExecuteNext();
 
     Memory& memory_;
     int signals_;

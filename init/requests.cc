@@ -43,6 +43,9 @@ int TrustWatchdog(Memory& memory, const InitPacket& packet, Instant now, InitPac
     memory.watchdog.last_seconds = packet.number;
     memory.watchdog.feed.Trust(Duration(packet.time),
                                Duration(static_cast<int64_t>(packet.value)), now);
+    // Of a new supervisor on trial, whose end is PID 1's to judge.
+    if (memory.upgrade.deadline().since_boot != kInfinite)
+        memory.watchdog.feed.Bear(memory.upgrade.deadline() - now, now);
     return 0;
 }
 
@@ -54,6 +57,22 @@ int SetActions(Memory& memory, const InitPacket& packet) {
     SetCrashAction(static_cast<ShutdownAction>(packet.value));
     memory.burst_action = static_cast<ShutdownAction>(burst);
     memory.burst_is_one = burst == 0;
+    return 0;
+}
+
+// What is in kBinarySlot lies there since the supervisor has looked at it.
+int BeginUpgrade(Memory& memory, const InitPacket& packet, Instant now) {
+    if (memory.slots.Peek(kBinarySlot) < 0) return ENOENT;
+    if (memory.shutdown.action() != ShutdownAction::kNone) return ESHUTDOWN;
+    if (const int error = memory.upgrade.Begin(Duration(packet.time), now)) return error;
+    memory.watchdog.feed.Bear(Duration(packet.time), now);
+    return 0;
+}
+
+int TellUpgrade(const Upgrade& upgrade, InitPacket& reply) {
+    reply.value = static_cast<uint64_t>(upgrade.phase());
+    reply.status = static_cast<int32_t>(upgrade.failure());
+    reply.pid = upgrade.detail();
     return 0;
 }
 
@@ -78,6 +97,12 @@ int Serve(Memory& memory, Request& request, Answer& answer, Instant now) {
             return 0;
         case InitPacketType::kWatchdog: return TrustWatchdog(memory, packet, now, answer.packet);
         case InitPacketType::kActions: return SetActions(memory, packet);
+        case InitPacketType::kUpgrade: return BeginUpgrade(memory, packet, now);
+        case InitPacketType::kUpgradeState: return TellUpgrade(memory.upgrade, answer.packet);
+        // These are Pid1's, which has processes and not only memory: here they come out of turn.
+        case InitPacketType::kSnapshot:
+        case InitPacketType::kProven:
+        case InitPacketType::kKeep: return EINVAL;
         case InitPacketType::kExitsPending:
         case InitPacketType::kShutdownWanted: return EINVAL;  // notices of ours
     }

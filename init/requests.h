@@ -9,6 +9,7 @@
 #include "init/exits.h"
 #include "init/shutdown_state.h"
 #include "init/slots.h"
+#include "init/upgrade.h"
 #include "init/watchdog.h"
 
 namespace husk::init {
@@ -19,6 +20,7 @@ struct Memory {
     ExitRing exits;
     ShutdownState shutdown;
     Watchdog watchdog;
+    Upgrade upgrade;
     // Until a supervisor says otherwise nobody knows better.
     bool burst_is_one = false;
     ShutdownAction burst_action = ShutdownAction::kNone;  // kNone: a reboot

@@ -26,6 +26,11 @@ int DescriptorSlots::Peek(uint32_t slot) const {
     return stored_[slot] == 0 ? -ENOENT : stored_[slot] - 1;
 }
 
+void DescriptorSlots::Adopt(uint32_t slot, int descriptor) {
+    stored_[slot] = descriptor + 1;
+    if (slot >= end_) end_ = slot + 1;
+}
+
 void DescriptorSlots::Clear() {
     for (uint32_t slot = 0; slot < end_; ++slot) (void)Drop(slot);
     end_ = 0;

@@ -17,6 +17,10 @@ class DescriptorSlots {
     int Drop(uint32_t slot);
     // The descriptor, which stays here, or minus an errno.
     int Peek(uint32_t slot) const;
+    // From an image of PID 1 before this one; close-on-exec is the caller's.
+    void Adopt(uint32_t slot, int descriptor);
+    // No slot from here on is taken.
+    uint32_t end() const { return end_; }
     // Closes all; they would keep file systems busy at the end.
     void Clear();
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -28,6 +29,7 @@ constexpr Duration kClosedGrace = 2s;
 
 struct StartArguments {
     const char* program;
+    int binary;  // -1: `program`
     int socket;
 };
 
@@ -46,6 +48,21 @@ int OpenReadOnly(const char* program) {
     return -1;
 }
 
+// The memory file of an upgrade, which nobody can write to whatever mount it lies on. Its mode can
+// be changed by the device's root in a unit with UserNS=host that got hold of it, where the kernel
+// has no F_SEAL_EXEC yet (6.3).
+int OpenSealed(const char* program) {
+    const int file = ::open(program, O_RDONLY | O_CLOEXEC);
+    if (file < 0) return -1;
+    const int seals = ::fcntl(file, F_GET_SEALS);
+    if (seals >= 0 && (seals & F_SEAL_WRITE) != 0) {
+        (void)::fchmod(file, 0755);
+        return file;
+    }
+    (void)::close(file);
+    return -1;
+}
+
 void Execute(const void* argument) {
     const auto& arguments = *static_cast<const StartArguments*>(argument);
     // Standard input is the console's, which belongs to the console program.
@@ -59,8 +76,10 @@ void Execute(const void* argument) {
     const char* argv[] = {"husk", "supervise", option.text().data(), nullptr};
     const ChildEnvironment environment("HOME=/");
     const char* program = arguments.program != nullptr ? arguments.program : "/proc/self/exe";
-    if (const int mount = OpenReadOnly(program); mount >= 0)
-        (void)::syscall(SYS_execveat, mount, "", argv, environment.get(), AT_EMPTY_PATH);
+    int file = arguments.binary >= 0 ? arguments.binary : OpenSealed(program);
+    if (file < 0) file = OpenReadOnly(program);
+    if (file >= 0) (void)::syscall(SYS_execveat, file, "", argv, environment.get(), AT_EMPTY_PATH);
+    if (arguments.binary >= 0) return;
     // A device that runs nothing is worse off than one whose binary units with UserNS=host can
     // change.
     Say(LogLevel::kWarning, "cannot execute the supervisor from a read-only mount: ", Errno{errno});
@@ -80,9 +99,10 @@ Instant RestartPause::AfterDeath(Instant started, Instant died) {
     return std::max(died, started + pause);
 }
 
-void SupervisorProcess::Start(Instant now) {
+void SupervisorProcess::Start(int binary, Instant now) {
     ++starts_;
     started_ = now;
+    on_trial_ = binary >= 0;
     // A new pair for each: the old one may hold packets, and descriptors in them, of the one that
     // died.
     int pair[2] = {-1, -1};
@@ -93,7 +113,7 @@ void SupervisorProcess::Start(Instant now) {
     const OwnedFd theirs(pair[1]);
     if (error == 0) {
         (void)::fcntl(ours.get(), F_SETFL, O_NONBLOCK);  // cannot fail on a socket
-        const StartArguments arguments{program_, theirs.get()};
+        const StartArguments arguments{program_, binary, theirs.get()};
         pid = StartChild(kSupervisorCgroup, Execute, &arguments);
         if (pid < 0) error = -pid;
     }
@@ -104,7 +124,8 @@ void SupervisorProcess::Start(Instant now) {
     }
     pid_ = pid;
     socket_ = std::move(ours);
-    Say(LogLevel::kInfo, "supervisor started, pid ", pid_, ", start number ", starts_);
+    Say(LogLevel::kInfo, on_trial_ ? "new supervisor started, pid " : "supervisor started, pid ",
+        pid_, ", start number ", starts_);
 }
 
 void SupervisorProcess::Died(int status, Instant now) {
@@ -120,6 +141,32 @@ void SupervisorProcess::Died(int status, Instant now) {
 void SupervisorProcess::SocketClosed(Instant now) {
     socket_.reset();
     end_at_ = now + kClosedGrace;
+}
+
+void SupervisorProcess::Kill() {
+    if (running()) (void)::kill(pid_, SIGKILL);
+}
+
+KeptSupervisor SupervisorProcess::Keep() const {
+    return {.pid = pid_,
+            .socket = socket_.get(),
+            .starts = starts_,
+            .early_deaths = pause_.early_deaths(),
+            .started = started_,
+            .next_start = next_start_,
+            .end_at = end_at_,
+            .on_trial = on_trial_};
+}
+
+void SupervisorProcess::Restore(const KeptSupervisor& kept) {
+    pid_ = kept.pid;
+    socket_.reset(kept.socket);
+    starts_ = kept.starts;
+    pause_.Restore(kept.early_deaths);
+    started_ = kept.started;
+    next_start_ = kept.next_start;
+    end_at_ = kept.end_at;
+    on_trial_ = kept.on_trial != 0;
 }
 
 void SupervisorProcess::End() {

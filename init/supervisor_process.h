@@ -6,6 +6,7 @@
 
 #include "base/fd.h"
 #include "base/time.h"
+#include "init/handover.h"
 
 namespace husk::init {
 
@@ -17,6 +18,8 @@ class RestartPause {
   public:
     // The earliest next start of a process that started at `started` and died at `died`.
     Instant AfterDeath(Instant started, Instant died);
+    uint32_t early_deaths() const { return early_deaths_; }
+    void Restore(uint32_t early_deaths) { early_deaths_ = early_deaths; }
 
   private:
     uint32_t early_deaths_ = 0;
@@ -36,8 +39,15 @@ class SupervisorProcess {
     // While it is not running.
     Instant next_start() const { return next_start_; }
 
-    // A start that fails counts as an early death.
-    void Start(Instant now);
+    // A start that fails counts as an early death. `binary`: of an upgrade, or -1 for what is
+    // always started.
+    void Start(int binary, Instant now);
+    // The one that runs, or that died last, was of the binary of an upgrade.
+    bool on_trial() const { return on_trial_; }
+    void PassTrial() { on_trial_ = false; }
+    // PID 1 wanted its end.
+    void StartAtOnce(Instant now) { next_start_ = now; }
+    void Kill();
     // The caller has answered what was still in the socket.
     void Died(int status, Instant now);
     // It closed its end. Most of the time it is about to die; one that lives on without its socket
@@ -45,6 +55,11 @@ class SupervisorProcess {
     void SocketClosed(Instant now);
     Instant end_at() const { return end_at_; }
     void End();
+
+    // For the next image of PID 1.
+    const char* program() const { return program_; }
+    KeptSupervisor Keep() const;
+    void Restore(const KeptSupervisor& kept);
 
   private:
     const char* program_;
@@ -55,6 +70,7 @@ class SupervisorProcess {
     Instant next_start_;
     RestartPause pause_;
     Instant end_at_{kInfinite};
+    bool on_trial_ = false;
 };
 
 }  // namespace husk::init

@@ -49,6 +49,10 @@ void WatchdogFeed::Trust(Duration trust, Duration interval, Instant now) {
     next_ = now.since_boot;
 }
 
+void WatchdogFeed::Bear(Duration silence, Instant now) {
+    if (active() && until_ != kInfinite) until_ = now.since_boot + silence + trusted_;
+}
+
 void WatchdogFeed::TrustMyself() {
     // Not where nobody has asked for it.
     if (next_ == 0ns) return;
@@ -64,6 +68,10 @@ WatchdogFeed::Act WatchdogFeed::Due(Instant now) {
     }
     next_ = std::min(now.since_boot + interval_, until_);
     return Act::kFeed;
+}
+
+bool FeedWatchdog(const Watchdog& watchdog, const DescriptorSlots& slots) {
+    return !watchdog.feed.active() || ::ioctl(slots.Peek(kWatchdogSlot), WDIOC_KEEPALIVE) == 0;
 }
 
 void TendWatchdog(Watchdog& watchdog, const DescriptorSlots& slots, Instant now) {

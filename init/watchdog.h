@@ -23,6 +23,9 @@ class WatchdogFeed {
 
     // From now on: fed each `interval`, at once first, until `trust` has passed. 0: no more.
     void Trust(Duration trust, Duration interval, Instant now);
+    // The supervisor may be silent for so long, and then for as long as ever: while one is replaced
+    // by another, which has a limit of its own.
+    void Bear(Duration silence, Instant now);
     // The supervisor's word is of no matter any more: while the device goes down, which has a limit of
     // its own.
     void TrustMyself();
@@ -30,6 +33,7 @@ class WatchdogFeed {
     Act Due(Instant now);
     Instant next() const { return {next_ == Duration{} ? kInfinite : next_}; }
     Duration trusted() const { return trusted_; }  // the last time that was given
+    bool active() const { return next_ != Duration{}; }
     bool given_up() const { return given_up_; }    // since the last word
 
   private:
@@ -42,6 +46,8 @@ struct Watchdog {
     int32_t last_seconds = 0;  // the timeout to set before the machine goes down; 0: as it is
 };
 
+// Feeds the device now, where it is fed at all. False where it does not take it.
+bool FeedWatchdog(const Watchdog& watchdog, const DescriptorSlots& slots);
 // Feeds the device, or says why it is not fed any more, as it is due.
 void TendWatchdog(Watchdog& watchdog, const DescriptorSlots& slots, Instant now);
 // The end is near: armed for a reboot that hangs, disarmed where the machine is to stay down.

@@ -40,7 +40,13 @@
 //                    section may be left out),       nothing was changed
 //                    persist (bool)
 // shutdown           action ("poweroff|reboot|halt") ok at once
-// version                                            husk: "0.1.0", pid, supervisor_starts
+// version                                            husk: "0.1.0", build, pid, supervisor_starts,
+//                                                    init: Image (PID 1), upgrade: Upgrade
+// upgrade            check, downgrade (bool),        offered: Image; once it has begun, upgrade:
+//                    within (seconds), and the       Upgrade: the supervisor ends right then, and
+//                    binary and its signature as     version and status tell how it goes on
+//                    sealed memory files
+//                    (SCM_RIGHTS)
 //
 // Unit: {"name","description","path",
 //   "state": "inactive|waiting|starting|running|reloading|stopping|backoff|failed|exited|refused",
@@ -77,6 +83,13 @@
 //   {"event":"state","at","monotonic","unit","before","state","reason"}
 //   {"event":"missed","count"}: so many were left out, since the client was too slow
 //
+//   {"event":"upgrade","at","monotonic","text"}: how an upgrade in place ended
+//
+// Image: {"husk": "0.1.0","build": build id in hexadecimal digits}
+//
+// Upgrade, the last one of this boot: {"begun": wall clock ns, "outcome": "under-way|done|failed",
+//   "from": Image, "to": Image, "text": for people}; status and list have it too
+//
 // Namespace: {"kind": "mnt|pid|net|ipc|uts|cgroup|user|time", "inode": as in /proc/PID/ns,
 //   "shared": "own|device|units", "with": [the other units]}; none where it does not run.
 //
@@ -109,6 +122,7 @@ inline constexpr int kControlVersion = 1;
 inline constexpr const char* kControlSocketName = "control";  // in the run folder
 inline constexpr const char* kDefaultRunDirectory = "/run/husk";
 inline constexpr Duration kLongestConfirmTime = std::chrono::hours(24);
+inline constexpr Duration kLongestUpgrade = std::chrono::minutes(10);  // Upgrade::kLongest of init/
 inline constexpr unsigned kMaxControlRequest = 64 * 1024;  // bytes
 
 }  // namespace husk::supervisor

@@ -38,13 +38,14 @@ Status TakePath(const rapidjson::Value& object, std::string& path) {
     return {};
 }
 
-Status TakeConfirmTime(const rapidjson::Value& object, Duration& time) {
-    auto member = object.FindMember("confirm");
+Status TakeSeconds(const rapidjson::Value& object, const char* key, Duration longest,
+                   Duration& time) {
+    auto member = object.FindMember(key);
     if (member == object.MemberEnd()) return {};
-    const auto most = std::chrono::duration_cast<std::chrono::seconds>(kLongestConfirmTime);
+    const auto most = std::chrono::duration_cast<std::chrono::seconds>(longest);
     if (!member->value.IsInt64() || member->value.GetInt64() < 1 ||
         member->value.GetInt64() > most.count())
-        return Fail(Cat("'confirm' is no number of seconds from 1 to ",
+        return Fail(Cat("'", key, "' is no number of seconds from 1 to ",
                         std::to_string(most.count()), " (", FormatDuration(most), ")"));
     time = std::chrono::seconds(member->value.GetInt64());
     return {};
@@ -145,9 +146,12 @@ Result<ControlRequest> ParseControlRequest(std::string_view line) {
     if (!request.whom.empty() && request.whom != "main" && request.whom != "all")
         return Fail(Cat("'whom' is neither main nor all: ", Quote(request.whom)));
     HUSK_TRY(TakePath(document, request.path));
-    HUSK_TRY(TakeConfirmTime(document, request.confirm_time));
+    HUSK_TRY(TakeSeconds(document, "confirm", kLongestConfirmTime, request.confirm_time));
     HUSK_TRY(TakeFlag(document, "partial", request.partial));
     HUSK_TRY(TakeFlag(document, "persist", request.persist));
+    HUSK_TRY(TakeFlag(document, "check", request.check));
+    HUSK_TRY(TakeFlag(document, "downgrade", request.downgrade));
+    HUSK_TRY(TakeSeconds(document, "within", kLongestUpgrade, request.within));
     HUSK_TRY(TakeList(document, "settings", request.settings));
     HUSK_TRY(TakeList(document, "states", request.states));
     HUSK_TRY(TakeExec(document, request.exec));

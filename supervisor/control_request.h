@@ -35,6 +35,8 @@ struct ControlRequest {
     bool partial = false;               // reload: what is valid, though not all is
     std::vector<std::string> settings;  // update: KEY=VALUE
     bool persist = false;               // update: beyond the next boot
+    bool check = false, downgrade = false;  // upgrade: only look; an older one, too
+    Duration within{};                      // upgrade: zero: the usual limit
     ExecRequest exec;
     Instant since{};                    // events: only what happened later
 };

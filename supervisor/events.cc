@@ -53,12 +53,23 @@ std::string StateEvent(std::string_view unit, State before, const Life& life, In
     return line.Take();
 }
 
+std::string UpgradeEvent(std::string_view text, Instant at, int64_t realtime) {
+    Line line("upgrade");
+    line.Times(realtime, at);
+    line.Text("text", text);
+    return line.Take();
+}
+
 std::string StreamBeginning(std::vector<PastEvent> past, Instant since) {
     std::erase_if(past, [&](const PastEvent& event) { return event.entry->at <= since; });
     Sort(past, [](const PastEvent& a, const PastEvent& b) { return a.entry->at < b.entry->at; });
     std::string text = Cat(R"({"version":)", std::to_string(kControlVersion),
                            R"(,"ok":true,"stream":true})", "\n");
     for (const auto& event : past) {
+        if (event.unit == nullptr) {
+            text += UpgradeEvent(event.entry->text, event.entry->at, event.entry->realtime) + "\n";
+            continue;
+        }
         Line line("history");
         line.Times(event.entry->realtime, event.entry->at);
         line.Text("unit", *event.unit);

@@ -17,7 +17,10 @@ namespace husk::supervisor {
 std::string StateEvent(std::string_view unit, State before, const Life& life, Instant at,
                        int64_t realtime);
 
-// One line of a unit's history.
+// How an upgrade in place ended.
+std::string UpgradeEvent(std::string_view text, Instant at, int64_t realtime);
+
+// One line of a unit's history, or of the device's upgrade where there is no unit.
 struct PastEvent {
     const std::string* unit;
     const HistoryEntry* entry;

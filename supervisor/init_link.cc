@@ -163,6 +163,35 @@ Result<bool> InitLink::TrustWatchdog(Duration trust, Duration interval, int last
     return answer->status == 0;
 }
 
+Result<OwnedFd> InitLink::Snapshot() {
+    OwnedFd state;
+    auto answer = Request({.type = InitPacketType::kSnapshot}, -1, &state);
+    if (!answer) return Fail(std::move(answer).error().Wrap("ask PID 1 for its state"));
+    if (!state) return Fail("PID 1 gave no state");
+    return state;
+}
+
+Status InitLink::BeginUpgrade(Duration limit) {
+    auto answer = Request({.type = InitPacketType::kUpgrade, .time = limit.count()});
+    if (!answer) return Fail(std::move(answer).error().Wrap("begin the upgrade"));
+    return {};
+}
+
+Status InitLink::FinishUpgrade() {
+    auto answer = Request({.type = InitPacketType::kProven});
+    // Nothing may come in between.
+    if (answer) answer = Request({.type = InitPacketType::kKeep});
+    if (!answer) return Fail(std::move(answer).error().Wrap("replace PID 1"));
+    return {};
+}
+
+Result<InitLink::UpgradeState> InitLink::AskUpgrade() {
+    auto answer = Request({.type = InitPacketType::kUpgradeState});
+    if (!answer) return Fail(std::move(answer).error().Wrap("ask PID 1 for the upgrade"));
+    return UpgradeState{static_cast<UpgradePhase>(answer->value),
+                        static_cast<UpgradeFailure>(answer->status), answer->pid};
+}
+
 Status InitLink::Shutdown(ShutdownAction action, bool now) {
     auto answer = Request({.type = now ? InitPacketType::kShutdownNow : InitPacketType::kShutdown,
                            .value = static_cast<uint64_t>(action)});

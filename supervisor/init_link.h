@@ -57,6 +57,20 @@ class InitLink {
     // came too late, and it was not fed any more.
     Result<bool> TrustWatchdog(Duration trust, Duration interval, int last_seconds);
 
+    // Upgrade in place (init/upgrade.h). A file with PID 1's state, for a rehearsal.
+    Result<OwnedFd> Snapshot();
+    // PID 1 ends this supervisor for one of the binary in kBinarySlot.
+    Status BeginUpgrade(Duration limit);
+    // This one is that. PID 1 replaces itself; it is a new one that was heard where this returns
+    // without an error. After one, PID 1 ends this supervisor.
+    Status FinishUpgrade();
+    struct UpgradeState {
+        UpgradePhase phase = UpgradePhase::kNone;
+        UpgradeFailure failure = UpgradeFailure::kNone;
+        int detail = 0;
+    };
+    Result<UpgradeState> AskUpgrade();
+
     // Takes the waiting notices in. A shutdown that is wanted is returned once.
     std::optional<ShutdownAction> ReadNotices();
 

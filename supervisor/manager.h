@@ -24,6 +24,7 @@
 #include "supervisor/uevents.h"
 #include "supervisor/unit_folder.h"
 #include "supervisor/unit_runner.h"
+#include "supervisor/upgrade.h"
 
 namespace husk::supervisor {
 
@@ -54,6 +55,9 @@ class Manager final : public RunnerHost, private JobHost {
     void BeginShutdown(ShutdownAction action, const std::string& why);
     void SetControl(ControlServer& control) { control_ = &control; }
     void SetWatchdog(HardwareWatchdog& watchdog);
+    void SetUpgrader(Upgrader& upgrader);
+    // The new supervisor of an upgrade: `socket` is its control socket.
+    void ProveUpgrade(const std::string& socket, std::function<void()> give_up);
     void OnRequest(ControlServer::ConnectionId id, Access access, const std::string& line);
 
     // A row for each verb of the control socket (requests.cc); docs/control-protocol.md has them
@@ -197,6 +201,10 @@ class Manager final : public RunnerHost, private JobHost {
     void AddDevice(Answer& answer) const;
     void AnswerShutdown(ControlServer::ConnectionId id, const ControlRequest& request);
     void AnswerVersion(ControlServer::ConnectionId id, const ControlRequest& request);
+    void AnswerUpgrade(ControlServer::ConnectionId id, const ControlRequest& request);
+    std::vector<RunningUnit> RunningUnits() const;
+    std::string WhyNoUpgrade() const;
+    void TellUpgrade();
     bool IsHeldUp(Index unit) const;
     bool FinishJob(const Job& job);
 
@@ -204,6 +212,7 @@ class Manager final : public RunnerHost, private JobHost {
     Options options_;
     ControlServer* control_ = nullptr;
     HardwareWatchdog* watchdog_ = nullptr;
+    Upgrader* upgrader_ = nullptr;
     std::vector<Entry> entries_;  // sorted by name
     Jobs unit_jobs_{*this};
     ConditionFacts condition_facts_;

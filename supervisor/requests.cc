@@ -44,6 +44,7 @@ void Manager::AddDevice(Answer& answer) const {
     if (watchdog_ != nullptr && watchdog_->open()) answer.AddWatchdog(*watchdog_);
     if (device_.mounts != nullptr && !device_.mounts->empty()) answer.AddMounts(*device_.mounts);
     if (!options_.last_end.empty()) answer.Add("last_end", options_.last_end);
+    if (upgrader_ != nullptr && upgrader_->note()) answer.AddUpgrade(*upgrader_->note());
 }
 
 Status Manager::CheckUnits(const ControlRequest& request, bool refused_too) {
@@ -105,6 +106,7 @@ std::span<const Manager::Verb> Manager::Verbs() {
         {"confirm", Units::kNone, false, false, &Manager::AnswerConfirm},
         {"reload", Units::kAny, false, false, &Manager::AnswerReload},
         {"reset-failed", Units::kAny, false, false, &Manager::AnswerResetFailed},
+        {"upgrade", Units::kNone, false, false, &Manager::AnswerUpgrade},
         {"shutdown", Units::kNone, false, false, &Manager::AnswerShutdown},
     };
     return kVerbs;
@@ -324,6 +326,12 @@ void Manager::AnswerEvents(ControlServer::ConnectionId id, const ControlRequest&
         for (const auto& line : entry.runner->record().history)
             past.push_back({&entry.name, &line});
     }
+    HistoryEntry upgraded;
+    if (const auto& note = upgrader_ != nullptr ? upgrader_->note() : std::nullopt;
+        note && note->outcome != UpgradeNote::Outcome::kUnderWay && request.units.empty()) {
+        upgraded = {note->ended, note->ended_realtime, Describe(*note)};
+        past.push_back({nullptr, &upgraded});
+    }
     if (control_->BeginStream(id, StreamBeginning(std::move(past), request.since)))
         event_clients_.Add(id, request.units);
 }
@@ -451,15 +459,6 @@ void Manager::AnswerShutdown(ControlServer::ConnectionId id, const ControlReques
                                          "no kernel is loaded: load one first, with 'kexec -l'"));
     BeginShutdown(action, Cat("'husk ", request.action, "'"));
     Reply(id, Answer().Finish());
-}
-
-void Manager::AnswerVersion(ControlServer::ConnectionId id, const ControlRequest&) {
-    Answer answer;
-    answer.Add("husk", HUSK_VERSION);
-    answer.Add("pid", ::getpid());
-    answer.Add("supervisor_starts", options_.starts);
-    answer.Add("state_directory", device_.facts.state_directory);
-    Reply(id, answer.Finish());
 }
 
 }  // namespace husk::supervisor

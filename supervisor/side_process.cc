@@ -24,6 +24,15 @@ SideProcess::~SideProcess() {
 }
 
 Status SideProcess::Run(const std::function<int()>& run, std::function<void(int)> done) {
+    return Begin(run, std::move(done), false);
+}
+
+Status SideProcess::Execute(const std::function<int()>& run, std::function<void(int)> done) {
+    return Begin(run, std::move(done), true);
+}
+
+Status SideProcess::Begin(const std::function<int()>& run, std::function<void(int)> done,
+                          bool executes) {
     if (pidfd_) return Fail(Error::FromErrno(EBUSY, "the last one runs still"));
     int pidfd = -1;
     const pid_t pid = sys::clone3({.flags = sys::kClonePidfd | sys::kCloneClearSighand,
@@ -31,7 +40,7 @@ Status SideProcess::Run(const std::function<int()>& run, std::function<void(int)
                                    .exit_signal = SIGCHLD});
     if (pid == 0) {
         (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
-        (void)::syscall(SYS_close_range, 3U, ~0U, 0U);
+        if (!executes) (void)::syscall(SYS_close_range, 3U, ~0U, 0U);
         ::_exit(run());
     }
     if (pid < 0) return FailErrno("make a process");

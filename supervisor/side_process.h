@@ -22,10 +22,14 @@ class SideProcess {
     // `run` gives the exit status, 0 to 255; `done` gets it from the loop, or 255 where the process
     // was killed. One at a time: EBUSY.
     Status Run(const std::function<int()>& run, std::function<void(int status)> done);
+    // The same for one that executes a program: its descriptors go then, but for those that `run`
+    // keeps open.
+    Status Execute(const std::function<int()>& run, std::function<void(int status)> done);
     bool running() const { return bool(pidfd_); }
     Instant began() const { return began_; }
 
   private:
+    Status Begin(const std::function<int()>& run, std::function<void(int)> done, bool executes);
     void OnEnd();
 
     EventLoop& loop_;

@@ -422,6 +422,27 @@ void Answer::AddMounts(const DeviceMounts& mounts) {
     out.json.EndArray();
 }
 
+void Answer::AddImage(const char* key, const HuskImage& image) {
+    Writer& out = *writer_;
+    out.Key(key);
+    out.json.StartObject();
+    out.Text("husk", image.version);
+    out.Text("build", image.build);
+    out.json.EndObject();
+}
+
+void Answer::AddUpgrade(const UpgradeNote& note) {
+    Writer& out = *writer_;
+    out.Key("upgrade");
+    out.json.StartObject();
+    out.Number("begun", note.begun);
+    out.Text("outcome", OutcomeName(note.outcome));
+    AddImage("from", {note.from_version, note.from_build});
+    AddImage("to", {note.version, note.build});
+    out.Text("text", Describe(note));
+    out.json.EndObject();
+}
+
 void Answer::AddUnit(const UnitRunner& runner, const config::Problems& problems, bool history) {
     BeginUnit(runner);
     Writer& out = *writer_;

@@ -9,7 +9,9 @@
 #include "supervisor/change_set.h"
 #include "supervisor/hardware_watchdog.h"
 #include "supervisor/namespaces.h"
+#include "supervisor/husk_image.h"
 #include "supervisor/unit_runner.h"
+#include "supervisor/upgrade_note.h"
 
 namespace husk::supervisor {
 
@@ -43,6 +45,8 @@ class Answer {
     void AddBoot(const BootTimes& times);
     void AddWatchdog(const HardwareWatchdog& watchdog);
     void AddMounts(const DeviceMounts& mounts);
+    void AddImage(const char* key, const HuskImage& image);
+    void AddUpgrade(const UpgradeNote& note);
     // Only its name, state and process, and these.
     void AddNamespaces(const UnitRunner& runner, const std::vector<NamespaceView>& namespaces);
     void AddNetworks(const std::vector<NetworkView>& networks);

@@ -28,6 +28,7 @@
 #include "supervisor/manager.h"
 #include "supervisor/network_wishes.h"
 #include "supervisor/power_button.h"
+#include "supervisor/upgrade.h"
 
 namespace husk::supervisor {
 namespace {
@@ -240,7 +241,11 @@ Status Supervise(const Options& options) {
         !watched)
         LogError(watched.error().text());
     manager.SetWatchdog(watchdog);
+    Upgrader upgrader(*loop, init, options.run_directory);
+    if (init.connected()) upgrader.LookBack();
+    manager.SetUpgrader(upgrader);
     manager.Begin(greeting.shutdown);
+    manager.ProveUpgrade(Cat(options.run_directory, "/", kControlSocketName), [&] { loop->Stop(); });
     return loop->Run();
 }
 

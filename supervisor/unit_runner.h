@@ -142,6 +142,7 @@ class UnitRunner {
     Result<container::Program> ProgramInside(container::ProgramSpec spec);
     // A program of `husk exec`: kept until it has ended. Bounded.
     Result<UnitCommand*> StartSession(UnitCommand::Order order);
+    bool HasSessions() const { return !sessions_.empty(); }
     // Makes a pipe or terminal that was passed in the container's user's, so that the program can
     // open it anew, /dev/stdout say.
     Status GiveToUser(int fd, const rootfs::UserIds& user) const;

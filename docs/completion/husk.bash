@@ -4,7 +4,7 @@
 _husk() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
     local verb=${COMP_WORDS[1]} words=""
-    local verbs="status list timers network top metrics blame critical-chain doctor why logs events cat show security start stop restart kill healthcheck reset-failed exec update plan apply confirm
+    local verbs="status list timers network top metrics blame critical-chain upgrade doctor why logs events cat show security start stop restart kill healthcheck reset-failed exec update plan apply confirm
         reload
         is-system-running poweroff reboot halt kexec check graph version log-files rescue supervise help"
     COMPREPLY=()
@@ -37,7 +37,7 @@ _husk() {
         --config) COMPREPLY=($(compgen -f -- "$current")); return ;;
         --run-dir) COMPREPLY=($(compgen -d -- "$current")); return ;;
         -n | --lines | -S | --since | -U | --until | -g | --grep | -b | --boot | --confirm | -e | --env | -w | --workdir | --user | \
-            -d | --delay | --rounds | -l | --listen | --threshold) return ;;
+            -d | --delay | --rounds | -l | --listen | --within | --threshold) return ;;
     esac
     if [[ $current == -* ]]; then
         words="--json --run-dir --help"
@@ -54,6 +54,7 @@ _husk() {
             start | stop | restart) words+=" --no-wait" ;;
             exec) words+=" --tty --interactive --user --workdir --env" ;;
             update) words+=" --persist" ;;
+            upgrade) words+=" --check --downgrade --signature --within" ;;
             is-system-running) words+=" --wait" ;;
             plan) words+=" --partial" ;;
             reload) words+=" --partial --no-wait" ;;

@@ -177,5 +177,54 @@ TEST_F(Requests, DescriptorsThatDidNotGetThroughAreAnError) {
     EXPECT_EQ(memory_->slots.Peek(1), -ENOENT);
 }
 
+TEST_F(Requests, AnUpgradeNeedsABinaryALimitAndADeviceThatStaysUp) {
+    auto ask = [&](Duration limit) {
+        InitPacket packet;
+        packet.time = limit.count();
+        return Ask(InitPacketType::kUpgrade, packet).packet.number;
+    };
+    EXPECT_EQ(ask(10s), ENOENT);
+    (void)Ask(InitPacketType::kStore, Slot(kBinarySlot), Null());
+    EXPECT_EQ(ask(0s), EINVAL);
+    EXPECT_EQ(ask(10s), 0);
+    EXPECT_EQ(ask(10s), EBUSY);
+    InitPacket state = Ask(InitPacketType::kUpgradeState).packet;
+    EXPECT_EQ(state.value, static_cast<uint64_t>(UpgradePhase::kSupervisor));
+    memory_->upgrade.Fail(UpgradeFailure::kSupervisorEnded, 9);
+    state = Ask(InitPacketType::kUpgradeState).packet;
+    EXPECT_EQ(state.value, static_cast<uint64_t>(UpgradePhase::kFailed));
+    EXPECT_EQ(state.status, static_cast<int32_t>(UpgradeFailure::kSupervisorEnded));
+    EXPECT_EQ(state.pid, 9);
+    // Out of turn.
+    for (const auto type : {InitPacketType::kProven, InitPacketType::kKeep})
+        EXPECT_EQ(Ask(type).packet.number, EINVAL);
+    (void)Ask(InitPacketType::kShutdown, Value(1));
+    EXPECT_EQ(ask(10s), ESHUTDOWN);
+}
+
+TEST_F(Requests, TheWatchdogIsFedForAsLongAsANewSupervisorMayTake) {
+    (void)Ask(InitPacketType::kStore, Slot(kWatchdogSlot), Null());
+    (void)Ask(InitPacketType::kStore, Slot(kBinarySlot), Null());
+    InitPacket trust;
+    trust.time = Duration(12s).count();
+    trust.value = static_cast<uint64_t>(Duration(4s).count());
+    InitPacket upgrade;
+    upgrade.time = Duration(60s).count();
+    auto gives_up_at = [&] {
+        WatchdogFeed feed = memory_->watchdog.feed;
+        for (Instant at = kNow;; at = at + 1s)
+            if (feed.Due(at) == WatchdogFeed::Act::kGiveUp) return at - kNow;
+    };
+    EXPECT_EQ(Ask(InitPacketType::kWatchdog, trust).packet.number, 0);
+    EXPECT_EQ(gives_up_at(), 12s);
+    EXPECT_EQ(Ask(InitPacketType::kUpgrade, upgrade).packet.number, 0);
+    EXPECT_EQ(gives_up_at(), 72s);
+    EXPECT_EQ(Ask(InitPacketType::kWatchdog, trust).packet.number, 0);  // of the new one
+    EXPECT_EQ(gives_up_at(), 72s);
+    trust.time = 0;  // something speaks against it
+    EXPECT_EQ(Ask(InitPacketType::kWatchdog, trust).packet.number, 0);
+    EXPECT_FALSE(memory_->watchdog.feed.active());
+}
+
 }  // namespace
 }  // namespace husk::init

@@ -44,6 +44,21 @@ TEST(WatchdogFeed, GivesUpOnceWhenTheWordIsTooOld) {
     EXPECT_FALSE(feed.given_up());
 }
 
+TEST(WatchdogFeed, BearsTheSilenceOfASupervisorThatIsReplaced) {
+    WatchdogFeed feed;
+    feed.Bear(60s, At(100s));
+    EXPECT_FALSE(feed.active()) << "nobody has vouched";
+    feed.Trust(12s, 4s, At(100s));
+    feed.Bear(60s, At(101s));
+    for (auto at = 100s; at < 173s; at += 4s) EXPECT_EQ(feed.Due(At(at)), Act::kFeed) << at.count();
+    EXPECT_EQ(feed.Due(At(173s)), Act::kGiveUp);
+    feed.Trust(12s, 4s, At(200s));
+    feed.Bear(60s, At(201s));
+    feed.Bear(0s, At(205s));  // it is over early
+    EXPECT_EQ(feed.Due(At(216s)), Act::kFeed);
+    EXPECT_EQ(feed.Due(At(217s)), Act::kGiveUp);
+}
+
 TEST(WatchdogFeed, IsFedNoMoreWhereSomethingSpeaksAgainstIt) {
     WatchdogFeed feed;
     feed.Trust(30s, 10s, At(100s));

@@ -114,10 +114,19 @@ class FakeInit {
                         break;
                     }
                 break;
+            case Type::kSnapshot: answer.number = ENOMEM; break;
+            case Type::kUpgradeState:
+                answer.value = static_cast<uint64_t>(UpgradePhase::kFailed);
+                answer.status = static_cast<int32_t>(UpgradeFailure::kInitCrashed);
+                answer.pid = 11;
+                break;
             case Type::kShutdown:
             case Type::kShutdownNow:
             case Type::kWatchdog:
             case Type::kActions:
+            case Type::kUpgrade:
+            case Type::kProven:
+            case Type::kKeep:
             case Type::kExitsPending:
             case Type::kShutdownWanted: break;
         }
@@ -209,6 +218,20 @@ TEST_F(Link, VouchesForTheWatchdogInOnePacket) {
     EXPECT_EQ(seen.time, 30'000'000'000);
     EXPECT_EQ(seen.value, 10'000'000'000u);
     EXPECT_EQ(seen.number, 60);
+}
+
+TEST_F(Link, NothingComesBetweenTheTwoWordsOfANewSupervisor) {
+    std::vector<Type> asked;
+    init_.before_answer = [&](const InitPacket& packet) { asked.push_back(packet.type); };
+    Start();
+    EXPECT_TRUE(link_.FinishUpgrade());
+    EXPECT_EQ(asked, (std::vector<Type>{Type::kProven, Type::kKeep}));
+    const auto state = link_.AskUpgrade();
+    ASSERT_TRUE(state);
+    EXPECT_EQ(state->phase, UpgradePhase::kFailed);
+    EXPECT_EQ(state->failure, UpgradeFailure::kInitCrashed);
+    EXPECT_EQ(state->detail, 11);
+    EXPECT_FALSE(link_.Snapshot());
 }
 
 TEST_F(Link, KeepsNoticesThatComeBeforeAnAnswer) {
