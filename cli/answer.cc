@@ -293,8 +293,8 @@ UnitView ReadUnit(const Fields& fields) {
     return unit;
 }
 
-ImageView ReadImage(const Fields& fields) {
-    ImageView image;
+BinaryView ReadBinary(const Fields& fields) {
+    BinaryView image;
     fields.Read("husk", image.husk);
     fields.Read("build", image.build);
     return image;
@@ -305,8 +305,8 @@ UpgradeView ReadUpgrade(const Fields& fields) {
     fields.Read("begun", upgrade.begun);
     fields.Read("outcome", upgrade.outcome);
     fields.Read("text", upgrade.text);
-    fields.Object("from", [&](const Fields& image) { upgrade.from = ReadImage(image); });
-    fields.Object("to", [&](const Fields& image) { upgrade.to = ReadImage(image); });
+    fields.Object("from", [&](const Fields& image) { upgrade.from = ReadBinary(image); });
+    fields.Object("to", [&](const Fields& image) { upgrade.to = ReadBinary(image); });
     return upgrade;
 }
 
@@ -318,8 +318,8 @@ Answer ReadAnswer(const Fields& fields) {
     fields.Read("state", answer.state);
     fields.Read("husk", answer.husk);
     fields.Read("build", answer.build);
-    fields.Object("init", [&](const Fields& image) { answer.init = ReadImage(image); });
-    fields.Object("offered", [&](const Fields& image) { answer.offered = ReadImage(image); });
+    fields.Object("init", [&](const Fields& image) { answer.init = ReadBinary(image); });
+    fields.Object("offered", [&](const Fields& image) { answer.offered = ReadBinary(image); });
     fields.Object("upgrade", [&](const Fields& upgrade) { answer.upgrade = ReadUpgrade(upgrade); });
     fields.Read("pid", answer.pid);
     fields.Read("supervisor_starts", answer.supervisor_starts);

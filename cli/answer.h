@@ -145,7 +145,7 @@ struct WatchdogView {
 };
 
 // A husk binary.
-struct ImageView {
+struct BinaryView {
     std::string husk, build;
 };
 
@@ -153,7 +153,7 @@ struct ImageView {
 struct UpgradeView {
     int64_t begun = 0;  // nanoseconds since 1970
     std::string outcome, text;
-    ImageView from, to;
+    BinaryView from, to;
 };
 
 struct Answer {
@@ -163,7 +163,7 @@ struct Answer {
     std::string state;  // is-system-running
     std::string husk;   // version
     std::string build;
-    ImageView init, offered;  // PID 1's; upgrade: what was looked at
+    BinaryView init, offered;  // PID 1's; upgrade: what was looked at
     std::optional<UpgradeView> upgrade;
     int64_t pid = 0, supervisor_starts = 0;
     // boot, nanoseconds of the monotonic clock, 0 = unknown

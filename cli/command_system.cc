@@ -40,22 +40,22 @@ int VersionCommand(const Invocation& given) {
     call.call.connect_patience = Duration::zero();
     auto reply = Call(call.call, {.verb = "version"});
     const auto image = supervisor::ReadHuskImage("/proc/self/exe");
-    const ImageView own{kVersion, image ? image->build : ""};
+    const BinaryView own{kVersion, image ? image->build : ""};
     if (call.json) {
         const std::string alone =
             Cat("{\"version\":1,\"ok\":true,\"husk\":", JsonString(kVersion), ",\"build\":",
                 JsonString(own.build), "}");
         return Print(Cat(reply ? reply->line : alone, "\n")) ? kExitOk : kExitFailed;
     }
-    std::string text = Cat(FormatImage(own), "\n");
+    std::string text = Cat(FormatBinary(own), "\n");
     if (reply && reply->answer.ok) {
         const Answer& answer = reply->answer;
         const Style plain;
         text +=
-            Cat("supervisor: ", FormatImage({answer.husk, answer.build}), ", pid ",
+            Cat("supervisor: ", FormatBinary({answer.husk, answer.build}), ", pid ",
                 std::to_string(answer.pid), ", started ", std::to_string(answer.supervisor_starts),
                 answer.supervisor_starts == 1 ? " time" : " times", " since boot\n");
-        if (!answer.init.husk.empty()) text += Cat("PID 1: ", FormatImage(answer.init), "\n");
+        if (!answer.init.husk.empty()) text += Cat("PID 1: ", FormatBinary(answer.init), "\n");
         if (answer.upgrade) text += Cat(Visible(plain, answer.upgrade->text), "\n");
     }
     return Print(text) ? kExitOk : kExitFailed;

@@ -92,7 +92,7 @@ int Finish(const Invocation& call, const Reply& reply) {
     if (answer.upgrade->outcome != "done") return Fails(call, answer.upgrade->text);
     const std::string text =
         Cat("supervisor: replaced, pid ", std::to_string(answer.pid),
-            "; it has taken over what runs\nPID 1: replaced\n", FormatImage(answer.upgrade->to),
+            "; it has taken over what runs\nPID 1: replaced\n", FormatBinary(answer.upgrade->to),
             " runs, until the next boot: that starts what the boot image has\n");
     return Print(call.json ? reply.line + "\n" : text) ? kExitOk : kExitFailed;
 }
@@ -124,7 +124,7 @@ int UpgradeCommand(const Invocation& call) {
         return ExitCodeOf(answer);
     }
     if (!call.json &&
-        !Print(Cat(FormatImage(answer.offered), ": the signature is good, and it can take over\n")))
+        !Print(Cat(FormatBinary(answer.offered), ": the signature is good, and it can take over\n")))
         return kExitFailed;
     if (request.check || !answer.upgrade) return kExitOk;
     auto outcome = AwaitOutcome(call, answer.upgrade->begun, limit);

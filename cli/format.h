@@ -84,7 +84,7 @@ std::string FormatChanges(const std::vector<ChangeView>& changes, const Style& s
 std::string FormatConfirmation(const Answer& answer, const Now& now, const Style& style);
 
 // "husk 0.1.0 (build 1a2b3c4d5e6f)"
-std::string FormatImage(const ImageView& image);
+std::string FormatBinary(const BinaryView& image);
 
 // `husk update`: what holds, and how long.
 std::string FormatUpdate(const std::string& unit, const Answer& answer, const Style& style);

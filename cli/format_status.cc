@@ -121,10 +121,10 @@ std::string FormatPercent(uint64_t hundredths) {
     return Cat(std::to_string(hundredths / 100), ".", part, "%");
 }
 
-std::string FormatImage(const ImageView& image) {
+std::string FormatBinary(const BinaryView& image) {
     const Style plain;
     return Visible(plain, supervisor::Describe(
-                              supervisor::HuskImage{.version = image.husk, .build = image.build}));
+                              supervisor::HuskBinary{.version = image.husk, .build = image.build}));
 }
 
 std::string FormatSummary(const Answer& answer, const Style& style) {

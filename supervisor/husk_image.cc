@@ -61,7 +61,7 @@ std::string Hexadecimal(Bytes bytes) {
 }
 
 struct Found {
-    HuskImage image;
+    HuskBinary image;
     bool husk = false;
 };
 
@@ -97,7 +97,7 @@ constexpr const char* kNotWhole = "it is cut off: copy it once more";
 
 }  // namespace
 
-Result<HuskImage> ReadHuskImage(Bytes bytes) {
+Result<HuskBinary> ReadHuskImage(Bytes bytes) {
     const auto header = Take<Header>(bytes, 0);
     if (!header || std::memcmp(header->e_ident, ELFMAG, SELFMAG) != 0)
         return Fail("it is no program (ELF)");
@@ -124,7 +124,7 @@ Result<HuskImage> ReadHuskImage(Bytes bytes) {
     return found.image;
 }
 
-Result<HuskImage> ReadHuskImage(const std::string& path) {
+Result<HuskBinary> ReadHuskImage(const std::string& path) {
     auto file = OpenFile(path, O_RDONLY);
     if (!file) return Fail(std::move(file).error());
     struct stat facts {};
@@ -139,7 +139,7 @@ Result<HuskImage> ReadHuskImage(const std::string& path) {
     return image;
 }
 
-std::string Describe(const HuskImage& image) {
+std::string Describe(const HuskBinary& image) {
     constexpr size_t kShown = 12;
     return Cat(
         "husk ", image.version,

@@ -14,22 +14,22 @@ namespace husk::supervisor {
 // Beyond this a file is no husk.
 inline constexpr size_t kMaxImageSize = 32u << 20;
 
-struct HuskImage {
+struct HuskBinary {
     std::string version;  // "0.1.0"
     std::string build;    // build id, in hexadecimal digits; may be empty
     // Of PID 1's state and of what it speaks with its supervisor (base/init_protocol.h).
     uint32_t handover = 0, protocol = 0;
 
-    friend bool operator==(const HuskImage&, const HuskImage&) = default;
+    friend bool operator==(const HuskBinary&, const HuskBinary&) = default;
 };
 
 // The reason is an error: no ELF, of another machine, cut off, without husk's note.
-Result<HuskImage> ReadHuskImage(std::span<const unsigned char> bytes);
+Result<HuskBinary> ReadHuskImage(std::span<const unsigned char> bytes);
 // Of a file that runs: "/proc/self/exe".
-Result<HuskImage> ReadHuskImage(const std::string& path);
+Result<HuskBinary> ReadHuskImage(const std::string& path);
 
 // "husk 0.1.0 (build 1a2b3c4d5e6f)"
-std::string Describe(const HuskImage& image);
+std::string Describe(const HuskBinary& image);
 
 // Below 0: `a` is the older version. Numbers between dots; what is no number counts as 0.
 int CompareVersions(std::string_view a, std::string_view b);

@@ -422,7 +422,7 @@ void Answer::AddMounts(const DeviceMounts& mounts) {
     out.json.EndArray();
 }
 
-void Answer::AddImage(const char* key, const HuskImage& image) {
+void Answer::AddBinary(const char* key, const HuskBinary& image) {
     Writer& out = *writer_;
     out.Key(key);
     out.json.StartObject();
@@ -437,8 +437,8 @@ void Answer::AddUpgrade(const UpgradeNote& note) {
     out.json.StartObject();
     out.Number("begun", note.begun);
     out.Text("outcome", OutcomeName(note.outcome));
-    AddImage("from", {note.from_version, note.from_build});
-    AddImage("to", {note.version, note.build});
+    AddBinary("from", {note.from_version, note.from_build});
+    AddBinary("to", {note.version, note.build});
     out.Text("text", Describe(note));
     out.json.EndObject();
 }

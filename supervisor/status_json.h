@@ -45,7 +45,7 @@ class Answer {
     void AddBoot(const BootTimes& times);
     void AddWatchdog(const HardwareWatchdog& watchdog);
     void AddMounts(const DeviceMounts& mounts);
-    void AddImage(const char* key, const HuskImage& image);
+    void AddBinary(const char* key, const HuskBinary& image);
     void AddUpgrade(const UpgradeNote& note);
     // Only its name, state and process, and these.
     void AddNamespaces(const UnitRunner& runner, const std::vector<NamespaceView>& namespaces);

@@ -79,7 +79,7 @@ Status CheckSignature(std::span<const unsigned char> bytes, std::string_view sig
     return {};
 }
 
-Status CheckVersion(const HuskImage& image, bool downgrade) {
+Status CheckVersion(const HuskBinary& image, bool downgrade) {
     if (image.handover != kHandoverVersion || image.protocol != kInitProtocolVersion)
         return Fail(
             Cat(Describe(image),
@@ -125,7 +125,7 @@ Upgrader::~Upgrader() {
 
 // --- looking -------------------------------------------------------------------------------------
 
-Result<HuskImage> Upgrader::Examine(const std::vector<OwnedFd>& files, bool downgrade) const {
+Result<HuskBinary> Upgrader::Examine(const std::vector<OwnedFd>& files, bool downgrade) const {
     if (files.size() != 2) return Fail("two files go along: the binary and its signature");
     HUSK_TRY(CheckSealed(files[0].get(), "binary"));
     HUSK_TRY(CheckSealed(files[1].get(), "signature"));
@@ -169,7 +169,7 @@ void Upgrader::Rehearse(int binary, std::function<void(Status)> done) {
 
 // --- the old supervisor --------------------------------------------------------------------------
 
-Status Upgrader::Begin(OwnedFd binary, const HuskImage& image, Duration limit,
+Status Upgrader::Begin(OwnedFd binary, const HuskBinary& image, Duration limit,
                        std::vector<RunningUnit> units) {
     const auto own = ReadHuskImage("/proc/self/exe");
     note_ = UpgradeNote{.begun = RealtimeNow(),

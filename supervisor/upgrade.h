@@ -39,11 +39,11 @@ class Upgrader {
     bool busy() const { return on_trial_ || begun_ || rehearsal_ != nullptr; }
 
     // `files`: the binary and its signature, both sealed. What is wrong with them is an error.
-    Result<HuskImage> Examine(const std::vector<OwnedFd>& files, bool downgrade) const;
+    Result<HuskBinary> Examine(const std::vector<OwnedFd>& files, bool downgrade) const;
     // Has it read PID 1's state as an ordinary process; `done` gets an error where it did not.
     void Rehearse(int binary, std::function<void(Status)> done);
     // The switch comes a moment later, so that the client has its answer before.
-    Status Begin(OwnedFd binary, const HuskImage& image, Duration limit,
+    Status Begin(OwnedFd binary, const HuskBinary& image, Duration limit,
                  std::vector<RunningUnit> units);
 
     // The new supervisor: all units taken over, its own control socket at `socket` answers, PID 1

@@ -94,8 +94,8 @@ std::optional<UpgradeNote> ParseUpgradeNote(std::string_view text) {
 
 std::string Describe(const UpgradeNote& note) {
     const std::string what =
-        Cat("upgrade from ", Describe(HuskImage{note.from_version, note.from_build}), " to ",
-            Describe(HuskImage{note.version, note.build}));
+        Cat("upgrade from ", Describe(HuskBinary{note.from_version, note.from_build}), " to ",
+            Describe(HuskBinary{note.version, note.build}));
     switch (note.outcome) {
         case UpgradeNote::Outcome::kUnderWay: return Cat(what, " is under way");
         case UpgradeNote::Outcome::kDone: return Cat(what, " is done");

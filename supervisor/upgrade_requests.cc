@@ -60,7 +60,7 @@ void Manager::AnswerUpgrade(ControlServer::ConnectionId id, const ControlRequest
             return Reply(id, Answer::Failure("refused", status.error().text()));
         }
         Answer answer;
-        answer.AddImage("offered", image);
+        answer.AddBinary("offered", image);
         if (!request.check) answer.AddUpgrade(*upgrader_->note());
         Reply(id, answer.Finish());
     });
@@ -75,7 +75,7 @@ void Manager::AnswerVersion(ControlServer::ConnectionId id, const ControlRequest
     answer.Add("supervisor_starts", options_.starts);
     answer.Add("state_directory", device_.facts.state_directory);
     if (device_.init.connected())
-        if (auto init = ReadHuskImage("/proc/1/exe")) answer.AddImage("init", *init);
+        if (auto init = ReadHuskImage("/proc/1/exe")) answer.AddBinary("init", *init);
     if (upgrader_ != nullptr && upgrader_->note()) answer.AddUpgrade(*upgrader_->note());
     Reply(id, answer.Finish());
 }

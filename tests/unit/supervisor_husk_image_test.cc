@@ -43,10 +43,10 @@ std::string WhyNot(const std::string& text) {
     return image ? "" : image.error().text();
 }
 
-TEST(HuskImage, SaysWhichItIs) {
+TEST(HuskBinary, SaysWhichItIs) {
     const auto image = ReadHuskImage(Bytes(Made().text()));
     ASSERT_TRUE(image) << image.error().text();
-    EXPECT_EQ(*image, (HuskImage{.version = HUSK_VERSION,
+    EXPECT_EQ(*image, (HuskBinary{.version = HUSK_VERSION,
                                  .build = "1a2b3c4d",
                                  .handover = kHandoverVersion,
                                  .protocol = kInitProtocolVersion}));
@@ -54,7 +54,7 @@ TEST(HuskImage, SaysWhichItIs) {
               "husk 0.2.0 (build 1a2b3c4d5e6f)");
 }
 
-TEST(HuskImage, AnythingElseIsRefusedWithTheReason) {
+TEST(HuskBinary, AnythingElseIsRefusedWithTheReason) {
     EXPECT_EQ(WhyNot(""), "it is no program (ELF)");
     EXPECT_EQ(WhyNot("#!/bin/sh\n"), "it is no program (ELF)");
     Made arm;
@@ -77,13 +77,13 @@ TEST(HuskImage, AnythingElseIsRefusedWithTheReason) {
     EXPECT_NE(WhyNot(nowhere.text()).find("cut off"), std::string::npos);
 }
 
-TEST(HuskImage, NoLengthOfItIsRead) {
+TEST(HuskBinary, NoLengthOfItIsRead) {
     const std::string whole = Made().text();
     for (size_t size = 0; size < whole.size(); ++size)
         EXPECT_NE(WhyNot(std::string(whole.data(), size)), "") << size;
 }
 
-TEST(HuskImage, VersionsAreComparedByTheirNumbers) {
+TEST(HuskBinary, VersionsAreComparedByTheirNumbers) {
     EXPECT_LT(CompareVersions("0.9.0", "0.10.0"), 0);
     EXPECT_GT(CompareVersions("1.0", "0.99.99"), 0);
     EXPECT_EQ(CompareVersions("1.0", "1.0.0"), 0);
