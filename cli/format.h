@@ -31,6 +31,9 @@ std::string FormatClock(int64_t realtime, const Now& now);
 // "2min 5s ago", and "just now" under a second.
 std::string FormatAgo(int64_t monotonic, const Now& now);
 
+// Rows of cells, as wide as their columns need.
+std::string Table(const std::vector<std::vector<std::string>>& rows);
+
 // "12.3%" of 1234.
 std::string FormatPercent(uint64_t hundredths);
 
@@ -82,6 +85,16 @@ std::string FormatNamespaces(const UnitView& unit, const Style& style);
 std::string FormatChanges(const std::vector<ChangeView>& changes, const Style& style);
 // What is to be confirmed, or was not; empty where neither is.
 std::string FormatConfirmation(const Answer& answer, const Now& now, const Style& style);
+
+// `husk image list`: a line for each version.
+std::string FormatImages(const std::vector<ImageView>& images,
+                         const std::vector<ImageNewsView>& news, const Now& now,
+                         const Style& style);
+// What is on trial and what was rolled back, a line each.
+std::string FormatImageNews(const std::vector<ImageNewsView>& news, const Now& now,
+                            const Style& style);
+// `husk image switch`.
+std::string FormatSwitch(const Answer& answer, const Style& style);
 
 // `husk update`: what holds, and how long.
 std::string FormatUpdate(const std::string& unit, const Answer& answer, const Style& style);
