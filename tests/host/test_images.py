@@ -14,8 +14,9 @@ FOR_EVER = 1 << 62  # nanoseconds since boot
 
 
 def state(*, boot=BOOT, deadline=FOR_EVER, settle=0, before="1", failure="", units=("web",)) -> str:
-    lines = ["husk-image-state 1", "trial.version=2", f"trial.before={before}", f"trial.boot={boot}", f"trial.deadline={deadline}",
-             f"trial.settle={settle}", "trial.switched=1", *(f"trial.unit={name}" for name in units)]
+    lines = ["husk-image-state 1", "trial.version=2", f"trial.before={before}", f"trial.boot={boot}",
+             f"trial.deadline={deadline}", f"trial.settle={settle}", "trial.switched=1",
+             *(f"trial.unit={name}" for name in units)]
     return "\n".join([*lines, *([f"trial.failure={failure}"] if failure else []), ""])
 
 
@@ -55,7 +56,8 @@ def listed(device: Device) -> tuple[str, str, list[dict]]:
     ("1", state(failure="unit 'web': sick"), "unit 'web': sick"),
     ("2", state(deadline=1, settle=HOUR), "not proved in time by 'web' ("),
     ("2", state(units=("web", "gone")), "unit 'gone': it is no unit any more")],
-    ids=["before-the-link", "other-boot", "other-boot-before-the-link", "behind-the-failure", "behind-the-link-back", "late", "gone"])
+    ids=["before-the-link", "other-boot", "other-boot-before-the-link", "behind-the-failure", "behind-the-link-back", "late",
+         "gone"])
 def test_what_was_cut_short_goes_back(found, tmp_path, current, note, why):
     device = found(current, note)
     assert "image web: rolled back from 2 to 1 at" in device.husk("status").stdout
@@ -84,7 +86,8 @@ def test_where_nothing_was_before_nothing_is_after(found, tmp_path):
     assert "there is no image 'web' but its versions" in device.husk("image", "switch", "web", "built-in").stderr
 
 
-@pytest.mark.parametrize("note", ["", "garbage\n", state() + "what=this\n", state(before="../../etc"), "husk-image-state 1\ntrial.boot=x\n"],
+@pytest.mark.parametrize("note", ["", "garbage\n", state() + "what=this\n", state(before="../../etc"),
+                                  "husk-image-state 1\ntrial.boot=x\n"],
                          ids=["empty", "garbage", "unknown-key", "bad-version", "half"])
 def test_a_note_that_is_damaged_is_said_and_nothing_else_is_lost(found, note):
     device = found("2", note)
