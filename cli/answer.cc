@@ -310,6 +310,48 @@ UpgradeView ReadUpgrade(const Fields& fields) {
     return upgrade;
 }
 
+ImageView ReadImage(const Fields& fields) {
+    ImageView image;
+    fields.Read("name", image.name);
+    fields.Read("current", image.current);
+    fields.Read("previous", image.previous);
+    fields.Read("units", image.units);
+    fields.Each("versions", [&](const Value& value, const std::string& path) {
+        const Fields of(value, path, fields.problem());
+        ImageVersionView& version = image.versions.emplace_back();
+        of.Read("version", version.version);
+        of.Read("file", version.file);
+        of.Read("size", version.size);
+        of.Read("added", version.added);
+        of.Read("verity", version.verity);
+        of.Read("units", version.units);
+    });
+    return image;
+}
+
+void ReadImages(const Fields& fields, Answer& answer) {
+    fields.Each("images", [&](const Value& value, const std::string& path) {
+        answer.images.push_back(ReadImage(Fields(value, path, fields.problem())));
+    });
+    fields.Each("image_news", [&](const Value& value, const std::string& path) {
+        const Fields of(value, path, fields.problem());
+        ImageNewsView& news = answer.image_news.emplace_back();
+        of.Read("image", news.image);
+        of.Read("news", news.news);
+        of.Read("version", news.version);
+        of.Read("before", news.before);
+        of.Read("why", news.why);
+        of.Read("at", news.at);
+        of.Read("within_ms", news.within_ms);
+    });
+    fields.Read("image", answer.image);
+    fields.Read("image_version", answer.image_version);
+    fields.Read("before", answer.before);
+    fields.Read("restarted", answer.restarted);
+    fields.Read("left_alone", answer.left_alone);
+    fields.Read("removed", answer.removed);
+}
+
 Answer ReadAnswer(const Fields& fields) {
     Answer answer;
     fields.Read("ok", answer.ok);
@@ -343,6 +385,7 @@ Answer ReadAnswer(const Fields& fields) {
         mount.Read("error", into.error);
     });
     fields.Read("last_end", answer.last_end);
+    ReadImages(fields, answer);
     fields.Each("changes", [&](const Value& value, const std::string& path) {
         answer.changes.push_back(ReadChange(Fields(value, path, fields.problem())));
     });
@@ -476,7 +519,13 @@ std::string WriteRequest(const Request& request) {
     }
     if (!request.path.empty()) text("path", request.path);
     if (request.confirm != 0) number("confirm", request.confirm);
+    if (!request.image.empty()) text("image", request.image);
+    list("versions", request.versions);
+    flag("back", request.back);
+    flag("no_rollback", request.no_rollback);
+    flag("unused", request.unused);
     if (request.within != 0) number("within", request.within);
+    if (request.settle >= 0) number("settle", request.settle);
     writer.EndObject();
     return std::string(buffer.GetString(), buffer.GetSize()) + "\n";
 }

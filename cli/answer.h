@@ -156,6 +156,25 @@ struct UpgradeView {
     BinaryView from, to;
 };
 
+// images
+struct ImageVersionView {
+    std::string version, file;
+    uint64_t size = 0;
+    int64_t added = 0;  // nanoseconds since 1970
+    bool verity = false;
+    std::vector<std::string> units;  // that run from it
+};
+struct ImageView {
+    std::string name, current, previous;
+    std::vector<std::string> units;  // whose keys mean it
+    std::vector<ImageVersionView> versions;
+};
+// An image on trial, or one that was rolled back.
+struct ImageNewsView {
+    std::string image, news, version, before, why;
+    int64_t at = 0, within_ms = 0;
+};
+
 struct Answer {
     bool ok = false;
     std::string code, error;
@@ -171,9 +190,14 @@ struct Answer {
     std::string state_directory;
     std::optional<WatchdogView> watchdog;
     std::vector<MountView> mounts;
-    std::string last_end;              // how the last boot ended; empty: in order
+    std::string last_end;               // how the last boot ended; empty: in order
     std::vector<NetworkView> networks;  // networks
     std::vector<LinkView> links;
+    std::vector<ImageView> images;
+    std::vector<ImageNewsView> image_news;  // images, status
+    // image-switch, image-remove
+    std::string image, image_version, before;
+    std::vector<std::string> restarted, left_alone, removed;
     std::vector<ChangeView> changes;    // plan, apply, reload
     std::vector<ProblemView> problems;  // the same, where files are refused
     std::optional<int64_t> confirm_within_ms;
@@ -212,6 +236,11 @@ struct Request {
     int64_t main_pid = 0;
     std::optional<rootfs::UserIds> user = {};
     int64_t since_monotonic = 0;  // nanoseconds; left out where 0
+    // image-switch, image-remove
+    std::string image = {};
+    std::vector<std::string> versions = {};
+    bool back = false, no_rollback = false, unused = false;
+    int64_t settle = -1;  // seconds; left out where negative
 };
 
 // A line of `events`.

@@ -16,9 +16,12 @@ struct Group {
     const char* title;
 };
 constexpr Group kGroups[] = {
-    {VerbGroup::kLook, "Look at units"},       {VerbGroup::kControl, "Control units"},
-    {VerbGroup::kChange, "Change unit files"}, {VerbGroup::kMachine, "The machine"},
-    {VerbGroup::kFiles, "Files and versions"}, {VerbGroup::kRoles, "Roles"},
+    {VerbGroup::kLook, "Look at units"},
+    {VerbGroup::kControl, "Control units"},
+    {VerbGroup::kChange, "Change unit files and images"},
+    {VerbGroup::kMachine, "The machine"},
+    {VerbGroup::kFiles, "Files and versions"},
+    {VerbGroup::kRoles, "Roles"},
 };
 
 void AddOptions(std::string& text, std::span<const Option> options) {

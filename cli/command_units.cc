@@ -52,7 +52,8 @@ std::string FormatStatus(const Invocation& call, const Answer& answer) {
     if (!IsTable(call)) return FormatPages(call, answer);
     if (!answer.ok) return "";
     const Now now = ReadClocks();
-    const std::string news = FormatConfirmation(answer, now, call.style);
+    const std::string news = Cat(FormatConfirmation(answer, now, call.style),
+                                 FormatImageNews(answer.image_news, now, call.style));
     if (answer.units.empty() && IsFiltered(call)) return "no unit is in such a state\n";
     return Cat(FormatTable(answer.units, now, call.style),
                answer.units.empty() ? "" : Cat("\n", FormatSummary(answer, call.style)),

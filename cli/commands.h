@@ -26,6 +26,7 @@ int ShutdownCommand(const Invocation& call);  // poweroff, reboot, halt: the ver
 int PlanCommand(const Invocation& call);
 int ChangeCommand(const Invocation& call);  // apply, reload: the verb's name
 int ConfirmCommand(const Invocation& call);
+int ImageCommand(const Invocation& call);
 int UpdateCommand(const Invocation& call);
 int UpgradeCommand(const Invocation& call);
 int ExecCommand(const Invocation& call);

@@ -115,7 +115,8 @@ Finding JudgeStorage(const std::string& path, uint64_t free_bytes, uint64_t all_
     } else if (free_bytes < all_bytes / 20) {
         finding.verdict = Verdict::kAdvice;
         finding.advice =
-            "less than a twentieth is free: images that no unit uses and volumes may go";
+            "less than a twentieth is free: 'husk image remove --unused', and files of images and "
+            "volumes that no unit uses may go";
     }
     return finding;
 }

@@ -31,6 +31,9 @@ std::string FormatClock(int64_t realtime, const Now& now);
 // "2min 5s ago", and "just now" under a second.
 std::string FormatAgo(int64_t monotonic, const Now& now);
 
+// Rows of cells, as wide as their columns need.
+std::string Table(const std::vector<std::vector<std::string>>& rows);
+
 // "12.3%" of 1234.
 std::string FormatPercent(uint64_t hundredths);
 
@@ -85,6 +88,16 @@ std::string FormatConfirmation(const Answer& answer, const Now& now, const Style
 
 // "husk 0.1.0 (build 1a2b3c4d5e6f)"
 std::string FormatBinary(const BinaryView& image);
+
+// `husk image list`: a line for each version.
+std::string FormatImages(const std::vector<ImageView>& images,
+                         const std::vector<ImageNewsView>& news, const Now& now,
+                         const Style& style);
+// What is on trial and what was rolled back, a line each.
+std::string FormatImageNews(const std::vector<ImageNewsView>& news, const Now& now,
+                            const Style& style);
+// `husk image switch`.
+std::string FormatSwitch(const Answer& answer, const Style& style);
 
 // `husk update`: what holds, and how long.
 std::string FormatUpdate(const std::string& unit, const Answer& answer, const Style& style);

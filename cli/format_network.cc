@@ -9,19 +9,6 @@ namespace {
 
 std::string OrDash(std::string text) { return text.empty() ? "-" : text; }
 
-std::string Table(const std::vector<std::vector<std::string>>& rows) {
-    std::vector<size_t> widths(rows[0].size());
-    for (const auto& row : rows)
-        for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], Columns(row[i]));
-    std::string text;
-    for (const auto& row : rows) {
-        std::string line;
-        for (size_t i = 0; i < row.size(); ++i) line += PadRight(row[i], widths[i]) + "  ";
-        text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
-    }
-    return text;
-}
-
 // A row whose last columns are lists: a line for the first of each, and one for each further one.
 void AddRow(std::vector<std::vector<std::string>>& rows, std::vector<std::string> first,
             std::initializer_list<const std::vector<std::string>*> lists) {

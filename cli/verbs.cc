@@ -88,6 +88,14 @@ constexpr Option kReloadOptions[] = {
     {'\0', "partial", nullptr, "take what is valid, though other files have errors"},
     {'\0', "no-wait", nullptr, "of units: do not wait until it is done"},
 };
+constexpr Option kImageOptions[] = {
+    {'\0', "verity", "HASH", "add: the root hash, or a file with it (FILE.roothash)"},
+    {'\0', "back", nullptr, "switch: to the version before the current one"},
+    {'\0', "within", "TIME", "switch: how long its units may take to prove it"},
+    {'\0', "settle", "TIME", "switch: a unit without a health check runs for (10s)"},
+    {'\0', "no-rollback", nullptr, "switch: it stays, whatever its units do"},
+    {'\0', "unused", nullptr, "remove: all that nothing would miss"},
+};
 constexpr Option kPartialOptions[] = {
     {'\0', "partial", nullptr, "take what is valid, though other files have errors"},
 };
@@ -187,6 +195,15 @@ constexpr char kUpdateDetails[] =
     "What is set lies in update.conf, a drop-in of the unit, and holds until the\n"
     "device restarts, or with --persist for good. 'husk check --reference live' lists\n"
     "the keys.";
+constexpr char kImageDetails[] =
+    "  list [NAME]                versions that are there, and who runs them\n"
+    "  add FILE [NAME[:VERSION]]  copy an erofs or squashfs file in, and check it\n"
+    "  switch NAME VERSION        restart its units with it; 'built-in': without one\n"
+    "  remove NAME VERSION…       one that nobody uses\n"
+    "Image=NAME means the version that is switched to. Units that run are restarted,\n"
+    "and each has to become healthy, or to run without a health check for a while;\n"
+    "one that fails, or a restart of the device meanwhile, and the version before\n"
+    "comes back by itself. Exit status: 1 where it came back.";
 constexpr char kExecDetails[] =
     "Runs a program beside the unit's own: in its namespaces and cgroup, with its\n"
     "capabilities, its seccomp filter, its limits and its environment. Options stand\n"
@@ -339,6 +356,9 @@ constexpr Verb kVerbs[] = {
     {"reload", VerbGroup::kChange, "[--partial] | [--no-wait] UNIT…",
      "read the unit files again; or reload a unit", kReloadDetails, kReloadOptions, 0, kAnyNumber,
      ChangeCommand, nullptr},
+    {"image", VerbGroup::kChange, "[list|add|switch|remove] …",
+     "versions of images: put beside, switched, rolled back", kImageDetails, kImageOptions, 0,
+     kAnyNumber, ImageCommand, nullptr},
     {"is-system-running", VerbGroup::kMachine, "[--wait]", "how the machine as a whole is",
      kRunningDetails, kRunningOptions, 0, 0, IsSystemRunningCommand, nullptr},
     {"blame",

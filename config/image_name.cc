@@ -136,6 +136,8 @@ Value<std::string> ParseImage(std::string_view text) {
     return std::string(text);
 }
 
+bool IsImageStoreName(std::string_view name) { return IsPlain(name) && IsPlainImageName(name); }
+
 std::vector<std::string> ImageFileNames(std::string_view image) {
     if (IsPlain(image)) return {std::string(image)};
     Reference reference = SplitReference(image);

@@ -17,6 +17,9 @@ namespace husk::config {
 // is refused: it says exactly which bytes, and a file's name cannot promise them.
 Value<std::string> ParseImage(std::string_view text);
 
+// Whether `husk image` may keep versions under this name: a plain one.
+bool IsImageStoreName(std::string_view name);
+
 // The base names of the files that an image may lie in, without folder and suffix, the one that
 // says most first. A plain name is its only one. Of a reference the registry and "library/" are
 // dropped and '/' becomes '_'; with the tag before without, with the whole path before its last

@@ -71,6 +71,11 @@ void AddFormat(std::vector<Block>& page) {
         "docker.io/bitnami/nginx:1.27 means bitnami_nginx_1.27, bitnami_nginx, nginx_1.27 or "
         "nginx. Without a tag the tag is latest. A digest (@sha256:...) is refused: it says "
         "exactly which bytes, and a file's name cannot promise them.");
+    text(
+        "husk image (see husk(1)) keeps versions of an image beside each other, apart from the "
+        "system: where NAME has been switched to a version, /var/lib/husk/images/NAME/current "
+        "leads to it, and it comes before all files called NAME. A root hash is kept with each "
+        "version, so ImageVerity= is left out there: it would refuse every other version.");
     page.push_back({Kind::kHeading, "Values"});
     item("boolean", "yes, true, on, 1, or no, false, off, 0.");
     item("time", "Seconds, or a span such as 500ms, 1min 30s, 2h; infinity where it makes sense.");

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/sys.h"
 #include "base/text.h"
+#include "rootfs/image_versions.h"
 #include "rootfs/verity.h"
 
 namespace husk::rootfs {
@@ -308,13 +309,27 @@ Result<std::string> FindImage(const std::string& image, const std::vector<std::s
                               const std::vector<std::string>& folders) {
     if (image.starts_with("/")) return image;
     for (const auto& name : names)
-        for (const auto& folder : folders)
-            for (const char* suffix : kSuffixes) {
-                std::string path = Cat(folder, "/", name, suffix);
-                struct stat file {};
-                if (::stat(path.c_str(), &file) == 0 && S_ISREG(file.st_mode)) return path;
-            }
+        for (const auto& folder : folders) {
+            auto current = ImageVersions(folder).CurrentFile(name);
+            if (!current || !current->empty()) return current;
+            if (auto file = FindImageFile(Cat(folder, "/", name)); !file.empty()) return file;
+        }
     return Fail(MissingImage(image, names, folders));
+}
+
+std::string FindImageFile(const std::string& base) {
+    for (const char* suffix : kSuffixes) {
+        std::string path = base + suffix;
+        struct stat file {};
+        if (::stat(path.c_str(), &file) == 0 && S_ISREG(file.st_mode)) return path;
+    }
+    return {};
+}
+
+std::string FindBuiltIn(const std::string& name, const std::vector<std::string>& folders) {
+    for (const auto& folder : folders)
+        if (auto file = FindImageFile(Cat(folder, "/", name)); !file.empty()) return file;
+    return {};
 }
 
 std::vector<std::string> FilesBeside(const std::string& image_file, std::string_view suffix) {
@@ -348,6 +363,15 @@ Result<ImageStore::Mounted> ImageStore::Mount(const std::string& image_file,
     if (done) return mounted;
     (void)::rmdir(mounted.path.c_str());  // it is empty, and would stay for ever
     return Fail(std::move(done).error().Wrap(what));
+}
+
+bool ImageStore::IsMountOf(std::string_view path, const std::string& image_file) {
+    struct stat file {};
+    if (::stat(image_file.c_str(), &file) != 0) return false;
+    path.remove_prefix(path.rfind('/') + 1);
+    // Behind the key: nothing, or the root hash.
+    const std::string key = KeyOf(file);
+    return path == key || path.starts_with(key + ".");
 }
 
 Result<std::vector<std::string>> ImageStore::List() const {

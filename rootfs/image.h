@@ -24,11 +24,17 @@ Result<ImageType> ProbeImage(std::string_view head, uint64_t file_size);
 // Pure: bytes of the file system in a file that was probed; what lies behind is not its own.
 uint64_t FileSystemSize(std::string_view head, ImageType type);
 
-// Finds the file that `image` means, the text of Image=: NAME.erofs, NAME.squashfs, then NAME
-// itself, in each folder in turn, for each of `names`, the best first. An absolute path is taken as
-// it is. The error lists what was looked for, and what is there under a name like it.
+// BASE.erofs, BASE.squashfs or BASE, the first that is a file; empty: none is.
+std::string FindImageFile(const std::string& base);
+// Finds the file that `image` means, the text of Image=: the version of NAME that is switched to
+// (image_versions.h), NAME.erofs, NAME.squashfs, then NAME itself, in each folder in turn, for each
+// of `names`, the best first. An absolute path is taken as it is. The error lists what was looked
+// for, and what is there under a name like it.
 Result<std::string> FindImage(const std::string& image, const std::vector<std::string>& names,
                               const std::vector<std::string>& folders);
+
+// The same where nothing is switched to; empty: there is none.
+std::string FindBuiltIn(const std::string& name, const std::vector<std::string>& folders);
 
 // Pure: those of `files` that may have been meant by one of `names`: another tag of the same image,
 // or a name misspelt. At most three.
@@ -54,6 +60,8 @@ class ImageStore {
     // `verity` is a root hash or the path of a file with one; empty: a NAME.roothash beside the
     // image is used where there is one, and otherwise nothing is checked.
     Result<Mounted> Mount(const std::string& image_file, const std::string& verity);
+    // Whether what was mounted at `path` is this very file, as it is now.
+    static bool IsMountOf(std::string_view path, const std::string& image_file);
     // Where images lie, mounted or not.
     Result<std::vector<std::string>> List() const;
     // Containers keep what they have mounted; devices go with the last of them.

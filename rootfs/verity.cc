@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <bit>
@@ -235,6 +236,26 @@ Status RemoveVerityDevice(const std::string& name, bool when_unused) {
     if (!SendRemove(control->get(), name, when_unused))
         return FailErrno(Cat("remove the verity device ", Quote(name)));
     return {};
+}
+
+Status ReadVerityDevice(dev_t device, const std::function<void(uint64_t)>& progress) {
+    constexpr size_t kAtOnce = 1 << 20;
+    auto node = NodeOf(device);
+    if (!node) return Fail(std::move(node).error());
+    auto file = OpenFile(*node, O_RDONLY);
+    if (!file) return Fail(std::move(file).error());
+    std::string bytes(kAtOnce, '\0');
+    for (uint64_t total = 0;;) {
+        const ssize_t got = ::read(file->get(), bytes.data(), bytes.size());
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0 && errno == EIO)
+            return Fail(Cat("a block behind byte ", Bytes(total),
+                            " does not match the root hash: the file is damaged, copy it again"));
+        if (got < 0) return FailErrno(Cat("read ", Quote(*node)));
+        if (got == 0) return {};
+        total += static_cast<uint64_t>(got);
+        progress(total);
+    }
 }
 
 }  // namespace husk::rootfs

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <sys/types.h>
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -61,5 +62,9 @@ struct VerityDevice {
 Result<std::string> MakeVerityDevice(const VerityDevice& device);
 // Lets it go: at once, or when its last user is gone.
 Status RemoveVerityDevice(const std::string& name, bool when_unused);
+
+// Reads all of the verity device with this number, so that every block of it is checked.
+// `progress` gets the bytes that are read.
+Status ReadVerityDevice(dev_t device, const std::function<void(uint64_t)>& progress);
 
 }  // namespace husk::rootfs

@@ -87,6 +87,7 @@ std::vector<UnitNow> Manager::UnitsNow() const {
             unit.unit = &entry.runner->unit();
             unit.life = entry.runner->life();
             unit.keys = entry.runner->Keys();
+            unit.other_image = entry.runner->ImagesAreOld();
         }
         units.push_back(std::move(unit));
     }

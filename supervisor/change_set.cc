@@ -145,6 +145,8 @@ void Planner::DecideByKeys(Node& node) {
             if (changed) node.Set(Change::kReload, {});
             return;
         case Phase::kUp:
+            if (node.now->other_image)
+                return node.Set(Change::kRestart, "its image is another file");
             if (changed) node.Set(all_live ? Change::kReload : Change::kRestart, {});
             return;
         case Phase::kTrying:

@@ -14,6 +14,7 @@
 //
 //   * where it is enabled, otherwise untouched: a unit that is started on demand is not demanded by
 //     a new file. Forgotten is untouched, with a reason.
+// Up with an image that is another file by now is restarted as for other keys.
 //   idle     never started, or refused until now     trying   failed, or in backoff: a person mends
 //   waiting  to be launched, order allowing                   its file so that it is tried anew
 //   up       has processes, or has left RemainAfterExit= behind; or is on its way there again
@@ -66,6 +67,7 @@ struct UnitNow {
     const config::Unit* unit = nullptr;  // nullptr: refused, or without a file
     Life life;
     KeyDigests keys;
+    bool other_image = false;  // what it runs from is not what its image's name means now
 };
 
 ChangeSet PlanChanges(const std::vector<UnitNow>& now, const config::LoadedFolder& then);

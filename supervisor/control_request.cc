@@ -38,14 +38,14 @@ Status TakePath(const rapidjson::Value& object, std::string& path) {
     return {};
 }
 
-Status TakeSeconds(const rapidjson::Value& object, const char* key, Duration longest,
+Status TakeSeconds(const rapidjson::Value& object, const char* key, int64_t least, Duration longest,
                    Duration& time) {
     auto member = object.FindMember(key);
     if (member == object.MemberEnd()) return {};
     const auto most = std::chrono::duration_cast<std::chrono::seconds>(longest);
-    if (!member->value.IsInt64() || member->value.GetInt64() < 1 ||
+    if (!member->value.IsInt64() || member->value.GetInt64() < least ||
         member->value.GetInt64() > most.count())
-        return Fail(Cat("'", key, "' is no number of seconds from 1 to ",
+        return Fail(Cat("'", key, "' is no number of seconds from ", std::to_string(least), " to ",
                         std::to_string(most.count()), " (", FormatDuration(most), ")"));
     time = std::chrono::seconds(member->value.GetInt64());
     return {};
@@ -78,6 +78,15 @@ Status TakeWords(const rapidjson::Value& object, const char* key, size_t most,
             return Fail(Cat("'", key, "' has a NUL in it"));
     }
     return {};
+}
+
+Status TakeImage(const rapidjson::Value& object, ImageRequest& image) {
+    HUSK_TRY(TakeText(object, "image", image.name));
+    HUSK_TRY(TakeList(object, "versions", image.versions));
+    HUSK_TRY(TakeFlag(object, "back", image.back));
+    HUSK_TRY(TakeFlag(object, "no_rollback", image.no_rollback));
+    HUSK_TRY(TakeFlag(object, "unused", image.unused));
+    return TakeSeconds(object, "settle", 0, kLongestConfirmTime, image.settle);
 }
 
 Status TakeId(const rapidjson::Value& value, uint32_t& id) {
@@ -146,15 +155,18 @@ Result<ControlRequest> ParseControlRequest(std::string_view line) {
     if (!request.whom.empty() && request.whom != "main" && request.whom != "all")
         return Fail(Cat("'whom' is neither main nor all: ", Quote(request.whom)));
     HUSK_TRY(TakePath(document, request.path));
-    HUSK_TRY(TakeSeconds(document, "confirm", kLongestConfirmTime, request.confirm_time));
+    HUSK_TRY(TakeSeconds(document, "confirm", 1, kLongestConfirmTime, request.confirm_time));
     HUSK_TRY(TakeFlag(document, "partial", request.partial));
     HUSK_TRY(TakeFlag(document, "persist", request.persist));
     HUSK_TRY(TakeFlag(document, "check", request.check));
     HUSK_TRY(TakeFlag(document, "downgrade", request.downgrade));
-    HUSK_TRY(TakeSeconds(document, "within", kLongestUpgrade, request.within));
+    HUSK_TRY(TakeSeconds(document, "within", 1,
+                         request.verb == "upgrade" ? kLongestUpgrade : kLongestConfirmTime,
+                         request.within));
     HUSK_TRY(TakeList(document, "settings", request.settings));
     HUSK_TRY(TakeList(document, "states", request.states));
     HUSK_TRY(TakeExec(document, request.exec));
+    HUSK_TRY(TakeImage(document, request.image));
     if (auto since = document.FindMember("since_monotonic"); since != document.MemberEnd()) {
         if (!since->value.IsInt64() || since->value.GetInt64() < 0)
             return Fail("'since_monotonic' is no number of nanoseconds since boot");

@@ -49,6 +49,7 @@ Manager::~Manager() {
     device_.loop.CancelTimer(review_);
     device_.loop.CancelTimer(log_files_timer_);
     device_.loop.CancelTimer(confirm_timer_);
+    device_.loop.CancelTimer(switch_timer_);
     device_.loop.CancelTimer(online_limit_);
     if (clock_) device_.loop.Remove(clock_.get());
 }
@@ -67,6 +68,7 @@ void Manager::Begin(ShutdownAction pending) {
     // First of all: which units are active.
     LearnFacts();
     const bool reverted = RecoverFolder();
+    RecoverImages();
     LoadBootTimes();
     config::LoadedFolder loaded = LoadFolders();
     const ChangeSet all_new = PlanChanges({}, loaded);
@@ -85,6 +87,7 @@ void Manager::Begin(ShutdownAction pending) {
     else
         StartEnabled();
     if (pending == ShutdownAction::kNone) FinishEarlier(reverted);
+    if (pending == ShutdownAction::kNone) ResumeSwitch();
     ScheduleReview();
 }
 
@@ -169,6 +172,7 @@ void Manager::ScheduleReview() {
 void Manager::Review() {
     if (unit_jobs_.Review(MonotonicNow())) ScheduleReview();
     ForgetGone();
+    FollowSwitch();
     std::erase_if(jobs_, [this](const Job& job) { return FinishJob(job); });
     if (shutdown_ != ShutdownAction::kNone) return StopInOrder();
     if (booted_ && settle_waiters_.empty()) return;
@@ -289,6 +293,9 @@ void Manager::BeginShutdown(ShutdownAction action, const std::string& why) {
     if (shutdown_ != ShutdownAction::kNone) return;
     for (auto& entry : entries_)
         if (entry.runner) entry.runner->Quiesce();
+    if (switch_)
+        Reply(switch_->client,
+              Answer::Failure("stopping", "the system goes down: the next boot rolls it back"));
     LogInfo(Cat("going down for ", ActionName(action), " (", why, ")"));
     shutdown_ = action;
     if (watchdog_ != nullptr) watchdog_->GoDown();

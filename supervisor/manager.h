@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "config/load.h"
+#include "rootfs/image_versions.h"
 #include "supervisor/boot_state.h"
 #include "supervisor/boot_times.h"
 #include "supervisor/change_set.h"
@@ -17,6 +18,7 @@
 #include "supervisor/control_server.h"
 #include "supervisor/events.h"
 #include "supervisor/hardware_watchdog.h"
+#include "supervisor/image_trial.h"
 #include "supervisor/jobs.h"
 #include "supervisor/link_watch.h"
 #include "supervisor/log_files.h"
@@ -79,6 +81,16 @@ class Manager final : public RunnerHost, private JobHost {
         std::string verb;
         std::vector<std::string> units;
         ChangeSet changes;  // of reload and apply
+        std::string error;  // of image-switch: why it was rolled back
+    };
+
+    // An image that was switched to, until its units have proved it or it goes back.
+    struct ImageSwitch {
+        std::string image;
+        ImageState state;                        // with a trial
+        ControlServer::ConnectionId client = 0;  // 0: of an earlier supervisor
+        std::vector<std::string> left_alone;     // units that have it from their next start on
+        ImageTrial& trial() { return *state.trial; }
     };
 
     struct Entry {
@@ -98,6 +110,7 @@ class Manager final : public RunnerHost, private JobHost {
     void ImagesUnused(const std::vector<std::string>& images) override;
     void CollectOrphanExits() override;
     void LogsChanged() override;
+    void HealthChanged() override;
 
     // JobHost (manager_jobs.cc)
     void Tell(Index unit, Event event) override;
@@ -161,7 +174,24 @@ class Manager final : public RunnerHost, private JobHost {
     Result<config::Problems> ReplaceFolder(const UnitFolder& folder, const ControlRequest& request);
     Status SwitchFolder(const UnitFolder& folder, Duration confirm_time);
 
-    // Requests (requests.cc, change_requests.cc).
+    // Images that are switched (manager_images.cc).
+    rootfs::ImageVersions Images() const;
+    ImageState LoadImageState(const std::string& image) const;
+    Status SaveImageState(const std::string& image, const ImageState& state) const;
+    void RecoverImages();
+    void ResumeSwitch();
+    std::vector<Index> UnitsOfImage(const std::string& image) const;
+    Status BeginSwitch(ImageSwitch& change, bool tried);
+    bool IsToRun(Index unit) const;
+    std::vector<Index> UnitsToRestart(const ImageTrial& trial) const;
+    TriedUnit LookAtTried(const std::string& name) const;
+    void FollowSwitch();
+    void KeepSwitch();
+    void GoBack(const std::string& why);
+    void NoteRollBack(const std::string& image, ImageState& state);
+    void NoteOfUnits(const std::vector<std::string>& units, const std::string& text);
+
+    // Requests (requests.cc, change_requests.cc, image_requests.cc).
     Status FindUnits(const Verb& verb, ControlRequest& request);
     Status ExpandPatterns(const Verb& verb, std::vector<std::string>& names) const;
     Status CheckUnits(const ControlRequest& request, bool refused_too);
@@ -199,6 +229,15 @@ class Manager final : public RunnerHost, private JobHost {
     void AnswerChanges(const Job& job, const std::string& failed);
     void AddConfirmation(Answer& answer) const;
     void AddDevice(Answer& answer) const;
+    void AnswerImages(ControlServer::ConnectionId id, const ControlRequest& request);
+    void AnswerImageSwitch(ControlServer::ConnectionId id, const ControlRequest& request);
+    void AnswerImageRemove(ControlServer::ConnectionId id, const ControlRequest& request);
+    struct SwitchPlan;
+    Result<SwitchPlan> PlanSwitch(const ImageRequest& request) const;
+    Duration TimeForSwitch(const std::vector<Index>& units, Duration settle) const;
+    std::vector<std::string> RunningFrom(const std::string& file) const;
+    Status CheckRemovable(const std::string& image, const std::string& version) const;
+    void AddImageNews(Answer& answer);
     void AnswerShutdown(ControlServer::ConnectionId id, const ControlRequest& request);
     void AnswerVersion(ControlServer::ConnectionId id, const ControlRequest& request);
     void AnswerUpgrade(ControlServer::ConnectionId id, const ControlRequest& request);
@@ -235,6 +274,9 @@ class Manager final : public RunnerHost, private JobHost {
     EventLoop::TimerId online_limit_ = 0;
     std::optional<Pending> pending_;  // what was applied is to be confirmed
     EventLoop::TimerId confirm_timer_ = 0;
+    std::optional<ImageSwitch> switch_;
+    EventLoop::TimerId switch_timer_ = 0;
+    std::map<std::string, ImageRollBack> rolled_back_;  // by image, until it is switched again
 };
 
 }  // namespace husk::supervisor

@@ -32,6 +32,7 @@ void Manager::ReplyWithUnits(ControlServer::ConnectionId id, const std::vector<s
     answer.AddBoot(boot_times_);
     AddDevice(answer);
     AddConfirmation(answer);
+    AddImageNews(answer);
     answer.SetTraffic(std::move(traffic));
     answer.BeginUnits();
     for (const auto& name : names)
@@ -90,6 +91,7 @@ std::span<const Manager::Verb> Manager::Verbs() {
         {"namespaces", Units::kSome, true, false, &Manager::AnswerNamespaces},
         {"timers", Units::kNone, true, false, &Manager::AnswerTimers},
         {"networks", Units::kNone, true, false, &Manager::AnswerNetworks},
+        {"images", Units::kNone, true, false, &Manager::AnswerImages},
         {"logs", Units::kOne, true, false, &Manager::AnswerLogs},
         {"events", Units::kAny, true, true, &Manager::AnswerEvents},
         {"is-system-running", Units::kNone, true, false, &Manager::AnswerRunning},
@@ -106,6 +108,8 @@ std::span<const Manager::Verb> Manager::Verbs() {
         {"confirm", Units::kNone, false, false, &Manager::AnswerConfirm},
         {"reload", Units::kAny, false, false, &Manager::AnswerReload},
         {"reset-failed", Units::kAny, false, false, &Manager::AnswerResetFailed},
+        {"image-switch", Units::kNone, false, false, &Manager::AnswerImageSwitch},
+        {"image-remove", Units::kNone, false, false, &Manager::AnswerImageRemove},
         {"upgrade", Units::kNone, false, false, &Manager::AnswerUpgrade},
         {"shutdown", Units::kNone, false, false, &Manager::AnswerShutdown},
     };
@@ -421,7 +425,12 @@ bool Manager::FinishJob(const Job& job) {
         if (!good) failed.push_back(Cat("unit ", Quote(name), ": ", life.reason));
     }
     const std::string text = Join(failed, "; ");
-    if (job.verb == "reload" || job.verb == "apply")
+    if (!job.error.empty())
+        Reply(
+            job.client,
+            Answer::Failure("rolled-back",
+                            failed.empty() ? job.error : Cat(job.error, "; with it, too: ", text)));
+    else if (job.verb == "reload" || job.verb == "apply")
         AnswerChanges(job, text);
     else if (failed.empty())
         ReplyWithUnits(job.client, job.units, false);

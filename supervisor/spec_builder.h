@@ -27,6 +27,9 @@ struct DeviceFacts {
     int landlock_abi = 0;  // of its kernel; 0: none
 };
 
+// Where the image that a unit names is looked for; the first is the one that `husk image` keeps.
+std::vector<std::string> ImageFolders(const DeviceFacts& device);
+
 // How a container gets its time zone: nothing, or one of both.
 struct UnitTimezone {
     std::string file;      // of the device, to be mounted upon /etc/localtime

@@ -422,6 +422,34 @@ void Answer::AddMounts(const DeviceMounts& mounts) {
     out.json.EndArray();
 }
 
+void Answer::AddImages(const std::vector<ImageView>& images) {
+    Writer& out = *writer_;
+    out.Key("images");
+    out.json.StartArray();
+    for (const ImageView& image : images) {
+        out.json.StartObject();
+        out.Text("name", image.name);
+        out.Text("current", image.current);
+        out.Text("previous", image.previous);
+        AddList("units", image.units);
+        out.Key("versions");
+        out.json.StartArray();
+        for (const auto& version : image.versions) {
+            out.json.StartObject();
+            out.Text("version", version.version);
+            out.Text("file", version.file);
+            out.Number("size", std::optional(version.size));
+            out.Number("added", version.added);
+            AddFlag("verity", version.verity);
+            AddList("units", version.units);
+            out.json.EndObject();
+        }
+        out.json.EndArray();
+        out.json.EndObject();
+    }
+    out.json.EndArray();
+}
+
 void Answer::AddBinary(const char* key, const HuskBinary& image) {
     Writer& out = *writer_;
     out.Key(key);
@@ -441,6 +469,27 @@ void Answer::AddUpgrade(const UpgradeNote& note) {
     AddBinary("to", {note.version, note.build});
     out.Text("text", Describe(note));
     out.json.EndObject();
+}
+
+void Answer::AddImageNews(const std::vector<ImageNews>& news) {
+    Writer& out = *writer_;
+    out.Key("image_news");
+    out.json.StartArray();
+    for (const ImageNews& one : news) {
+        out.json.StartObject();
+        out.Text("image", one.image);
+        out.Text("news", one.rolled_back ? "rolled-back" : "trial");
+        out.Text("version", one.version);
+        out.Text("before", one.before);
+        if (one.rolled_back) {
+            out.Text("why", one.why);
+            out.Number("at", one.at);
+        } else {
+            out.Number("within_ms", one.within.count() / 1'000'000);
+        }
+        out.json.EndObject();
+    }
+    out.json.EndArray();
 }
 
 void Answer::AddUnit(const UnitRunner& runner, const config::Problems& problems, bool history) {

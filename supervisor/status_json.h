@@ -21,6 +21,29 @@ struct RefusedUnit {
     config::Problems problems;
 };
 
+// An image on trial, or rolled back.
+struct ImageNews {
+    std::string image, version, before;
+    bool rolled_back = false;
+    std::string why;    // rolled back
+    int64_t at = 0;     // the same: nanoseconds since 1970
+    Duration within{};  // on trial: how long that may take
+};
+
+// What there is of one name.
+struct ImageView {
+    struct Version {
+        std::string version, file;
+        uint64_t size = 0;
+        int64_t added = 0;  // nanoseconds since 1970
+        bool verity = false;
+        std::vector<std::string> units;  // that run from it
+    };
+    std::string name, current, previous;
+    std::vector<std::string> units;  // whose keys mean it
+    std::vector<Version> versions;   // the one that is built in last
+};
+
 // Writes the answer's object with "version" and "ok" and what is added to it.
 class Answer {
   public:
@@ -49,6 +72,8 @@ class Answer {
     void AddUpgrade(const UpgradeNote& note);
     // Only its name, state and process, and these.
     void AddNamespaces(const UnitRunner& runner, const std::vector<NamespaceView>& namespaces);
+    void AddImages(const std::vector<ImageView>& images);
+    void AddImageNews(const std::vector<ImageNews>& news);
     void AddNetworks(const std::vector<NetworkView>& networks);
     void AddLinks(const std::vector<DeviceLinkView>& links);
     void AddRefused(const RefusedUnit& unit);

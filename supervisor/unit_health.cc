@@ -203,6 +203,7 @@ void UnitRunner::EndCheck(CheckResult result) {
     const auto waiters = std::exchange(checks_.waiters, {});
     for (const auto& waiter : waiters) waiter(result);
     ArmCheck();
+    if (change.before != change.after) host_.HealthChanged();
     if (change.after == HealthState::kHealthy && record_.life.state == State::kStarting &&
         unit_.container.notify == config::NotifyMode::kHealthy)
         Dispatch({.kind = EventKind::kReady});

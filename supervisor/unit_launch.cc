@@ -25,11 +25,11 @@ namespace {
 
 constexpr size_t kNamesLimit = 1 << 20;  // passwd, group
 
+}  // namespace
+
 std::vector<std::string> ImageFolders(const DeviceFacts& device) {
     return {device.state_directory + "/images", "/etc/husk/images", "/usr/lib/husk/images"};
 }
-
-}  // namespace
 
 // All that a new container of the unit needs but for who is born in it.
 Status UnitRunner::MakeReady(container::LaunchInput& input, std::vector<OwnedFd>& keep) {
@@ -48,8 +48,9 @@ Status UnitRunner::MakeReady(container::LaunchInput& input, std::vector<OwnedFd>
         !unit_.container.devices.empty() || !unit_.service.device_allow.empty();
     // What is in files may have changed since.
     const bool has_files = config::HasOutsideVariables(unit_.container);
-    // Another unit's end may have taken an image along, where a reload parted the two.
-    const bool whole = std::ranges::all_of(record_.images, IsMountPoint);
+    // Another unit's end may have taken an image along, where a reload parted the two; and what
+    // the name means by now may be another file.
+    const bool whole = std::ranges::all_of(record_.images, IsMountPoint) && !ImagesAreOld();
     if (!plan_ || plan_is_old_ || has_devices || has_files || !whole) HUSK_TRY(Prepare(false));
     HUSK_TRY(MakeUnitFolders(unit_, device_.facts, plan_->spec));
     HUSK_TRY(MakeUnitSecrets(unit_, device_.facts, plan_->spec, secret_owners_));

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/sys.h"
 #include "base/text.h"
+#include "config/image_name.h"
 #include "supervisor/disks.h"
 #include "supervisor/tracer.h"
 #include "supervisor/unit_folders.h"
@@ -465,16 +466,38 @@ bool UnitRunner::UsesImage(const std::string& path) const {
 }
 
 std::string UnitRunner::ImageOn(dev_t device) const {
-    // In the order in which they were mounted.
-    std::vector<std::string> names;
-    if (!unit_.container.image.empty()) names.push_back(unit_.container.image);
-    for (const auto& mount : unit_.container.image_mounts) names.push_back(mount.source);
+    const std::vector<std::string> names = ImageNames();  // in the order in which they were mounted
     for (size_t i = 0; i < record_.images.size(); ++i) {
         struct stat root {};
         if (::stat(record_.images[i].c_str(), &root) == 0 && root.st_dev == device)
             return i < names.size() ? names[i] : record_.images[i];
     }
     return {};
+}
+
+std::vector<std::string> UnitRunner::ImageNames() const {
+    std::vector<std::string> names;
+    if (!unit_.container.image.empty()) names.push_back(unit_.container.image);
+    for (const auto& mount : unit_.container.image_mounts) names.push_back(mount.source);
+    return names;
+}
+
+bool UnitRunner::RunsImageFile(const std::string& file) const {
+    return std::ranges::any_of(record_.images, [&](const std::string& mounted) {
+        return rootfs::ImageStore::IsMountOf(mounted, file);
+    });
+}
+
+bool UnitRunner::ImagesAreOld() const {
+    const std::vector<std::string> names = ImageNames();
+    if (names.size() != record_.images.size()) return false;  // its keys differ: they tell
+    for (size_t i = 0; i < names.size(); ++i) {
+        auto file = rootfs::FindImage(names[i], config::ImageFileNames(names[i]),
+                                      ImageFolders(device_.facts));
+        // One that is gone is no other one.
+        if (file && !rootfs::ImageStore::IsMountOf(record_.images[i], *file)) return true;
+    }
+    return false;
 }
 
 void UnitRunner::SetImages(std::vector<std::string> images) {

@@ -74,6 +74,8 @@ class RunnerHost {
     virtual void CollectOrphanExits() = 0;
     // A unit has a log now that it did not have, or wants another file for it.
     virtual void LogsChanged() {}
+    // What its checks say of its health is another word now.
+    virtual void HealthChanged() {}
     // Starts it: "by its timer (…)".
     virtual void Activate(UnitRunner& runner, const std::string& by) = 0;
 
@@ -154,6 +156,12 @@ class UnitRunner {
     // The image, as the unit names it, that it has on this device; empty: none.
     std::string ImageOn(dev_t device) const;
     bool UsesImage(const std::string& path) const;
+    // As its keys name them: Image=, then those of Mount=.
+    std::vector<std::string> ImageNames() const;
+    // Whether it has this file mounted, as it is now.
+    bool RunsImageFile(const std::string& file) const;
+    // Whether one of them is another file now than the one that it has mounted.
+    bool ImagesAreOld() const;
     // One signal to each process of it.
     Status SignalAll(int signal);
     // A job of it that waits for its turn, for the next supervisor; forgotten with the next event.

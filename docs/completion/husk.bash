@@ -5,7 +5,7 @@ _husk() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
     local verb=${COMP_WORDS[1]} words=""
     local verbs="status list timers network top metrics blame critical-chain upgrade doctor why logs events cat show security start stop restart kill healthcheck reset-failed exec update plan apply confirm
-        reload
+        reload image
         is-system-running poweroff reboot halt kexec check graph version log-files rescue supervise help"
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
@@ -37,7 +37,8 @@ _husk() {
         --config) COMPREPLY=($(compgen -f -- "$current")); return ;;
         --run-dir) COMPREPLY=($(compgen -d -- "$current")); return ;;
         -n | --lines | -S | --since | -U | --until | -g | --grep | -b | --boot | --confirm | -e | --env | -w | --workdir | --user | \
-            -d | --delay | --rounds | -l | --listen | --within | --threshold) return ;;
+            -d | --delay | --rounds | -l | --listen | --threshold | --within | --settle) return ;;
+        --verity) COMPREPLY=($(compgen -f -- "$current")); return ;;
     esac
     if [[ $current == -* ]]; then
         words="--json --run-dir --help"
@@ -59,6 +60,7 @@ _husk() {
             plan) words+=" --partial" ;;
             reload) words+=" --partial --no-wait" ;;
             apply) words+=" --confirm" ;;
+            image) words+=" --verity --back --within --settle --no-rollback --unused" ;;
             check) words="--explain --json --kernel-config --reference --help" ;;
             graph) words="--dot --json --help" ;;
             log-files) words="--run-dir --kernel-log --file --help" ;;
@@ -81,6 +83,21 @@ _husk() {
                 COMPREPLY=($(compgen -S = -W "$words" -- "$current"))
                 compopt -o nospace 2>/dev/null
             fi ;;
+        image)
+            # A line is NAME VERSION …; options may stand between the words.
+            local -a said=()
+            local word name version
+            for word in "${COMP_WORDS[@]:2:COMP_CWORD-2}"; do [[ $word == -* ]] || said+=("$word"); done
+            case ${#said[@]}/${said[0]} in
+                0/*) words="list add switch remove" ;;
+                1/add) COMPREPLY=($(compgen -f -- "$current")); return ;;
+                1/*) while read -r name version; do words+=" $name"; done < <(husk image list 2>/dev/null | tail -n +2) ;;
+                2/switch | */remove)
+                    while read -r name version _; do
+                        [[ $name == "${said[1]}" ]] && words+=" $version"
+                    done < <(husk image list "${said[1]}" 2>/dev/null | tail -n +2) ;;
+            esac
+            COMPREPLY=($(compgen -W "$words" -- "$current")) ;;
         plan | apply) COMPREPLY=($(compgen -d -- "$current")) ;;
         check) COMPREPLY=($(compgen -f -- "$current")) ;;
         graph)

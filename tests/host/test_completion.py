@@ -16,7 +16,9 @@ pytestmark = pytest.mark.skipif(not ns.binary().exists(), reason=f"{ns.binary()}
 @pytest.fixture
 def complete(tmp_path):
     fake = tmp_path / "husk"
-    fake.write_text(f'#!/bin/sh\n[ "$1" = list ] && exec echo "db\nweb"\nexec {ns.binary()} "$@"\n')
+    fake.write_text(f'#!/bin/sh\n[ "$1" = list ] && exec echo "db\nweb"\n'
+                    '[ "$1 $2" = "image list" ] && exec echo "NAME  VERSION\nweb  1.2  current\nweb  built-in  -"\n'
+                    f'exec {ns.binary()} "$@"\n')
     fake.chmod(0o755)
 
     def run(*words: str) -> set[str]:
@@ -57,6 +59,11 @@ def test_every_command_is_completed_with_every_option(complete):
     (("status", ""), {"db", "web"}),
     (("exec", "w"), {"web"}),
     (("timers", ""), set()),
+    (("image", ""), {"list", "add", "switch", "remove"}),
+    (("image", "switch", ""), {"web"}),
+    (("image", "switch", "--settle", "1", "web", ""), set()),
+    (("image", "switch", "--no-rollback", "web", "1"), {"1.2"}),
+    (("image", "remove", "web", "1.2", ""), {"1.2", "built-in"}),
     (("top", "--delay", ""), set()),
     (("metrics", "--listen", ""), set()),
 ])

@@ -157,7 +157,8 @@ def test_top_prints_a_table_or_an_object_a_round(device):
     "critical-chain", "version", "stop web",
     # What fails has its object, too.
     "status none", "why none", "logs none", "events none", "cat none", "start none", "show --namespaces none", "confirm",
-    "critical-chain none", "upgrade /none"])
+    "critical-chain none", "upgrade /none", "image list", "image list none", "image add /none", "image switch none 1",
+    "image remove none 1"])
 def test_every_command_speaks_json(json_device, words):
     said = json_device.husk(*words.split(), "--json")
     lines = [json.loads(line) for line in said.stdout.splitlines()]

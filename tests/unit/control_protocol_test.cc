@@ -67,7 +67,7 @@ TEST(ControlProtocol, MembersOfTheGroupMayOnlyLook) {
     for (const auto& verb : Manager::Verbs())
         if (verb.reads) reading.push_back(verb.name);
     EXPECT_EQ(reading, (std::vector<std::string>{"status", "list", "boot", "why", "namespaces",
-                                                 "timers", "networks", "logs", "events",
+                                                 "timers", "networks", "images", "logs", "events",
                                                  "is-system-running", "version"}));
 }
 

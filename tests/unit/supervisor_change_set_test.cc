@@ -49,6 +49,10 @@ class World {
         then_.units.back().unit.container.network.requires_only_here = only;
         return *this;
     }
+    World& WithOtherImage() {
+        now_.back().other_image = true;
+        return *this;
+    }
     World& WithKey(uint16_t key) {
         now_.back().keys.push_back({key, 1});
         return *this;
@@ -206,6 +210,16 @@ TEST(ChangeSet, OtherLinesAndCommentsChangeNothing) {
 TEST(ChangeSet, AKeyOfAnotherVersionRestarts) {
     EXPECT_EQ(World().Now("web", kUp).WithKey(kUnknownKey).Then("web").PlanOf("web"),
               "restart: it has a key of another version of husk");
+}
+
+TEST(ChangeSet, AnotherFileForItsImageRestartsWhatIsUp) {
+    auto plan = [](const Life& life, const std::string& then) {
+        return World().Now("web", life).WithOtherImage().Then("web", then).PlanOf("web");
+    };
+    EXPECT_EQ(plan(kUp, kExec), "restart: its image is another file");
+    EXPECT_EQ(plan(kUp, kLessMemory), "restart: its image is another file");
+    EXPECT_EQ(plan(kDone, kExec), "untouched");
+    EXPECT_EQ(plan(kStopped, kExec), "untouched");
 }
 
 TEST(ChangeSet, WhatAUnitWasStartedWithCountsNotWhatWasLoadedSince) {
