@@ -99,13 +99,21 @@ class Device(ns.Pid1):
                 return int(numbers[0])
         raise LookupError(pid)
 
-    def kill_supervisor(self, number: int) -> None:
+    def supervisor_pid(self) -> int:
+        """On the host; 0 while there is none."""
         children = pathlib.Path(f"/proc/{self.host_pid}/task/{self.host_pid}/children").read_text().split()
         for child in children:
-            words = pathlib.Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
+            try:
+                words = pathlib.Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue  # gone
             if b"supervise" in words:
-                os.kill(int(child), number)
-                return
+                return int(child)
+        return 0
+
+    def kill_supervisor(self, number: int) -> None:
+        if (pid := self.supervisor_pid()) != 0:
+            os.kill(pid, number)
 
 
 @pytest.fixture

@@ -1,0 +1,277 @@
+"""System calls and allocations that fail, one at a time, in the binary as it is shipped: at any call of PID 1, of the
+supervisor, and of a container on its way to its program (tests/probes/faults.cc). PID 1 stays, the supervisor answers within
+LIMIT or is started again and does so then, nobody else's container notices, and the unit that is hit has all that it
+asks for, or does not run.
+
+The short form draws SHORT faults, tests/run --long as many as FAULTS says (LONG). HUSK_SEED draws others.
+"""
+
+import collections
+import dataclasses
+import errno
+import os
+import pathlib
+import random
+import re
+import resource
+import signal
+import subprocess
+import time
+
+import pytest
+
+import pid1_namespace as ns
+from test_containers import BUSYBOX, START_SUPERVISOR, Device, unit
+
+PROBE = ns.REPO / "build/device/probes/faults"
+SYMBOLS = ns.REPO / "build/device/husk.debug"
+SHORT, LONG = 40, 1000
+AMOUNT = int(os.environ.get("FAULTS", LONG if "HUSK_LONG" in os.environ else SHORT))
+SEED = int(os.environ.get("HUSK_SEED", "7"))
+LIMIT = 5  # seconds that an answer may take, whatever fails
+
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="makes namespaces and mounts"),
+    pytest.mark.skipif(not ns.binary().exists(), reason=f"{ns.binary()} is not built"),
+    pytest.mark.skipif(not os.path.exists(BUSYBOX), reason="needs Debian's busybox-static"),
+    pytest.mark.skipif(os.uname().machine != "x86_64", reason="the tracer knows x86_64 only"),
+]
+
+# What each kind of call can answer, for reasons that are nobody's mistake.
+ERRORS = {
+    "open": ["EMFILE", "ENFILE", "ENOMEM", "EIO"],
+    "mount": ["ENOMEM", "ENOSPC", "EMFILE"],
+    "fork": ["EAGAIN", "ENOMEM"],
+    "exec": ["ENOMEM", "EAGAIN"],
+    "write": ["ENOSPC", "EIO", "EAGAIN"],
+    "send": ["EAGAIN", "ENOBUFS", "ENOMEM"],
+    "receive": ["ENOMEM", "EAGAIN", "EINTR"],
+    "read": ["EIO", "ENOMEM", "EINTR"],
+    "name": ["ENOSPC", "EIO", "ENOMEM"],
+    "descriptor": ["EMFILE", "ENFILE", "ENOMEM"],
+    "watch": ["ENOMEM", "ENOSPC"],
+    "wait": ["EINTR", "ENOMEM"],
+    "memory": ["ENOMEM"],
+    "malloc": ["ENOMEM"],
+    "rights": ["ENOMEM", "EPERM"],
+}
+
+# What it has is in its log, so that a start with less than it asks for shows.
+REPORT = ("echo BEGIN; id; hostname; pwd; umask; env | sort; grep -E '^(Cap|Seccomp:|NoNewPrivs|Groups)' /proc/self/status; "
+          "cat /proc/self/uid_map /proc/self/gid_map; cut -d' ' -f2-4 /proc/mounts; ulimit -n; ls -ln /data /run/credentials/*; "
+          "cat /proc/net/dev | wc -l; cat /proc/self/cgroup; ls -l /proc/self/ns | wc -l; test -w / && echo writable; "
+          "cat /proc/sys/net/ipv4/ip_unprivileged_port_start; echo END")
+UNITS = {
+    "heart": unit("i=0; while true; do i=$((i+1)); echo beat $i; usleep 20000; done"),
+    "still": unit("sleep 100000", container="User=1000\n"),
+    "probe": unit("sleep 100000", "TimeoutStopSec=1\n"),
+    "subject": unit(f"{REPORT}; trap 'exit 0' TERM; while true; do usleep 50000; done",
+                    "RestartSec=50ms\nRestartSteps=0\nStateDirectory=subject\nRuntimeDirectory=subject\nLimitNOFILE=200\n"
+                    "SetCredential=key:secret\nUMask=0027\nExecStartPre=/bin/sh -c true\nExecStopPost=/bin/sh -c true\n"
+                    "TimeoutStopSec=2\n",
+                    "Volume=things.volume:/data\nTmpfs=/scratch:size=64k\nEnvironment=WORD=given\nUser=1000\n"
+                    "ShmSize=64k\nWorkingDir=/scratch\nSysctl=net.ipv4.ip_unprivileged_port_start=7\n"),
+}
+STAY = ("heart", "still")
+
+
+def subject_pid(there) -> int:
+    return there.host_pid_of(there.unit("subject")["main_pid"])
+
+
+# What is done while calls fail: by name, which process is traced, and how to do it. Each ends within LIMIT.
+MOMENTS = {
+    "takeover": lambda there: (there.kill_supervisor(signal.SIGKILL), there.answers()),
+    "start": lambda there: there.ask("start", "subject"),
+    "stop": lambda there: there.ask("stop", "subject"),
+    "restart": lambda there: there.ask("restart", "subject"),
+    "crash": lambda there: (os.kill(subject_pid(there), signal.SIGKILL), there.settle()),
+    "exec": lambda there: there.ask("exec", "subject", "/bin/sh", "-c", "true"),
+    "look": lambda there: [there.ask(*words.split()) for words in ("status", "why subject", "logs -n 5 heart", "cat subject")],
+    "reload": lambda there: (there.change("X-Turn"), there.ask("reload")),
+    "apply": lambda there: (there.change("Environment=TURN"), there.ask("apply", str(there.next_folder()))),
+    "kill": lambda there: there.ask("kill", "-s", "USR1", "still"),
+}
+del MOMENTS["reload"], MOMENTS["apply"], MOMENTS["kill"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Fault:
+    moment: str
+    who: str
+    kind: str
+    first: int
+    error: str
+    times: int = 1
+
+    def __str__(self):
+        return f"{self.moment}: {self.who} {self.kind} {self.first}+{self.times} {self.error}"
+
+
+class Injector:
+    """The tracer, beside one moment."""
+
+    def __init__(self, pid: int, role: str, fault: Fault):
+        number = getattr(errno, fault.error)
+        malloc = [malloc_offset()] if fault.kind in ("malloc", "count") else []
+        self.process = subprocess.Popen([PROBE, str(pid), role, fault.who, fault.kind, str(fault.first), str(fault.times),
+                                         str(number), *malloc], stdout=subprocess.PIPE, text=True)
+
+    def __enter__(self):
+        assert self.process.stdout.readline() == "ready\n"
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        try:
+            text, _ = self.process.communicate(timeout=LIMIT)
+        finally:
+            self.process.kill()
+        lines = [line.split() for line in text.splitlines()]
+        self.failed = [line[1:] for line in lines if line[0] == "failed"]
+        self.counts = {(line[1], line[2]): int(line[3]) for line in lines if line[0] == "count"}
+
+
+def malloc_offset(found=[]) -> str:
+    if not found:
+        symbols = subprocess.run(["nm", SYMBOLS], capture_output=True, text=True, check=True).stdout
+        found.append("0x" + re.search(r"^(\w+) \w malloc$", symbols, re.M)[1])
+    return found[0]
+
+
+class Subject(Device):
+    MORE_NAMESPACES = ["--net"]
+
+    def __init__(self, directory):
+        super().__init__(directory, UNITS)
+        (directory / "units/things.volume").write_text("[Volume]\n")
+
+    def __enter__(self):
+        super().__enter__()
+        for name in STAY:
+            self.wait_for(name, lambda one: one["state"] == "running")
+        self.stay = {name: self.unit(name)["main_pid"] for name in STAY}
+        self.report = self.settle()
+        assert "uid=1000" in self.report and "key" in self.report and "Seccomp:\t2" in self.report, self.report
+        return self
+
+    def ask(self, *words) -> subprocess.CompletedProcess:
+        """A client's question, which gets some answer within LIMIT."""
+        began = time.monotonic()
+        try:
+            environment = os.environ | {"HUSK_RUN": f"/proc/{self.host_pid}/root/run/husk"}
+            return subprocess.run([ns.binary(), *words], capture_output=True, text=True, timeout=LIMIT, env=environment)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"'husk {' '.join(words)}' hangs") from None
+
+    def answers(self) -> None:
+        until = time.monotonic() + LIMIT
+        while self.ask("status").returncode not in (0, 3):
+            assert time.monotonic() < until, "no supervisor answers"
+            time.sleep(0.01)
+
+    def settle(self) -> str:
+        """Until the unit that is hit runs again: what it said that it has."""
+        until = time.monotonic() + LIMIT
+        while True:
+            self.answers()
+            shown = self.ask("why", "subject", "--json")
+            if '"running"' in shown.stdout and (one := self.unit("subject"))["state"] == "running":
+                text = self.ask("logs", "-o", "cat", "-n", "100", "subject").stdout
+                last = text.rpartition("BEGIN\n")[2]
+                if "END\n" in last:
+                    return last.partition("END\n")[0]
+            assert time.monotonic() < until, shown.stdout + shown.stderr
+            time.sleep(0.01)
+
+    def recover(self) -> None:
+        """For what comes after harm that is told."""
+        self.kill_supervisor(signal.SIGKILL)
+        self.answers()
+        self.stay = {name: self.unit(name)["main_pid"] for name in STAY}
+        for name in "subject", "probe":
+            self.ask("stop", name)
+        self.ask("start", "subject")
+
+    def check(self) -> None:
+        """All that holds after any fault."""
+        assert self.process.poll() is None, "PID 1 has ended"
+        self.answers()
+        for name, pid in self.stay.items():
+            one = self.unit(name)
+            assert (one["main_pid"], one["restarts"], one["state"]) == (pid, 0, "running"), one
+        started = self.ask("start", "probe")
+        assert started.returncode == 0, started
+        stopped = self.ask("stop", "probe")
+        assert stopped.returncode == 0, stopped
+        self.ask("start", "subject")
+        assert self.settle() == self.report
+
+
+@pytest.fixture(scope="module")
+def there(tmp_path_factory):
+    with Subject(tmp_path_factory.mktemp("faults")) as device:
+        yield device
+
+
+def prepare(there, moment: str) -> None:
+    there.ask("stop" if moment == "start" else "start", "subject")
+
+
+def inject(there, fault: Fault) -> Injector:
+    prepare(there, fault.moment)
+    of_init = fault.moment == "takeover" or fault.who == "init"
+    with Injector(there.host_pid if of_init else there.supervisor_pid(), "init" if of_init else "supervise", fault) as injector:
+        MOMENTS[fault.moment](there)
+    return injector
+
+
+def possible(there) -> list[Fault]:
+    """Every call that is made, with each error that it can have, in an order drawn by SEED."""
+    found = []
+    for moment in MOMENTS:
+        for who in "init", "supervise":
+            if moment == "takeover" and who == "supervise":
+                continue  # counted with init
+            for (of, kind), number in inject(there, Fault(moment, who, "count", 0, "EIO")).counts.items():
+                if kind not in ERRORS or (who == "init") != (of == "init" or moment == "takeover"):
+                    continue
+                found += [Fault(moment, of, kind, n, error) for n in range(1, number + 1) for error in ERRORS[kind]]
+        there.check()
+    random.Random(SEED).shuffle(found)
+    return found
+
+
+def test_whatever_call_fails_the_device_goes_on(there):
+    # Round the kinds and moments, since some have a thousand calls and some one.
+    queues = collections.defaultdict(list)
+    for fault in possible(there):
+        queues[fault.moment, fault.who, fault.kind].append(fault)
+    total = sum(map(len, queues.values()))
+    hit = missed = deaths = 0
+    failures: list[str] = []
+    slots = list(queues)
+    random.Random(SEED).shuffle(slots)
+    while hit < AMOUNT and any(queues.values()):
+        for slot in slots:
+            if not queues[slot] or hit == AMOUNT:
+                continue
+            fault = queues[slot].pop()
+            supervisor = there.supervisor_pid()
+            try:
+                injector = inject(there, fault)
+                there.check()
+            except AssertionError as error:
+                console = there.console.decode(errors="replace")[-3000:]
+                failures.append(f"after {fault}: {error}\n{console}")
+                print(failures[-1], flush=True)
+                assert there.process.poll() is None and len(failures) < 20, "\n".join(failures)
+                there.recover()
+                continue
+            hit += bool(injector.failed)
+            missed += not injector.failed
+            deaths += fault.moment != "takeover" and there.supervisor_pid() != supervisor
+    print(f"{hit} faults of {total} that there are, in {len(queues)} kinds of call and moment; {missed} did not come to pass; "
+          f"the supervisor was started again {deaths} times")
+    assert not failures, f"{len(failures)} of {hit} did harm"
+    assert hit == AMOUNT
