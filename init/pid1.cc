@@ -233,7 +233,11 @@ void Pid1::AnswerRequest(Request request) {
     const InitPacketType type = request.packet.type;
     const ShutdownAction begun = memory_.shutdown.begun();
     const Answer answer = Handle(memory_, std::move(request), Now());
-    (void)Send(answer.packet, answer.descriptor);
+    // A supervisor that waits for what never comes stands still; started again, it asks again. One
+    // that is gone, or does not read, waits for nothing.
+    if (!Send(answer.packet, answer.descriptor) && errno != EPIPE && errno != ECONNRESET &&
+        errno != EAGAIN)
+        supervisor_.SocketClosed(Now());
     if (begun != memory_.shutdown.begun())
         Say(LogLevel::kInfo, "shutdown begun: ", Name(memory_.shutdown.begun()));
     // What comes from here on is news again.

@@ -210,6 +210,7 @@ class UnitRunner {
     void TellLastWords(std::string_view reason);
     void AwaitDroppingEnd();
     void WatchLog();
+    void AwaitLog();
     void DrainLog();
     void DrainLogFully();
 
@@ -222,6 +223,8 @@ class UnitRunner {
     void AwaitExecution();
     void LoseMain();
     void AdoptMain(const std::vector<OrphanExit>& exits);
+    // What PID 1 keeps of an earlier supervisor.
+    Result<OwnedFd> FetchKept(int slot);
     void StopWatchingMain();
 
     // The cgroup.
