@@ -14,6 +14,7 @@ import pathlib
 import random
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import time
@@ -73,6 +74,9 @@ UNITS = {
                     "ShmSize=64k\nWorkingDir=/scratch\nSysctl=net.ipv4.ip_unprivileged_port_start=7\n"),
 }
 STAY = ("heart", "still")
+# More than the log holds.
+UNITS["noise"] = unit("seq 30000", "Type=oneshot\nRestart=no\n")
+CONFIG = "[Manager]\nDefaultTasksMax=infinity\nLogBufferSize=128K\n"
 
 
 def subject_pid(there) -> int:
@@ -88,11 +92,11 @@ MOMENTS = {
     "crash": lambda there: (os.kill(subject_pid(there), signal.SIGKILL), there.settle()),
     "exec": lambda there: there.ask("exec", "subject", "/bin/sh", "-c", "true"),
     "look": lambda there: [there.ask(*words.split()) for words in ("status", "why subject", "logs -n 5 heart", "cat subject")],
-    "reload": lambda there: (there.change("X-Turn"), there.ask("reload")),
-    "apply": lambda there: (there.change("Environment=TURN"), there.ask("apply", str(there.next_folder()))),
-    "kill": lambda there: there.ask("kill", "-s", "USR1", "still"),
+    "flood": lambda there: there.ask("start", "noise"),
+    "reload": lambda there: (there.change_units(there.directory / "units"), there.ask("reload")),
+    "apply": lambda there: there.ask("apply", str(there.change_units(there.directory / "next"))),
+    "kill": lambda there: there.ask("kill", "-s", "CONT", "still"),
 }
-del MOMENTS["reload"], MOMENTS["apply"], MOMENTS["kill"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,7 +148,11 @@ class Subject(Device):
 
     def __init__(self, directory):
         super().__init__(directory, UNITS)
+        self.directory = directory
+        (directory / "system.conf").write_text(CONFIG)
         (directory / "units/things.volume").write_text("[Volume]\n")
+        shutil.copytree(directory / "units", directory / "next")
+        self.turn = 0
 
     def __enter__(self):
         super().__enter__()
@@ -173,6 +181,15 @@ class Subject(Device):
         while self.ask("status").returncode not in (0, 3):
             assert time.monotonic() < until, "no supervisor answers"
             time.sleep(0.01)
+
+    def change_units(self, folder: pathlib.Path) -> pathlib.Path:
+        """A description, which needs no restart, and a variable of a unit that does not run."""
+        self.turn += 1
+        still = UNITS["still"].replace("=test", f"=turn {self.turn}", 1)
+        noise = UNITS["noise"].replace("[Container]\n", f"[Container]\nEnvironment=TURN={self.turn}\n", 1)
+        for name, text in ("still", still), ("noise", noise):
+            (folder / f"{name}.container").write_text(text)
+        return folder
 
     def settle(self) -> str:
         """Until the unit that is hit runs again: what it said that it has."""

@@ -188,7 +188,8 @@ Process& Meet(pid_t pid) {
         process = found->second;
         process.stepping = false;
         process.answer = 0;
-        process.role = found->second.role == Role::kInit ? Role::kInitChild : Role::kChild;
+        if (process.role != Role::kBoot)
+            process.role = process.role == Role::kInit ? Role::kInitChild : Role::kChild;
     }
     return processes[pid] = process;
 }
