@@ -136,7 +136,7 @@ void UnitCommand::OnStatus() {
     failure_->exit.kind = ExitKind::kStartFailed;
     if (!report) {
         failure_->exit.text = report.error().text();
-        return;
+        return Signal(SIGKILL);  // nobody knows whether it has all that it asks for
     }
     const container::ChildReport& found = **report;
     failure_->exit.text =

@@ -274,10 +274,10 @@ void UnitRunner::OnStatus() {
     if (!status) return;
     device_.loop.Remove(status.get());
     auto executed = container::ReadStatus(status.get(), *plan_);
-    if (executed)
-        OnExecuted();
-    else
-        Dispatch({.kind = EventKind::kStepFailed, .text = executed.error().text()});
+    if (executed) return OnExecuted();
+    // Ended by itself, but where it was the report that could not be read.
+    if (pidfd_) (void)sys::pidfd_send_signal(pidfd_.get(), SIGKILL);
+    Dispatch({.kind = EventKind::kStepFailed, .text = executed.error().text()});
 }
 
 void UnitRunner::StopWatchingMain() {

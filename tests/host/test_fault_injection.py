@@ -3,7 +3,8 @@ supervisor, and of a container on its way to its program (tests/probes/faults.cc
 LIMIT or is started again and does so then, nobody else's container notices, and the unit that is hit has all that it
 asks for, or does not run.
 
-The short form draws SHORT faults, tests/run --long as many as FAULTS says (LONG). HUSK_SEED draws others.
+The short form draws SHORT faults, tests/run --long as many as FAULTS says (LONG). HUSK_SEED draws others, and
+HUSK_FAULT="takeover supervise open 34 99 ENFILE" is only those calls, from the 34th to the 99th.
 """
 
 import collections
@@ -28,7 +29,9 @@ PROBE = ns.REPO / "build/device/probes/faults"
 SYMBOLS = ns.REPO / "build/device/husk.debug"
 SHORT, LONG = 40, 1000
 AMOUNT = int(os.environ.get("FAULTS", LONG if "HUSK_LONG" in os.environ else SHORT))
+BOOTS = max(8, AMOUNT // 10)
 SEED = int(os.environ.get("HUSK_SEED", "7"))
+ONLY: list = []
 LIMIT = 5  # seconds that an answer may take, whatever fails
 
 pytestmark = [
@@ -110,6 +113,10 @@ class Fault:
 
     def __str__(self):
         return f"{self.moment}: {self.who} {self.kind} {self.first}+{self.times} {self.error}"
+
+
+if words := os.environ.get("HUSK_FAULT", "").split():
+    ONLY += [Fault(*words[:3], number, words[5]) for number in range(int(words[3]), int(words[4]) + 1)]
 
 
 class Injector:
@@ -265,7 +272,7 @@ def possible(there) -> list[Fault]:
 def test_whatever_call_fails_the_device_goes_on(there):
     # Round the kinds and moments, since some have a thousand calls and some one.
     queues = collections.defaultdict(list)
-    for fault in possible(there):
+    for fault in ONLY or possible(there):
         queues[fault.moment, fault.who, fault.kind].append(fault)
     total = sum(map(len, queues.values()))
     hit = missed = deaths = 0
@@ -294,4 +301,75 @@ def test_whatever_call_fails_the_device_goes_on(there):
     print(f"{hit} faults of {total} that there are, in {len(queues)} kinds of call and moment; {missed} did not come to pass; "
           f"the supervisor was started again {deaths} times")
     assert not failures, f"{len(failures)} of {hit} did harm"
-    assert hit == AMOUNT
+    assert hit == AMOUNT or ONLY
+
+
+class Boot(Device):
+    """PID 1 that waits to be traced before it is husk."""
+
+    MORE_NAMESPACES = ["--net"]
+
+    def __init__(self, directory, fault):
+        super().__init__(directory, {"heart": UNITS["heart"]})
+        (directory / "system.conf").write_text(CONFIG)
+        os.mkfifo(directory / "go")
+        self.fault = fault
+
+    def __enter__(self):
+        original, ns.SETUP = ns.SETUP, ns.SETUP.replace("os.execv(", 'open("/run/test/go").read()\nos.execv(')
+        try:
+            return super().__enter__()
+        finally:
+            ns.SETUP = original
+
+    def _wait_for_pid(self):
+        pid = super()._wait_for_pid()
+        self.injector = Injector(pid, "boot", self.fault).__enter__()
+        (self._directory / "go").write_text("")
+        return pid
+
+
+def boot_and_end(directory: pathlib.Path, fault: Fault, last: Fault) -> tuple[Injector, Injector]:
+    """Boots under one fault and shuts down under another."""
+    directory.mkdir()
+    with Boot(directory, fault) as there:
+        there.wait_for("heart", lambda one: one["state"] == "running" and one["main_pid"] != 0)
+        there.injector.__exit__()
+        assert there.process.poll() is None
+        before = there.unit("heart")["main_pid"]
+        there.kill_supervisor(signal.SIGKILL)  # is reaped, and started again
+        assert there.wait_for("heart", lambda one: one["state"] == "running")["main_pid"] == before
+        with Injector(there.host_pid, "init", last) as ending:
+            there.husk("poweroff")
+            assert there.wait() == signal.SIGINT  # reboot_pid_ns: reboot(2)
+    return there.injector, ending
+
+
+def test_whatever_call_fails_a_boot_and_a_shutdown_come_to_their_end(tmp_path):
+    draw = random.Random(SEED)
+    nothing = Fault("boot", "init", "count", 0, "EIO")
+    first, last = boot_and_end(tmp_path / "count", nothing, nothing)
+
+    def drawn(moment: str, injector: Injector) -> list[Fault]:
+        """Round the kinds; each call of PID 1, and as many of the others."""
+        queues = []
+        for (who, kind), number in injector.counts.items():
+            if kind in ERRORS and who in ("init", "supervise", "child"):
+                found = [Fault(moment, who, kind, n, error) for n in range(1, number + 1) for error in ERRORS[kind]]
+                draw.shuffle(found)
+                queues.append(found)
+        draw.shuffle(queues)
+        return [queue[turn] for turn in range(max(map(len, queues))) for queue in queues if turn < len(queue)]
+
+    failures = []
+    hit = 0
+    boots, ends = drawn("boot", first), drawn("end", last)
+    for number in range(BOOTS):
+        faults = boots[number % len(boots)], ends[number % len(ends)]
+        try:
+            hit += sum(bool(one.failed) for one in boot_and_end(tmp_path / str(number), *faults))
+        except Exception as error:  # whatever a test's own helper says
+            failures.append(f"after {faults[0]}, {faults[1]}: {error!r}"[:3000])
+            print(failures[-1], flush=True)
+    print(f"{BOOTS} boots and shutdowns, {hit} faults in them of {len(boots) + len(ends)} that there are")
+    assert not failures, f"{len(failures)} of {BOOTS} did not come to their end"
