@@ -66,7 +66,7 @@ REPORT = ("echo BEGIN; id; hostname; pwd; umask; env | sort; grep -E '^(Cap|Secc
           "cat /proc/net/dev | wc -l; cat /proc/self/cgroup; ls -l /proc/self/ns | wc -l; test -w / && echo writable; "
           "cat /proc/sys/net/ipv4/ip_unprivileged_port_start; echo END")
 UNITS = {
-    "heart": unit("i=0; while true; do i=$((i+1)); echo beat $i; usleep 20000; done"),
+    "heart": unit("i=0; while true; do i=$((i+1)); echo beat $i; usleep 20000; done", "TimeoutStopSec=200ms\n"),
     "still": unit("sleep 100000", container="User=1000\n"),
     "probe": unit("sleep 100000", "TimeoutStopSec=1\n"),
     "subject": unit(f"{REPORT}; trap 'exit 0' TERM; while true; do usleep 50000; done",

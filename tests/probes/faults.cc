@@ -202,7 +202,7 @@ void OnExec(pid_t pid, Process& process) {
     const bool supervises = rest.find(std::string("\0supervise\0", 11)) != std::string::npos;
     switch (process.role) {
         case Role::kBoot:
-            if (rest.starts_with(std::string("\0init\0", 6))) process.role = Role::kInit;
+            if (command.starts_with(std::string("init\0", 5))) process.role = Role::kInit;
             break;
         case Role::kInitChild:
         case Role::kScript:
@@ -317,8 +317,7 @@ void LetGo() {
     for (auto& [pid, process] : processes) {
         if (process.malloc_address == 0 && process.answer == 0) continue;
         int status = 0;
-        if (process.answer != 0) {
-            (void)ptrace(PTRACE_SYSCALL, pid, 0, 0);
+        if (process.answer != 0) {  // it is on its way to the end of the call
             if (waitpid(pid, &status, __WALL) != pid || !WIFSTOPPED(status)) continue;
             (void)ptrace(PTRACE_POKEUSER, pid, offsetof(user_regs_struct, rax),
                          -static_cast<long>(process.answer));
