@@ -8,6 +8,7 @@ HUSK_FAULT="takeover supervise open 34 99 ENFILE" is only those calls, from the 
 """
 
 import collections
+import contextlib
 import dataclasses
 import errno
 import os
@@ -254,8 +255,9 @@ def inject(there, fault: Fault) -> Injector:
 
 
 def possible(there) -> list[Fault]:
-    """Every call that is made, with each error that it can have, in an order drawn by SEED."""
+    """Every call that is made, with each error that it can have, in an order drawn by SEED; some fail for a while."""
     found = []
+    draw = random.Random(SEED)
     for moment in MOMENTS:
         for who in "init", "supervise":
             if moment == "takeover" and who == "supervise":
@@ -263,9 +265,11 @@ def possible(there) -> list[Fault]:
             for (of, kind), number in inject(there, Fault(moment, who, "count", 0, "EIO")).counts.items():
                 if kind not in ERRORS or (who == "init") != (of == "init" or moment == "takeover"):
                     continue
-                found += [Fault(moment, of, kind, n, error) for n in range(1, number + 1) for error in ERRORS[kind]]
+                lasting = of != "init" and moment not in ("takeover", "crash")
+                found += [Fault(moment, of, kind, n, error, draw.choice((1, 1, 3, 40)) if lasting else 1)
+                          for n in range(1, number + 1) for error in ERRORS[kind]]
         there.check()
-    random.Random(SEED).shuffle(found)
+    draw.shuffle(found)
     return found
 
 
@@ -302,6 +306,85 @@ def test_whatever_call_fails_the_device_goes_on(there):
           f"the supervisor was started again {deaths} times")
     assert not failures, f"{len(failures)} of {hit} did harm"
     assert hit == AMOUNT or ONLY
+
+
+@contextlib.contextmanager
+def limited(pid: int, kind: int, limit: int):
+    before = resource.prlimit(pid, kind)
+    resource.prlimit(pid, kind, (limit, before[1]))
+    yield
+    with contextlib.suppress(ProcessLookupError):  # a supervisor may have ended by it
+        resource.prlimit(pid, kind, before)
+
+
+def do_everything(there) -> None:
+    for moment in "start", "restart", "exec", "look", "reload", "flood", "stop", "kill":
+        prepare(there, moment)
+        MOMENTS[moment](there)
+
+
+@pytest.mark.parametrize("room", [0, 1, 2, 3, 5, 8, 13, 21] if AMOUNT > SHORT else [0, 3, 13])
+def test_a_supervisor_without_descriptors_answers_and_goes_on(there, room):
+    pid = there.supervisor_pid()
+    highest = max(int(name) for name in os.listdir(f"/proc/{pid}/fd"))
+    with limited(pid, resource.RLIMIT_NOFILE, highest + 1 + room):
+        # Without any, no client's connection can be had: it waits, and has its answer with the first that is free.
+        waiting = subprocess.Popen([ns.binary(), "restart", "probe"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                   env=os.environ | {"HUSK_RUN": f"/proc/{there.host_pid}/root/run/husk"})
+        if room > 2:
+            do_everything(there)
+    waiting.wait(LIMIT)
+    there.check()
+
+
+@pytest.mark.parametrize("room", [0, 1, 2] if AMOUNT > SHORT else [1])
+def test_pid_1_without_descriptors_keeps_what_it_has_and_starts_the_supervisor_later(there, room):
+    there.ask("stop", "subject")
+    highest = max(int(name) for name in os.listdir(f"/proc/{there.host_pid}/fd"))
+    with limited(there.host_pid, resource.RLIMIT_NOFILE, highest + 1 + room):
+        do_everything(there)
+        there.kill_supervisor(signal.SIGKILL)
+        time.sleep(0.3)  # of trying
+    there.check()
+
+
+@pytest.mark.parametrize("more", [0, 64 << 10, 256 << 10] if AMOUNT > SHORT else [64 << 10])
+def test_a_supervisor_without_memory_is_started_again(there, more):
+    pid = there.supervisor_pid()
+    size = int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[0]) * os.sysconf("SC_PAGESIZE")
+    with limited(pid, resource.RLIMIT_AS, size + more):
+        do_everything(there)
+    there.check()
+
+
+def test_a_full_run_folder_loses_nothing_and_passes(there):
+    full = there.inside("/run/husk/full")
+    try:
+        with contextlib.suppress(OSError), open(full, "wb", buffering=0) as file:
+            while file.write(bytes(4096)) > 0:
+                pass
+        do_everything(there)
+        there.kill_supervisor(signal.SIGKILL)
+        there.answers()
+        for name in STAY:
+            assert there.seen(name) == there.stay[name]
+    finally:
+        full.unlink()
+    there.check()
+
+
+def test_a_full_state_folder_is_an_error_that_passes(there):
+    """A few blocks, at the place of the state folder, and less than a volume needs."""
+    state = ["nsenter", "-t", str(there.host_pid), "-m", "-p"]
+    subprocess.run([*state, "mount", "-t", "tmpfs", "-o", "size=4k,nr_inodes=2", "tmpfs", "/run/test/state"], check=True)
+    try:
+        there.ask("stop", "subject")
+        there.ask("start", "subject")
+        why = there.ask("why", "subject").stdout
+        assert "No space left on device" in why, why
+    finally:
+        subprocess.run([*state, "umount", "-l", "/run/test/state"], check=True)
+    there.check()
 
 
 class Boot(Device):
