@@ -200,7 +200,8 @@ bool Pid1::ServeOne() {
     if (size < 0) {
         // The other side went with packets unread: that is said once, before what it had sent.
         if (errno == EINTR || errno == ECONNRESET) return true;
-        if (errno != EAGAIN) supervisor_.SocketClosed(Now());
+        // Without memory the packet waits, and is read in the next round.
+        if (errno != EAGAIN && errno != ENOMEM) supervisor_.SocketClosed(Now());
         return false;
     }
     if (size == 0) {

@@ -243,7 +243,11 @@ def there(tmp_path_factory):
 
 
 def prepare(there, moment: str) -> None:
-    there.ask("stop" if moment == "start" else "start", "subject")
+    if moment == "start":
+        there.ask("stop", "subject")
+    else:
+        there.ask("start", "subject")
+        there.settle()
 
 
 def inject(there, fault: Fault) -> Injector:
@@ -292,7 +296,7 @@ def test_whatever_call_fails_the_device_goes_on(there):
             try:
                 injector = inject(there, fault)
                 there.check()
-            except AssertionError as error:
+            except (AssertionError, LookupError) as error:  # what is looked for may be gone
                 console = there.console[shown:].decode(errors="replace")[-3000:]
                 failures.append(f"after {fault}: {error}\n{console}")
                 print(failures[-1], flush=True)
@@ -325,6 +329,7 @@ def do_everything(there) -> None:
 
 @pytest.mark.parametrize("room", [0, 1, 2, 3, 5, 8, 13, 21] if AMOUNT > SHORT else [0, 3, 13])
 def test_a_supervisor_without_descriptors_answers_and_goes_on(there, room):
+    there.answers()
     pid = there.supervisor_pid()
     highest = max(int(name) for name in os.listdir(f"/proc/{pid}/fd"))
     with limited(pid, resource.RLIMIT_NOFILE, highest + 1 + room):
@@ -350,6 +355,7 @@ def test_pid_1_without_descriptors_keeps_what_it_has_and_starts_the_supervisor_l
 
 @pytest.mark.parametrize("more", [0, 64 << 10, 256 << 10] if AMOUNT > SHORT else [64 << 10])
 def test_a_supervisor_without_memory_is_started_again(there, more):
+    there.answers()
     pid = there.supervisor_pid()
     size = int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[0]) * os.sysconf("SC_PAGESIZE")
     with limited(pid, resource.RLIMIT_AS, size + more):
