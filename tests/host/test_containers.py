@@ -105,9 +105,11 @@ class Device(ns.Pid1):
         for child in children:
             try:
                 words = pathlib.Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
+                own = os.readlink(f"/proc/{child}/ns/pid") == os.readlink(f"/proc/{self.host_pid}/ns/pid")
             except OSError:
                 continue  # gone
-            if b"supervise" in words:
+            # A container to be, whose supervisor has died, still has its words; its namespace is another one.
+            if b"supervise" in words and own:
                 return int(child)
         return 0
 
