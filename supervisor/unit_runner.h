@@ -237,6 +237,8 @@ class UnitRunner {
     void SignalGroup(int signal);
     void KillGroup();
     void OnGroupChange();
+    Status WatchGroup();
+    void RetryKill();
     void Release();
     void RemoveCgroup(int tries);
 
@@ -385,7 +387,8 @@ class UnitRunner {
     std::deque<Event> events_;
     bool dispatching_ = false;
     bool save_failed_ = false;
-    EventLoop::TimerId timer_ = 0, log_timer_ = 0, drop_timer_ = 0, retry_timer_ = 0;
+    EventLoop::TimerId timer_ = 0, log_timer_ = 0, drop_timer_ = 0, retry_timer_ = 0,
+                       group_timer_ = 0;
 };
 
 }  // namespace husk::supervisor

@@ -243,15 +243,13 @@ def there(tmp_path_factory):
 
 
 def prepare(there, moment: str) -> None:
-    if moment == "start":
-        there.ask("stop", "subject")
-    else:
-        there.ask("start", "subject")
-        there.settle()
+    there.ask("stop" if moment == "start" else "start", "subject")
 
 
 def inject(there, fault: Fault) -> Injector:
     prepare(there, fault.moment)
+    if fault.moment == "crash":
+        there.settle()
     of_init = fault.moment == "takeover" or fault.who == "init"
     with Injector(there.host_pid if of_init else there.supervisor_pid(), "init" if of_init else "supervise", fault) as injector:
         MOMENTS[fault.moment](there)
@@ -269,7 +267,8 @@ def possible(there) -> list[Fault]:
             for (of, kind), number in inject(there, Fault(moment, who, "count", 0, "EIO")).counts.items():
                 if kind not in ERRORS or (who == "init") != (of == "init" or moment == "takeover"):
                     continue
-                lasting = of != "init" and moment not in ("takeover", "crash")
+                # Clients whose answer is lost ask again, so that a loss of all answers is a long wait.
+                lasting = of != "init" and moment not in ("takeover", "crash") and kind not in ("send", "receive", "wait")
                 found += [Fault(moment, of, kind, n, error, draw.choice((1, 1, 3, 40)) if lasting else 1)
                           for n in range(1, number + 1) for error in ERRORS[kind]]
         there.check()
