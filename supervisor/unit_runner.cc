@@ -444,8 +444,7 @@ Status UnitRunner::WatchGroup() {
     if (group_events_) return {};
     auto events = cgroup_.OpenEvents();
     if (!events) return Fail(std::move(events).error());
-    HUSK_TRY(
-        device_.loop.Add(events->get(), EPOLLPRI, [this](uint32_t) { OnGroupChange(); }));
+    HUSK_TRY(device_.loop.Add(events->get(), EPOLLPRI, [this](uint32_t) { OnGroupChange(); }));
     group_events_ = std::move(*events);
     return {};
 }

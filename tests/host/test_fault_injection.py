@@ -1,7 +1,7 @@
 """System calls and allocations that fail, one at a time, in the binary as it is shipped: at any call of PID 1, of the
-supervisor, and of a container on its way to its program (tests/probes/faults.cc). PID 1 stays, the supervisor answers within
-LIMIT or is started again and does so then, nobody else's container notices, and the unit that is hit has all that it
-asks for, or does not run.
+supervisor, and of a container on its way to its program (tests/probes/faults.cc). PID 1 stays, the supervisor answers
+within LIMIT or is started again and does so then, nobody else's container notices, and the unit that is hit has all
+that it asks for, or does not run.
 
 The short form draws SHORT faults, tests/run --long as many as FAULTS says (LONG). HUSK_SEED draws others, and
 HUSK_FAULT="takeover supervise open 34 99 ENFILE" is only those calls, from the 34th to the 99th.
@@ -62,8 +62,10 @@ ERRORS = {
 }
 
 # What it has is in its log, so that a start with less than it asks for shows.
-REPORT = ("echo BEGIN; id; hostname; pwd; umask; env | sort; grep -E '^(Cap|Seccomp:|NoNewPrivs|Groups)' /proc/self/status; "
-          "cat /proc/self/uid_map /proc/self/gid_map; cut -d' ' -f2-4 /proc/mounts; ulimit -n; ls -ln /data /run/credentials/* | cut -c 1-30; "
+REPORT = ("echo BEGIN; id; hostname; pwd; umask; env | sort; "
+          "grep -E '^(Cap|Seccomp:|NoNewPrivs|Groups)' /proc/self/status; "
+          "cat /proc/self/uid_map /proc/self/gid_map; cut -d' ' -f2-4 /proc/mounts; ulimit -n; "
+          "ls -ln /data /run/credentials/* | cut -c 1-30; "
           "cat /proc/net/dev | wc -l; cat /proc/self/cgroup; ls -l /proc/self/ns | wc -l; test -w / && echo writable; "
           "cat /proc/sys/net/ipv4/ip_unprivileged_port_start; echo END")
 UNITS = {
@@ -71,7 +73,8 @@ UNITS = {
     "still": unit("sleep 100000", container="User=1000\n"),
     "probe": unit("sleep 100000", "TimeoutStopSec=1\n"),
     "subject": unit(f"{REPORT}; trap 'exit 0' TERM; while true; do usleep 50000; done",
-                    "RestartSec=50ms\nRestartSteps=0\nStateDirectory=subject\nRuntimeDirectory=subject\nLimitNOFILE=200\n"
+                    "RestartSec=50ms\nRestartSteps=0\nLimitNOFILE=200\n"
+                    "StateDirectory=subject\nRuntimeDirectory=subject\n"
                     "SetCredential=key:secret\nUMask=0027\nExecStartPre=/bin/sh -c true\nExecStopPost=/bin/sh -c true\n"
                     "TimeoutStopSec=2\n",
                     "Volume=things.volume:/data\nTmpfs=/scratch:size=64k\nEnvironment=WORD=given\nUser=1000\n"
@@ -95,7 +98,8 @@ MOMENTS = {
     "restart": lambda there: there.ask("restart", "subject"),
     "crash": lambda there: (os.kill(subject_pid(there), signal.SIGKILL), there.settle()),
     "exec": lambda there: there.ask("exec", "subject", "/bin/sh", "-c", "true"),
-    "look": lambda there: [there.ask(*words.split()) for words in ("status", "why subject", "logs -n 5 heart", "cat subject")],
+    "look": lambda there: [there.ask(*words.split())
+                           for words in ("status", "why subject", "logs -n 5 heart", "cat subject")],
     "flood": lambda there: there.ask("start", "noise"),
     "reload": lambda there: (there.change_units(there.directory / "units"), there.ask("reload")),
     "apply": lambda there: there.ask("apply", str(there.change_units(there.directory / "next"))),
@@ -126,8 +130,8 @@ class Injector:
     def __init__(self, pid: int, role: str, fault: Fault):
         number = getattr(errno, fault.error)
         malloc = [malloc_offset()] if fault.kind in ("malloc", "count") else []
-        self.process = subprocess.Popen([PROBE, str(pid), role, fault.who, fault.kind, str(fault.first), str(fault.times),
-                                         str(number), *malloc], stdout=subprocess.PIPE, text=True)
+        words = [str(pid), role, fault.who, fault.kind, str(fault.first), str(fault.times), str(number), *malloc]
+        self.process = subprocess.Popen([PROBE, *words], stdout=subprocess.PIPE, text=True)
 
     def __enter__(self):
         assert self.process.stdout.readline() == "ready\n"
@@ -254,7 +258,8 @@ def inject(there, fault: Fault) -> Injector:
     if fault.moment == "crash":
         there.settle()
     of_init = fault.moment == "takeover" or fault.who == "init"
-    with Injector(there.host_pid if of_init else there.supervisor_pid(), "init" if of_init else "supervise", fault) as injector:
+    traced = (there.host_pid, "init") if of_init else (there.supervisor_pid(), "supervise")
+    with Injector(*traced, fault) as injector:
         MOMENTS[fault.moment](there)
     return injector
 
@@ -271,7 +276,8 @@ def possible(there) -> list[Fault]:
                 if kind not in ERRORS or (who == "init") != (of == "init" or moment == "takeover"):
                     continue
                 # Clients whose answer is lost ask again, so that a loss of all answers is a long wait.
-                lasting = of != "init" and moment not in ("takeover", "crash") and kind not in ("send", "receive", "wait")
+                lasting = (of != "init" and moment not in ("takeover", "crash")
+                           and kind not in ("send", "receive", "wait"))
                 found += [Fault(moment, of, kind, n, error, draw.choice((1, 1, 3, 40)) if lasting else 1)
                           for n in range(1, number + 1) for error in ERRORS[kind]]
         there.check()
@@ -308,8 +314,8 @@ def test_whatever_call_fails_the_device_goes_on(there):
             hit += bool(injector.failed)
             missed += not injector.failed
             deaths += fault.moment != "takeover" and there.supervisor_pid() != supervisor
-    print(f"{hit} faults of {total} that there are, in {len(queues)} kinds of call and moment; {missed} did not come to pass; "
-          f"the supervisor was started again {deaths} times")
+    print(f"{hit} faults of {total} that there are, in {len(queues)} kinds of call and moment; "
+          f"{missed} did not come to pass; the supervisor was started again {deaths} times")
     assert not failures, f"{len(failures)} of {hit} did harm"
     assert hit == AMOUNT or ONLY
 
@@ -336,8 +342,9 @@ def test_a_supervisor_without_descriptors_answers_and_goes_on(there, room):
     highest = max(int(name) for name in os.listdir(f"/proc/{pid}/fd"))
     with limited(pid, resource.RLIMIT_NOFILE, highest + 1 + room):
         # Without any, no client's connection can be had: it waits, and has its answer with the first that is free.
-        waiting = subprocess.Popen([ns.binary(), "restart", "probe"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                   env=os.environ | {"HUSK_RUN": f"/proc/{there.host_pid}/root/run/husk"})
+        environment = os.environ | {"HUSK_RUN": f"/proc/{there.host_pid}/root/run/husk"}
+        waiting = subprocess.Popen([ns.binary(), "restart", "probe"], stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL, env=environment)
         if room > 2:
             do_everything(there)
     waiting.wait(LIMIT)
@@ -384,7 +391,8 @@ def test_a_full_run_folder_loses_nothing_and_passes(there):
 def test_a_full_state_folder_is_an_error_that_passes(there):
     """A few blocks, at the place of the state folder, and less than a volume needs."""
     state = ["nsenter", "-t", str(there.host_pid), "-m", "-p"]
-    subprocess.run([*state, "mount", "-t", "tmpfs", "-o", "size=4k,nr_inodes=2", "tmpfs", "/run/test/state"], check=True)
+    small = ["mount", "-t", "tmpfs", "-o", "size=4k,nr_inodes=2", "tmpfs", "/run/test/state"]
+    subprocess.run([*state, *small], check=True)
     try:
         there.ask("stop", "subject")
         there.ask("start", "subject")

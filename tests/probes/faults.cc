@@ -74,9 +74,9 @@ const std::vector<Kind>& Kinds() {
         {"receive", {SYS_recvmsg, SYS_recvfrom, SYS_accept4}},
         {"read", {SYS_read, SYS_readv, SYS_pread64, SYS_getdents64, SYS_readlink, SYS_statx}},
         {"name",
-         {SYS_mkdir, SYS_mkdirat, SYS_rename, SYS_renameat, SYS_renameat2, SYS_unlink,
-          SYS_unlinkat, SYS_rmdir, SYS_symlink, SYS_symlinkat, SYS_chmod, SYS_fchmod, SYS_chown,
-          SYS_fchown, SYS_fchownat}},
+         {SYS_mkdir, SYS_mkdirat, SYS_rename, SYS_renameat, SYS_renameat2, SYS_unlink, SYS_unlinkat,
+          SYS_rmdir, SYS_symlink, SYS_symlinkat, SYS_chmod, SYS_fchmod, SYS_chown, SYS_fchown,
+          SYS_fchownat}},
         {"descriptor",
          {SYS_pipe2, SYS_memfd_create, SYS_socket, SYS_socketpair, SYS_pidfd_open, SYS_signalfd4,
           SYS_timerfd_create, SYS_epoll_create1, SYS_inotify_init1, SYS_dup, SYS_fcntl}},
@@ -222,8 +222,7 @@ void OnExec(pid_t pid, Process& process) {
 void OnMalloc(pid_t pid, Process& process, user_regs_struct& registers) {
     if (Count(process, "malloc")) {
         Report(pid, process, "malloc");
-        registers.rip =
-            static_cast<uint64_t>(ptrace(PTRACE_PEEKDATA, pid, registers.rsp, 0));
+        registers.rip = static_cast<uint64_t>(ptrace(PTRACE_PEEKDATA, pid, registers.rsp, 0));
         registers.rsp += 8;
         registers.rax = 0;
         if (done) RemoveBreakpoint(pid, process);
@@ -339,8 +338,12 @@ int main(int argc, char** argv) {
         return 2;
     }
     const std::string role = argv[2];
-    fault = {argv[3], argv[4], strtoul(argv[5], nullptr, 10), strtoul(argv[6], nullptr, 10),
-             atoi(argv[7]), argc > 8 ? strtoul(argv[8], nullptr, 0) : 0};
+    fault = {argv[3],
+             argv[4],
+             strtoul(argv[5], nullptr, 10),
+             strtoul(argv[6], nullptr, 10),
+             atoi(argv[7]),
+             argc > 8 ? strtoul(argv[8], nullptr, 0) : 0};
     sigset_t watched;
     sigemptyset(&watched);
     sigaddset(&watched, SIGTERM);

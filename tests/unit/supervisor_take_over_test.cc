@@ -1,8 +1,7 @@
-#include "supervisor/take_over.h"
-
+#include <cerrno>
 #include <gtest/gtest.h>
 
-#include <cerrno>
+#include "supervisor/take_over.h"
 
 namespace husk::supervisor {
 namespace {
