@@ -278,7 +278,7 @@ def possible(there) -> list[Fault]:
                 # Clients whose answer is lost ask again, so that a loss of all answers is a long wait.
                 lasting = (of != "init" and moment not in ("takeover", "crash")
                            and kind not in ("send", "receive", "wait"))
-                found += [Fault(moment, of, kind, n, error, draw.choice((1, 1, 3, 40)) if lasting else 1)
+                found += [Fault(moment, of, kind, n, error, draw.choice((1, 1, 2, 4)) if lasting else 1)
                           for n in range(1, number + 1) for error in ERRORS[kind]]
         there.check()
     draw.shuffle(found)
