@@ -256,7 +256,9 @@ bool Cgroup::Exists() const { return ::access(path_.c_str(), F_OK) == 0; }
 
 bool Cgroup::IsPopulated() const {
     auto events = ReadFile(path_ + "/cgroup.events", kAttributeLimit);
-    return events && FindCount(*events, "populated").value_or(0) != 0;
+    // What cannot be asked for want of descriptors is not empty for that.
+    if (!events) return events.error().code() != ENOENT && events.error().code() != ENODEV;
+    return FindCount(*events, "populated").value_or(0) != 0;
 }
 
 uint64_t Cgroup::OomKills() const {

@@ -206,7 +206,8 @@ bool Pid1::ServeOne() {
     if (size < 0) {
         // The other side went with packets unread: that is said once, before what it had sent.
         if (errno == EINTR || errno == ECONNRESET) return true;
-        if (errno != EAGAIN) supervisor_.SocketClosed(Now());
+        // Without memory the packet waits, and is read in the next round.
+        if (errno != EAGAIN && errno != ENOMEM) supervisor_.SocketClosed(Now());
         return false;
     }
     if (size == 0) {
@@ -241,7 +242,11 @@ void Pid1::AnswerRequest(Request request) {
     const ShutdownAction begun = memory_.shutdown.begun();
     const bool upgrading = memory_.upgrade.under_way();
     const Answer answer = Handle(memory_, std::move(request), Now());
-    (void)Send(answer.packet, answer.descriptor);
+    // A supervisor that waits for what never comes stands still; started again, it asks again. One
+    // that is gone, or does not read, waits for nothing.
+    if (!Send(answer.packet, answer.descriptor) && errno != EPIPE && errno != ECONNRESET &&
+        errno != EAGAIN)
+        supervisor_.SocketClosed(Now());
     if (begun != memory_.shutdown.begun())
         Say(LogLevel::kInfo, "shutdown begun: ", Name(memory_.shutdown.begun()));
     if (!upgrading && memory_.upgrade.under_way()) {

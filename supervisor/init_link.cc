@@ -35,7 +35,7 @@ Result<std::optional<Received>> Receive(int socket) {
             .size;
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return std::nullopt;
     if (got < 0) return FailErrno("receive from PID 1");
-    if (got == 0) return Fail("PID 1 closed the connection");
+    if (got == 0) return Fail(Error::FromErrno(ECONNRESET, "PID 1 closed the connection"));
     if (got != sizeof received.packet) return Fail("PID 1 sent a packet of an odd size");
     return received;
 }
@@ -55,7 +55,7 @@ Result<InitPacket> InitLink::Request(InitPacket packet, int send_fd, OwnedFd* re
         if (!*received) {
             pollfd wait{socket_.get(), POLLIN, 0};
             const int ready = ::poll(&wait, 1, kAnswerLimitMs);
-            if (ready == 0) return Fail("PID 1 does not answer");
+            if (ready == 0) return Fail(Error::FromErrno(ETIMEDOUT, "PID 1 does not answer"));
             if (ready < 0 && errno != EINTR) return FailErrno("wait for PID 1");
             continue;
         }
@@ -124,7 +124,8 @@ Result<OwnedFd> InitLink::Fetch(int slot) {
     auto answer =
         Request({.type = InitPacketType::kFetch, .slot = static_cast<uint32_t>(slot)}, -1, &fd);
     if (!answer) return Fail(std::move(answer).error());
-    if (!fd) return Fail("PID 1 answered without a descriptor");
+    // No room for it here: the kernel drops it and says MSG_CTRUNC.
+    if (!fd) return Fail(Error::FromErrno(EMFILE, "PID 1 answered without a descriptor"));
     return fd;
 }
 

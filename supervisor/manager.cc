@@ -13,6 +13,7 @@
 #include "container/id_map.h"
 #include "supervisor/device_setup.h"
 #include "supervisor/last_end.h"
+#include "supervisor/take_over.h"
 
 namespace husk::supervisor {
 namespace {
@@ -106,12 +107,16 @@ void Manager::NoteSharedFolders() {
 void Manager::AdoptRecords() {
     const std::string folder = device_.facts.run_directory + "/records";
     auto files = ListDirectory(folder);
-    if (!files) return LogError(files.error().text());
+    if (!files) {
+        EndIfItPasses("records", files.error());
+        return LogError(files.error().text());
+    }
     std::vector<Record> records;
     bool strangers = false;
     for (const auto& file : *files) {
         if (!file.ends_with(".json")) continue;
         auto text = ReadFile(Cat(folder, "/", file), kMaxRecordSize);
+        if (!text) EndIfItPasses("records", text.error());
         auto record = text ? ParseRecord(*text) : Result<Record>(Fail(std::move(text).error()));
         if (!record) {
             LogError(Cat("record ", Quote(file), ": ", record.error().text(),

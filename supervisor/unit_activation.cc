@@ -293,7 +293,7 @@ void UnitRunner::AdoptActivation() {
     triggers_ = std::make_unique<Triggers>();
     const std::vector<std::string> names = ListenerNames();
     for (auto& socket : record_.activation.sockets) {
-        auto fetched = device_.init.Fetch(socket.slot);
+        auto fetched = FetchKept(socket.slot);
         const auto at = static_cast<size_t>(std::ranges::find(names, socket.name) - names.begin());
         // One that is not there, or has no address yet, is opened anew; so is one that is unknown.
         const bool good =

@@ -13,6 +13,7 @@
 #include "base/sys.h"
 #include "base/text.h"
 #include "supervisor/record.h"
+#include "supervisor/take_over.h"
 #include "supervisor/tracer.h"
 
 namespace husk::supervisor {
@@ -97,8 +98,10 @@ bool UnitCommand::Adopt(pid_t pid, uint64_t start_time, std::string group, Done 
     own_child_ = false;
     done_ = std::move(done);
     OwnedFd pidfd(sys::pidfd_open(pid));
+    if (!pidfd) EndIfItPasses("a command", Error::FromErrno("open its process"));
     // The start time is read after the descriptor is held: the number cannot be reused any more.
     auto found = ProcessStartTime(pid);
+    if (!found) EndIfItPasses("a command", found.error());
     if (!pidfd || !found || *found != start_time) return false;
     pidfd_ = std::move(pidfd);
     return loop_.Add(pidfd_.get(), EPOLLIN, [this](uint32_t) { OnGone(); }).has_value();
@@ -133,7 +136,7 @@ void UnitCommand::OnStatus() {
     failure_->exit.kind = ExitKind::kStartFailed;
     if (!report) {
         failure_->exit.text = report.error().text();
-        return;
+        return Signal(SIGKILL);  // nobody knows whether it has all that it asks for
     }
     const container::ChildReport& found = **report;
     failure_->exit.text =

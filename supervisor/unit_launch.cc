@@ -15,6 +15,7 @@
 #include "config/keys.h"
 #include "container/id_map.h"
 #include "rootfs/attach.h"
+#include "supervisor/take_over.h"
 #include "supervisor/unit_files.h"
 #include "supervisor/unit_folders.h"
 #include "supervisor/unit_runner.h"
@@ -380,6 +381,12 @@ Status UnitRunner::OpenStreams(container::LaunchInput& input, std::vector<OwnedF
     return {};
 }
 
+Result<OwnedFd> UnitRunner::FetchKept(int slot) {
+    auto fetched = device_.init.Fetch(slot);
+    if (!fetched) EndIfItPasses(unit_.name, fetched.error());
+    return fetched;
+}
+
 void UnitRunner::Adopt(Record record, const std::vector<OrphanExit>& exits) {
     record_ = std::move(record);
     own_child_ = false;
@@ -387,9 +394,9 @@ void UnitRunner::Adopt(Record record, const std::vector<OrphanExit>& exits) {
     KillGroupsBelow(cgroup_.path(), kSessionGroup);
     for (int slot : {record_.log_text_slot, record_.log_marks_slot, record_.log_pipe_slot})
         device_.init.MarkUsed(slot);
-    auto text = device_.init.Fetch(record_.log_text_slot);
-    auto marks = device_.init.Fetch(record_.log_marks_slot);
-    auto pipe = device_.init.Fetch(record_.log_pipe_slot);
+    auto text = FetchKept(record_.log_text_slot);
+    auto marks = FetchKept(record_.log_marks_slot);
+    auto pipe = FetchKept(record_.log_pipe_slot);
     if (text && marks && pipe) {
         auto log =
             UnitLog::Adopt(unit_.name, {std::move(*text), std::move(*marks), std::move(*pipe)},
@@ -397,6 +404,7 @@ void UnitRunner::Adopt(Record record, const std::vector<OrphanExit>& exits) {
         if (log) {
             TakeLog(std::move(*log));
         } else {
+            EndIfItPasses(unit_.name, log.error());
             LogError(Cat("unit ", Quote(unit_.name), ": log: ", log.error().text()));
         }
     }
@@ -424,13 +432,17 @@ void UnitRunner::Adopt(Record record, const std::vector<OrphanExit>& exits) {
 void UnitRunner::AdoptMain(const std::vector<OrphanExit>& exits) {
     const pid_t pid = record_.life.main_pid;
     OwnedFd pidfd(sys::pidfd_open(pid));
+    if (!pidfd) EndIfItPasses(unit_.name, Error::FromErrno("open the main process"));
     // The start time is read after the descriptor is held: the number cannot be reused any more.
     auto start_time = ProcessStartTime(pid);
+    if (!start_time) EndIfItPasses(unit_.name, start_time.error());
     if (pidfd && start_time && *start_time == record_.main_start_time) {
         leaf_usable_ = true;
         WatchMemory();
-        if (Status watched = WatchMain(std::move(pidfd)); !watched)
+        if (Status watched = WatchMain(std::move(pidfd)); !watched) {
+            EndIfItPasses(unit_.name, watched.error());
             LogError(Cat("unit ", Quote(unit_.name), ": ", watched.error().text()));
+        }
         AdoptHealth();
         return AwaitExecution();
     }

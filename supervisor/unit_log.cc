@@ -52,7 +52,9 @@ void UnitRunner::FollowLogKeys() {
 
 void UnitRunner::WatchLog() {
     Status added = device_.loop.Add(log_->pipe_fd(), EPOLLIN, [this](uint32_t) { DrainLog(); });
-    if (!added) LogError(Cat("unit ", Quote(unit_.name), ": log: ", added.error().text()));
+    if (added) return;
+    LogError(Cat("unit ", Quote(unit_.name), ": log: ", added.error().text()));
+    AwaitLog();
 }
 
 void UnitRunner::DrainLog() {
@@ -65,6 +67,10 @@ void UnitRunner::DrainLog() {
         return;
     // What waits stays in the pipe; watching it now would only spin.
     device_.loop.Remove(log_->pipe_fd());
+    AwaitLog();
+}
+
+void UnitRunner::AwaitLog() {
     log_timer_ = device_.loop.StartTimer(MonotonicNow() + kLogRetry, [this] {
         log_timer_ = 0;
         WatchLog();

@@ -119,7 +119,7 @@ Result<OwnedFd> UnitRunner::FindNetwork() const {
 void UnitRunner::AdoptNetwork() {
     if (record_.network_slot == kNoSlot) return;
     device_.init.MarkUsed(record_.network_slot);
-    auto fetched = device_.init.Fetch(record_.network_slot);
+    auto fetched = FetchKept(record_.network_slot);
     if (!fetched) {
         // The next start makes another one.
         LogError(Cat("unit ", Quote(unit_.name), ": network: ", fetched.error().text()));

@@ -427,7 +427,7 @@ void UnitRunner::AdoptNotify() {
         OwnedFd fd;
         if (slot == kNoSlot) return fd;
         device_.init.MarkUsed(slot);
-        if (auto fetched = device_.init.Fetch(slot))
+        if (auto fetched = FetchKept(slot))
             fd = std::move(*fetched);
         else
             LogError(Cat("unit ", Quote(unit_.name), ": notify: ", fetched.error().text()));

@@ -23,6 +23,7 @@ namespace {
 
 constexpr Duration kCgroupRetry = std::chrono::milliseconds(10);
 constexpr int kCgroupTries = 200;
+constexpr Duration kKillRetry = std::chrono::seconds(1);
 constexpr Duration kExecutionPoll = std::chrono::milliseconds(20);
 // PID 1 reaps at once; an exit that it does not tell within this time is lost.
 constexpr Duration kOrphanWait = std::chrono::seconds(2);
@@ -56,7 +57,7 @@ UnitRunner::~UnitRunner() {
         device_.loop.Remove(log_->pipe_fd());
         device_.logs.Remove(&*log_);
     }
-    for (auto timer : {timer_, log_timer_, drop_timer_, retry_timer_})
+    for (auto timer : {timer_, log_timer_, drop_timer_, retry_timer_, group_timer_})
         device_.loop.CancelTimer(timer);
     WatchSockets(false);
     if (triggers_ != nullptr)
@@ -275,10 +276,10 @@ void UnitRunner::OnStatus() {
     if (!status) return;
     device_.loop.Remove(status.get());
     auto executed = container::ReadStatus(status.get(), *plan_);
-    if (executed)
-        OnExecuted();
-    else
-        Dispatch({.kind = EventKind::kStepFailed, .text = executed.error().text()});
+    if (executed) return OnExecuted();
+    // Ended by itself, but where it was the report that could not be read.
+    if (pidfd_) (void)sys::pidfd_send_signal(pidfd_.get(), SIGKILL);
+    Dispatch({.kind = EventKind::kStepFailed, .text = executed.error().text()});
 }
 
 void UnitRunner::StopWatchingMain() {
@@ -430,26 +431,40 @@ void UnitRunner::KillGroup() {
     // With a PID namespace the kernel has ended everything by the time the main process is gone.
     if (!cgroup_.IsPopulated()) return OnGroupChange();
     leaf_usable_ = false;
-    if (Status killed = cgroup_.Kill(); !killed)
-        LogError(Cat("unit ", Quote(unit_.name), ": ", killed.error().text()));
     // Watched first and looked at then, so that no change falls between.
-    if (!group_events_) {
-        auto events = cgroup_.OpenEvents();
-        if (events) {
-            group_events_ = std::move(*events);
-            Status added = device_.loop.Add(group_events_.get(), EPOLLPRI,
-                                            [this](uint32_t) { OnGroupChange(); });
-            if (!added) LogError(added.error().text());
-        }
+    Status killed = cgroup_.Kill();
+    if (killed) killed = WatchGroup();
+    if (!killed) {
+        LogError(Cat("unit ", Quote(unit_.name), ": ", killed.error().text()));
+        return RetryKill();
     }
     OnGroupChange();
+}
+
+Status UnitRunner::WatchGroup() {
+    if (group_events_) return {};
+    auto events = cgroup_.OpenEvents();
+    if (!events) return Fail(std::move(events).error());
+    HUSK_TRY(device_.loop.Add(events->get(), EPOLLPRI, [this](uint32_t) { OnGroupChange(); }));
+    group_events_ = std::move(*events);
+    return {};
+}
+
+// What could not be done for want of descriptors must not leave the unit waiting for ever.
+void UnitRunner::RetryKill() {
+    device_.loop.CancelTimer(group_timer_);
+    group_timer_ = device_.loop.StartTimer(MonotonicNow() + kKillRetry, [this] {
+        group_timer_ = 0;
+        KillGroup();
+    });
 }
 
 void UnitRunner::OnGroupChange() {
     // Reading the file is also what makes the next EPOLLPRI wait for a change.
     char ignored[256];
     if (group_events_) (void)!::pread(group_events_.get(), ignored, sizeof ignored, 0);
-    if (cgroup_.IsPopulated()) return;
+    if (cgroup_.IsPopulated()) return RetryKill();
+    device_.loop.CancelTimer(std::exchange(group_timer_, 0));
     if (group_events_) device_.loop.Remove(group_events_.get());
     group_events_.reset();
     // The main process may be a zombie that we have not waited for yet: first its exit.

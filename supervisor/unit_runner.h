@@ -221,6 +221,7 @@ class UnitRunner {
     void TellLastWords(std::string_view reason);
     void AwaitDroppingEnd();
     void WatchLog();
+    void AwaitLog();
     void DrainLog();
     void DrainLogFully();
 
@@ -233,6 +234,8 @@ class UnitRunner {
     void AwaitExecution();
     void LoseMain();
     void AdoptMain(const std::vector<OrphanExit>& exits);
+    // What PID 1 keeps of an earlier supervisor.
+    Result<OwnedFd> FetchKept(int slot);
     void StopWatchingMain();
 
     // The cgroup.
@@ -245,6 +248,8 @@ class UnitRunner {
     void SignalGroup(int signal);
     void KillGroup();
     void OnGroupChange();
+    Status WatchGroup();
+    void RetryKill();
     void Release();
     void RemoveCgroup(int tries);
 
@@ -393,7 +398,8 @@ class UnitRunner {
     std::deque<Event> events_;
     bool dispatching_ = false;
     bool save_failed_ = false;
-    EventLoop::TimerId timer_ = 0, log_timer_ = 0, drop_timer_ = 0, retry_timer_ = 0;
+    EventLoop::TimerId timer_ = 0, log_timer_ = 0, drop_timer_ = 0, retry_timer_ = 0,
+                       group_timer_ = 0;
 };
 
 }  // namespace husk::supervisor

@@ -54,20 +54,17 @@ def rss(guest, pid: int) -> int:
     return int(guest.run(f"grep VmRSS /proc/{pid}/status", 20).text.split()[1]) * 1024
 
 
-def answer_time(guest) -> float:
-    """Of 'husk status', in seconds of the guest."""
-    done = guest.run("a=$(cut -d' ' -f1 /proc/uptime); husk status > /dev/null && echo $a $(cut -d' ' -f1 /proc/uptime)", 60)
-    before, after = map(float, done.text.split())
-    return after - before
+def answers_at_once(guest) -> bool:
+    """Whether 'husk status' is there before a shell beside it has counted far: however slow the machine is, both are."""
+    done = guest.run("(i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; echo counted) & "
+                     "husk status > /dev/null && echo answered; kill $! 2> /dev/null; wait", 120)
+    return done.text.split()[:1] == ["answered"]
 
 
 def test_a_fork_bomb_a_memory_bomb_and_a_flood_stay_where_they_are(guest, husk):
     supervisor = husk.supervisor()
-    calm = sorted(answer_time(guest) for _ in range(5))
     husk("start forks floods eats", 60)
-    times = sorted(answer_time(guest) for _ in range(10))
-    # Of this machine, which may have much else to do; one answer may wait for it.
-    assert times[-2] < max(2, 10 * calm[-1]), (calm, times)
+    assert all(answers_at_once(guest) for _ in range(10))
     assert husk.unit("forks")["tasks"]["current"] <= 40
     assert husk.supervisor() == supervisor, "the supervisor died of it"
     # 1 MB with ten units is what DESIGN asks for; a margin for the pages of a request being answered.
@@ -104,6 +101,17 @@ def test_no_more_pids_is_an_error_that_passes(guest, husk):
     husk("stop later", 60)
 
 
+def test_a_pid_1_that_cannot_fork_starts_the_supervisor_as_soon_as_it_can(guest, husk):
+    limit, supervisor = "/sys/fs/cgroup/supervisor/pids.max", husk.supervisor()
+    assert guest.run(f"echo 0 > {limit} && kill -9 {supervisor}", 20).status == 0
+    guest.wait_console("cannot start the supervisor: Resource temporarily unavailable", 60)
+    assert guest.run(f"echo max > {limit}", 20).status == 0
+    deadline = time.monotonic() + 60
+    while guest.run("husk status", 30).status != 0:
+        assert time.monotonic() < deadline
+    assert husk.supervisor() != supervisor
+
+
 def test_a_full_run_is_an_error_that_passes(guest, husk):
     assert guest.run("dd if=/dev/zero of=/run/full bs=1M 2>/dev/null; df /run | tail -n 1 | grep -q 100%", 90).status == 0
     try:
@@ -111,7 +119,7 @@ def test_a_full_run_is_an_error_that_passes(guest, husk):
         said = husk("why later")
         if "is running" not in said:  # what it needs may be there already
             assert "No space left on device" in said, said
-        assert answer_time(guest) < 2
+        assert answers_at_once(guest)
         # Neighbours can still be restarted, or say why not, and are not lost.
         units = husk.units()
         assert all(units[name]["state"] == "running" for name in STAY)
@@ -141,7 +149,7 @@ def test_a_full_root_is_no_matter_for_what_runs(guest, husk):
     try:
         assert b"No space left on device" in done.stdout, done
         husk("start later", 60)
-        assert answer_time(guest) < 2
+        assert answers_at_once(guest)
         assert husk.unit("later")["state"] in ("running", "backoff"), done
     finally:
         assert guest.run("rm /full", 20).status == 0

@@ -99,13 +99,23 @@ class Device(ns.Pid1):
                 return int(numbers[0])
         raise LookupError(pid)
 
-    def kill_supervisor(self, number: int) -> None:
+    def supervisor_pid(self) -> int:
+        """On the host; 0 while there is none."""
         children = pathlib.Path(f"/proc/{self.host_pid}/task/{self.host_pid}/children").read_text().split()
         for child in children:
-            words = pathlib.Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
-            if b"supervise" in words:
-                os.kill(int(child), number)
-                return
+            try:
+                words = pathlib.Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
+                own = os.readlink(f"/proc/{child}/ns/pid") == os.readlink(f"/proc/{self.host_pid}/ns/pid")
+            except OSError:
+                continue  # gone
+            # A container to be, whose supervisor has died, still has its words; its namespace is another one.
+            if b"supervise" in words and own:
+                return int(child)
+        return 0
+
+    def kill_supervisor(self, number: int) -> None:
+        if (pid := self.supervisor_pid()) != 0:
+            os.kill(pid, number)
 
 
 @pytest.fixture
@@ -188,23 +198,6 @@ def test_the_start_is_ordered_and_the_stop_too(device):
     found.wait_for("second", lambda u: u["state"] == "inactive")
     assert found.husk("start", "second").returncode == 0
     assert found.unit("first")["state"] == "running"
-
-
-def test_killing_the_supervisor_changes_no_container_and_loses_no_line(device):
-    found = device({
-        "counter": unit("i=0; while true; do i=$((i+1)); echo line $i; usleep 300; done"),
-        "quiet": unit("sleep 1000"),
-    })
-    before = {name: found.unit(name)["main_pid"] for name in ("counter", "quiet")}
-    for round in range(20):  # PID 1 pauses up to a second between two; a hundred are done in QEMU
-        found.kill_supervisor(signal.SIGKILL if round % 2 else signal.SIGSEGV)
-        assert found.husk("is-system-running").returncode in (0, 1)
-    for name, pid in before.items():
-        unit_now = found.unit(name)
-        assert (unit_now["main_pid"], unit_now["restarts"], unit_now["state"]) == (pid, 0, "running")
-    numbers = [int(line.split()[1]) for line in found.log("counter")[:-1]]
-    assert numbers == list(range(1, len(numbers) + 1))
-    assert len(numbers) > 1000
 
 
 def test_an_exit_while_there_is_no_supervisor_is_told_by_the_next(device):

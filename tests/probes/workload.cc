@@ -3,6 +3,7 @@
 //   numbers MICROSECONDS   a numbered line, again and again
 //   eat                    takes memory and touches it until the kernel says no
 //   fork                   a fork bomb
+//   orphans NUMBER         leaves so many processes to PID 1, as fast as it can; each ends at once
 //   flood                  writes lines as fast as it can
 //   exit CODE [MS]         exits so, after a while
 //   sleep                  does nothing
@@ -52,6 +53,16 @@ namespace {
     }
 }
 
+int Orphans(int number) {
+    for (int i = 0; i < number; ++i) {
+        const pid_t child = fork();
+        if (child == 0) _exit(fork() < 0 ? 1 : 0);
+        int status = -1;
+        if (child < 0 || waitpid(child, &status, 0) != child || status != 0) return 1;
+    }
+    return 0;
+}
+
 [[noreturn]] void Flood() {
     static char block[4096];
     for (size_t i = 0; i < sizeof block; ++i) block[i] = i % 64 == 63 ? '\n' : 'x';
@@ -71,6 +82,7 @@ int main(int argc, char** argv) {
     if (strcmp(what, "eat") == 0) Eat();
     if (strcmp(what, "fork") == 0) ForkBomb();
     if (strcmp(what, "flood") == 0) Flood();
+    if (strcmp(what, "orphans") == 0) return Orphans(number);
     if (strcmp(what, "exit") == 0) {
         if (argc > 3) usleep(static_cast<useconds_t>(atoi(argv[3])) * 1000);
         return number;
