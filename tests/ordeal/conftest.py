@@ -2,7 +2,6 @@
 
 import ctypes
 import importlib.util
-import os
 import sys
 from pathlib import Path
 
@@ -16,7 +15,7 @@ boot_conftest = importlib.util.module_from_spec(_spec)
 sys.modules["boot_conftest"] = boot_conftest
 _spec.loader.exec_module(boot_conftest)
 
-LONG = "HUSK_LONG" in os.environ
+from figures import LONG, lines  # noqa: E402
 
 
 def pytest_addoption(parser):
@@ -35,16 +34,8 @@ def seed(request):
     return request.config.getoption("seed")
 
 
-_reports: list[str] = []
-
-
-def report(line: str) -> None:
-    """A line of figures for the end of the run."""
-    _reports.append(line)
-
-
 def pytest_terminal_summary(terminalreporter):
-    for line in _reports:
+    for line in lines:
         terminalreporter.write_line(line)
 
 

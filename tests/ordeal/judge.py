@@ -207,7 +207,10 @@ def look(disk: Path, history: History, after_boot: bool = False) -> list[tuple[s
         if root is None:
             return [(UNBOOTABLE, "the file system cannot be mounted")]
         judge = Judge(root, marks, history)
-        judge.after_boot() if after_boot else judge.before_boot()
+        try:
+            judge.after_boot() if after_boot else judge.before_boot()
+        except OSError as error:
+            return [(UNBOOTABLE, f"the file system is damaged: {error}")]
         return judge.problems
 
 

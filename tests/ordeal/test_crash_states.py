@@ -3,6 +3,7 @@
 Each is mounted and judged, then husk boots from it in namespaces of this machine; some are booted in QEMU too."""
 
 import concurrent.futures
+import copy
 import os
 import random
 import shutil
@@ -13,9 +14,9 @@ import huskvm
 import life
 import pytest
 from boot_conftest import TIMEOUT
-from conftest import LONG, report
+from figures import LONG, report
 from host_boot import HostBoot
-from judge import UNBOOTABLE, History, Judge, Tally, look, look_at_status, loop_device, scratch
+from judge import HALF, LOST, UNBOOTABLE, History, Judge, Tally, look, look_at_status, loop_device, scratch
 from recording import Recording, record
 from write_log import Crash, Disk
 
@@ -101,7 +102,8 @@ def judge_here(disk: Path, history: History) -> list[tuple[str, str]]:
 
 
 def keep(folder: Path, tally: Tally) -> None:
-    if tally.texts and not KEPT.exists():
+    if tally.texts and folder.resolve() != KEPT.resolve():
+        shutil.rmtree(KEPT, ignore_errors=True)
         KEPT.mkdir(parents=True)
         for name in ("base", "log"):
             life.copy(folder / name, KEPT / name)
@@ -134,6 +136,22 @@ def test_no_state_of_the_disk_is_unbootable_or_lacks_what_was_promised(request, 
     keep(recording.base.parent, tally)
     shown = say(recording, seed, "crash states", tally)
     assert tally.looked == len(chosen) and not tally.texts, shown
+
+
+def test_a_disk_that_ignores_flushes_is_found_out(recording, folder, seed):
+    """Or nobody knows that anything is looked at."""
+    lying = Recording(recording.base, copy.copy(recording.log))
+    lying.log.flushes = []
+    states, tally = States(lying, folder), Tally()
+    for number in range(20):
+        rng = random.Random(f"{seed} {number}")
+        crash = lying.log.lose(rng, rng.randrange(len(lying.log.entries) // 2, len(lying.log.entries)), lying.marks_from)
+        states.make(crash, folder / "state")
+        # All or nothing of a log from its first write on is no lie.
+        if 0 < len(crash.kept) < crash.loose:
+            tally.add(crash.name, look(folder / "state", History(promised=states.promised(crash))))
+    report(f"{tally.looked} states of a disk that ignores flushes: {tally}")
+    assert tally.looked > 5 and tally.found[LOST] + tally.found[UNBOOTABLE] + tally.found[HALF] >= tally.looked
 
 
 def test_states_boot_in_a_whole_machine(request, recording, folder, seed, tmp_path):

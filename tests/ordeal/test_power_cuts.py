@@ -1,5 +1,5 @@
-"""The power goes at random moments of a device's life, again and again on the same disk: QEMU is killed, or its reset button
-pressed. Each time the disk is judged as it is, and then by the boot that follows."""
+"""The power goes at random moments of a device's life, again and again on the same disk: QEMU is killed, or its reset
+button pressed. Each time the disk is judged as it is, and then by the boot that follows."""
 
 import random
 import tempfile
@@ -10,8 +10,8 @@ from pathlib import Path
 import huskvm
 import life
 from boot_conftest import TIMEOUT
-from conftest import report
-from judge import HALF, LOST, UNBOOTABLE, History, Tally, look, look_at_status, scratch
+from figures import report
+from judge import HALF, UNBOOTABLE, History, Tally, look, look_at_status, scratch
 
 
 @dataclass
@@ -20,7 +20,7 @@ class Moment:
 
     begin: callable  # given a guest that has settled; None: the boot itself
     most: float
-    weight: int
+    often: int  # as to the others
 
 
 def shut_down(guest) -> None:
@@ -32,9 +32,11 @@ def shut_down(guest) -> None:
 MOMENTS = {
     "boot": Moment(None, 0, 3),  # how long that takes is seen
     "run": Moment(lambda guest: None, 4, 2),
-    "apply": Moment(lambda guest: life.drive(guest, "changes"), 12, 4),
+    "apply": Moment(lambda guest: life.drive(guest, "changes"), 8, 4),
     "shutdown": Moment(shut_down, 3, 2),
 }
+# One after the other, so that few cuts have all of them.
+ORDER = [name for turn in range(10) for name, moment in MOMENTS.items() if turn < moment.often]
 
 
 @dataclass
@@ -47,8 +49,7 @@ class Cut:
     @classmethod
     def of(cls, seed: str, number: int) -> "Cut":
         rng = random.Random(f"{seed} {number}")
-        moment = rng.choices(list(MOMENTS), [one.weight for one in MOMENTS.values()])[0]
-        return cls(number, moment, rng.random(), rng.random() < 0.3)
+        return cls(number, ORDER[number % len(ORDER)], rng.random(), rng.random() < 0.3)
 
     def __str__(self) -> str:
         return f"cut {self.number} ({'reset' if self.reset else 'kill'} at {self.part:.3f} of {self.moment})"
@@ -141,7 +142,6 @@ def test_no_cut_of_power_costs_the_device_or_what_it_had_promised(request, seed,
             tally = device.tally
             assert device.come_up() == []
             life.run(guest, f"{life.DRIVER} changes once")  # there is something to lose
-            records = 0
             for cut in cuts:
                 problems = device.cut(cut)
                 problems += device.come_up()
@@ -151,6 +151,7 @@ def test_no_cut_of_power_costs_the_device_or_what_it_had_promised(request, seed,
             records = life.Marks.of(disk).records
     moments = ", ".join(f"{sum(cut.moment == name for cut in cuts)} in {name}" for name in MOMENTS)
     report(f"{tally.looked} cuts of power (seed '{seed}': {moments}): {tally}; {records} records on disk")
-    shown = "\n".join([*tally.texts[:20], f"once more: pytest tests/ordeal/test_power_cuts.py --seed '{seed}' --cut NUMBER"])
+    again = f"once more: pytest tests/ordeal/test_power_cuts.py --seed '{seed}' --cut NUMBER"
+    shown = "\n".join([*tally.texts[:20], again])
     assert tally.looked == len(cuts) and not tally.texts, shown
     assert records > 10 * len(cuts), "the writer did hardly anything"

@@ -1,15 +1,16 @@
 // For tests that cut the power: a device's promises, so that it can be held to them.
 //
 //   mark DEVICE CHANNEL [WORD…]           puts the words into a mark
-//   records FILE DEVICE CHANNEL PAUSE     appends numbered records for ever, each on disk (fdatasync)
+//   records FILE DEVICE CHANNEL PAUSE     appends numbered records for ever, each on disk
+//   (fdatasync)
 //                                         before it is marked; PAUSE microseconds after each
 //   tick DEVICE CHANNEL                   marks when it ran, and its two runs before in this boot
 //   sleep
 //
-// A mark is one sector of the block device, counted from its end, where no file system lies: written
-// past the page cache, it is on the device when write(2) returns, in one order with all other writes.
-// Whoever made the disk has put a first mark there; another device than that is left alone.
-#include <algorithm>
+// A mark is one sector of the block device, counted from its end, where no file system lies:
+// written past the page cache, it is on the device when write(2) returns, in one order with all
+// other writes. Whoever made the disk has put a first mark there; another device than that is left
+// alone.
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -18,10 +19,12 @@
 #include <ctime>
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <string>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <string>
 
 namespace {
 
@@ -115,8 +118,9 @@ void Tick(Mark mark) {
         last[0] = last[1] = 0;
     timespec now{};
     ::clock_gettime(CLOCK_REALTIME, &now);
-    mark.Write(std::string(boot) + " " + std::to_string(now.tv_sec * 1'000'000'000LL + now.tv_nsec) +
-               " " + std::to_string(last[0]) + " " + std::to_string(last[1]));
+    mark.Write(std::string(boot) + " " +
+               std::to_string(now.tv_sec * 1'000'000'000LL + now.tv_nsec) + " " +
+               std::to_string(last[0]) + " " + std::to_string(last[1]));
 }
 
 }  // namespace
