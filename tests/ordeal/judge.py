@@ -99,7 +99,8 @@ class Judge:
     def _is(self, there: dict[str, bytes], token: str) -> bool:
         name, _, way_back = token.partition("/")
         wanted = {path: text.encode() for path, text in life.SETS[name.rstrip("+")].items()}
-        found = {path: text for path, text in there.items() if not path.startswith(".")}
+        # Nobody reads what was to be renamed into place.
+        found = {path: text for path, text in there.items() if not path.startswith(".") and not path.endswith(".new")}
         if name.endswith("+"):
             if b"RestartSec=7s" not in found.pop(life.UPDATE, b""):
                 return False

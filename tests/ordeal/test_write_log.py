@@ -60,6 +60,12 @@ def test_a_write_of_some_sectors_is_torn_between_them(log, states):
     assert all(set(state) <= set("abc.") for state in found)
 
 
+def test_the_superblock_is_written_whole_or_not(log, states):
+    found = states(log((1, "abcd")), 1)
+    assert {"........", ".a......", ".abc....", ".abcd..."} <= found
+    assert not {".ab.....", ".a.c...."} & found
+
+
 def test_writes_to_one_place_keep_their_order(log, states):
     assert states(log((0, "a"), (0, "b")), 2) == {"........", "a.......", "b......."}
 
