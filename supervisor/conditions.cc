@@ -146,7 +146,7 @@ Status EndFirstBoot(const std::string& state_directory) {
     const std::string mark = MarkOf(state_directory);
     if (::access(mark.c_str(), F_OK) == 0) return {};
     HUSK_TRY(MakeDirectories(state_directory));
-    return WriteFileAtomically(mark, "");
+    return WriteFileDurably(mark, "");
 }
 
 }  // namespace husk::supervisor

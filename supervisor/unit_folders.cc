@@ -167,6 +167,25 @@ uint32_t GroupOnDevice(const container::ContainerSpec& spec, uint32_t gid) {
     return container::OnDevice(spec.user_namespace->groups, gid).value_or(gid);
 }
 
+Status MakeWholeFolder(const std::string& path, uint32_t uid, uint32_t gid, unsigned mode) {
+    struct stat there {};
+    if (::lstat(path.c_str(), &there) == 0) return {};
+    const size_t name = path.rfind('/') + 1;
+    const std::string half = Cat(path.substr(0, name), ".", path.substr(name), ".new");
+    (void)::rmdir(half.c_str());  // left over from a power cut; nothing is ever in it
+    if (::mkdir(half.c_str(), 0700) != 0) return FailErrno("make it");
+    // In a volume others may write, too: no link is followed.
+    auto folder = OpenFile(half, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+    if (!folder) return Fail(std::move(folder).error());
+    if (::fchownat(folder->get(), "", uid, gid, AT_EMPTY_PATH) != 0)
+        return FailErrno("set its owner");
+    // After the owner, and whatever the umask.
+    if (::chmod(Cat("/proc/self/fd/", std::to_string(folder->get())).c_str(), mode) != 0)
+        return FailErrno("set its mode");
+    if (::rename(half.c_str(), path.c_str()) != 0) return FailErrno("give it its name");
+    return {};
+}
+
 Status MountForUnit(const std::string& path, const char* type) {
     HUSK_TRY(MakeDirectories(path, 0700));
     if (IsMountPoint(path)) return {};

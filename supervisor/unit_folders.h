@@ -42,6 +42,11 @@ void AddFolderMounts(const config::Unit& unit, const DeviceFacts& device, bool m
 Status MakeUnitFolders(const config::Unit& unit, const DeviceFacts& device,
                        const container::ContainerSpec& spec);
 
+// A folder of the device that nobody gives to its owner later: whoever finds one at `path` finds it
+// with owner and mode, also behind a power cut. One that is there is left as it is. The error says
+// which step failed, and names no path.
+Status MakeWholeFolder(const std::string& path, uint32_t uid, uint32_t gid, unsigned mode);
+
 // Where a unit's own tmpfs lies, and what is mounted there while the unit lives.
 std::string RuntimeShelf(const std::string& unit, const DeviceFacts& device);
 

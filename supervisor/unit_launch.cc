@@ -274,16 +274,9 @@ Status UnitRunner::MakeNamedVolumes(const rootfs::UserIds& user) {
         if (!volume.named) continue;
         const std::string path = VolumeSource(volume, device_.facts);
         HUSK_TRY(MakeDirectories(device_.facts.state_directory + "/volumes"));
-        if (::mkdir(path.c_str(), 0700) != 0) {
-            if (errno == EEXIST) continue;
-            return FailErrno(Cat("make volume ", Quote(path)));
-        }
         const VolumeFolder folder = NewVolumeFolder(volume, user);
-        if (::chown(path.c_str(), folder.uid, folder.gid) != 0)
-            return FailErrno(Cat("set the owner of volume ", Quote(path)));
-        // After the owner, and whatever the umask.
-        if (::chmod(path.c_str(), folder.mode) != 0)
-            return FailErrno(Cat("set the mode of volume ", Quote(path)));
+        HUSK_TRY_WRAP(MakeWholeFolder(path, folder.uid, folder.gid, folder.mode),
+                      Cat("volume ", Quote(path)));
     }
     return {};
 }
@@ -295,15 +288,9 @@ Status UnitRunner::MakeOverlay(const rootfs::Tree* tree) {
     const std::string folder = VolumeFolderPath(unit_.container.overlay_volume, device_.facts);
     const unsigned mode = tree == nullptr ? 0755 : tree->LookUp("/").mode & 07777;
     HUSK_TRY(MakeDirectories(folder, 0700));
-    for (const char* name : {"/upper", "/work"}) {
-        const std::string path = folder + name;
-        if (::mkdir(path.c_str(), 0700) != 0) {
-            if (errno == EEXIST) continue;
-            return FailErrno(Cat("make ", Quote(path)));
-        }
-        if (std::string_view(name) == "/upper" && ::chmod(path.c_str(), mode) != 0)
-            return FailErrno(Cat("set the mode of ", Quote(path)));
-    }
+    for (auto [name, its_mode] : {std::pair{"/upper", mode}, {"/work", 0700u}})
+        HUSK_TRY_WRAP(MakeWholeFolder(folder + name, 0, 0, its_mode),
+                      Cat("folder ", Quote(folder + name)));
     return {};
 }
 

@@ -35,6 +35,7 @@ class Options:
     append: str = ""
     console_log: Path | None = None
     disk: Path | None = None  # a state disk that stays; None: a fresh one for this run
+    write_log: Path | None = None  # where the disk's writes are noted, in order (dm-log-writes' format)
     state: bool = True  # False: no state disk at all
     shell: bool = True
     agent: bool = True
@@ -46,7 +47,7 @@ class Options:
     terminal: tuple[int, int] = (80, 24)
 
     def __post_init__(self):
-        for name in ("units", "console_log", "disk", "husk"):
+        for name in ("units", "console_log", "disk", "husk", "write_log"):
             value = getattr(self, name)
             setattr(self, name, Path(value) if value is not None else None)
         self.console_log = self.console_log.resolve() if self.console_log else None
@@ -106,8 +107,8 @@ def prepare(options: Options, folder: Path) -> Config:
     console = f" husk.console={initramfs.AGENT}" if options.agent else ""
     return Config(
         kernel=image.image, initramfs=archive, append=f"{APPEND}{console} {options.append}".rstrip(), disk=state,
-        disk_cache="writeback" if options.disk else "unsafe", memory=options.memory, cpus=options.cpus,
-        accel="tcg" if options.icount else accel.choose(image.image), icount=options.icount,
+        disk_cache="writeback" if options.disk else "unsafe", write_log=options.write_log, memory=options.memory,
+        cpus=options.cpus, accel="tcg" if options.icount else accel.choose(image.image), icount=options.icount,
         interactive=not options.agent, console_log=options.console_log, on_reboot=options.on_reboot,
         network=options.network, extra=options.qemu_args)
 

@@ -43,6 +43,7 @@ class Config:
     append: str = ""
     disk: Path | None = None
     disk_cache: str = "unsafe"  # what is thrown away needs no flush; a disk that stays gets 'writeback'
+    write_log: Path | None = None  # where each write and flush of the disk is noted, in order; replaced at each start
     memory: str = "512M"
     cpus: int = 2
     accel: str = "tcg"
@@ -82,13 +83,21 @@ def command_line(config: Config, folder: Path) -> list[str]:
         words += ["-action", "shutdown=pause"]  # so that the event about the end is never lost
         words += ["-chardev", f"socket,path={folder}/agent,server=on,wait=off,id=agent", "-serial", "chardev:agent"]
     if config.disk:
-        words += ["-drive", f"file={config.disk},if=none,id=state,format=raw,cache={config.disk_cache},discard=unmap",
-                  "-device", "virtio-blk-pci,drive=state"]
+        words += _disk(config) + ["-device", "virtio-blk-pci,drive=state"]
     if config.network:
         words += ["-netdev", "user,id=net0", "-device", "virtio-net-pci,netdev=net0,id=nic0,romfile="]
     if config.icount:
         words += ["-icount", "shift=0,sleep=off"]
     return words + config.extra
+
+
+def _disk(config: Config) -> list[str]:
+    if not config.write_log:
+        return ["-drive", f"file={config.disk},if=none,id=state,format=raw,cache={config.disk_cache},discard=unmap"]
+    # Flushes have to come as far as the log, and no further.
+    return ["-blockdev", f"driver=file,node-name=state-file,filename={config.disk},cache.no-flush=on",
+            "-blockdev", f"driver=file,node-name=state-log,filename={config.write_log},cache.no-flush=on",
+            "-blockdev", "driver=blklogwrites,node-name=state,file=state-file,log=state-log,log-sector-size=512"]
 
 
 class Machine:
@@ -124,6 +133,8 @@ class Machine:
         (self.folder / "command").write_text("\n".join(words) + "\n")
         pipes = {} if self.config.interactive else {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
         try:
+            if self.config.write_log:
+                self.config.write_log.write_bytes(b"")
             with open(self.folder / "qemu.err", "wb") as errors:
                 self._process = subprocess.Popen(words, stderr=errors, preexec_fn=_die_with_parent, **pipes)
         except OSError as error:
@@ -170,13 +181,17 @@ class Machine:
         return end
 
     def power_cut(self) -> None:
-        """Takes the power away and gives it back: a new QEMU with the same disk. Its cache counts as written; crash
-        states of unflushed writes need QEMU's blklogwrites, see Config.extra."""
+        """Takes the power away and gives it back: a new QEMU with the same disk. What the guest has written is there,
+        flushed or not; for states of a disk that lost some of it see Config.write_log."""
+        self.power_off()
+        self.start()
+
+    def power_off(self) -> None:
+        """Takes the power away. start() gives it back."""
         self._process.kill()
         self._process.wait()
         self._qmp.close()
         self._drop_lines()
-        self.start()
 
     # Talking to the guest
 
@@ -296,6 +311,11 @@ class Machine:
         seen = len(self._qmp.events)
         self._qmp.execute("system_reset")
         self._qmp.wait_event({"RESET"}, 60, seen)
+
+    def wait_reset(self, timeout: float = 60) -> None:
+        """Until the guest has reset itself for the first time, where `on_reboot` lets it. Call wait_agent() next."""
+        if not self._qmp.wait_event({"RESET"}, timeout):
+            raise self.trouble(f"the guest did not reset within {timeout:.0f} s")
 
     def qmp(self, command: str, **arguments):
         return self._qmp.execute(command, **arguments)

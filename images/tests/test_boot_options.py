@@ -78,6 +78,15 @@ def test_a_disk_that_stays_is_written_through_and_others_are_not():
     assert "cache=unsafe" in " ".join(words(disk=Path("d")))
 
 
+def test_writes_and_flushes_of_a_disk_go_through_the_log_that_is_asked_for():
+    line = words(disk=Path("d"), write_log=Path("l"))
+    log = next(word for word in line if "blklogwrites" in word)
+    named = {word.split("node-name=")[1].split(",")[0]: word for word in line if "node-name=" in word}
+    assert "file=state-file,log=state-log,log-sector-size=512" in log and "no-flush" not in log
+    assert "filename=d," in named["state-file"] and "filename=l," in named["state-log"]
+    assert "virtio-blk-pci,drive=state" in line and not any("cache=" in word for word in line if "if=none" in word)
+
+
 def test_a_person_gets_the_monitor_keys_and_no_agent():
     line = " ".join(words(interactive=True))
     assert "stdio,mux=on" in line and "agent" not in line

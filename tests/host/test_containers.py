@@ -32,6 +32,8 @@ def unit(command: str, service: str = "", container: str = "", head: str = "") -
 class Device(ns.Pid1):
     """PID 1 with the real supervisor, and the client of the host to ask it with."""
 
+    START_SUPERVISOR = START_SUPERVISOR
+
     def __init__(self, directory: pathlib.Path, units: dict[str, str]):
         super().__init__(directory, command_line="")
         (directory / "units").mkdir()
@@ -41,7 +43,7 @@ class Device(ns.Pid1):
             (directory / f"units/{name}.container").write_text(text)
 
     def __enter__(self):
-        original, ns.FAKE_SUPERVISOR = ns.FAKE_SUPERVISOR, START_SUPERVISOR
+        original, ns.FAKE_SUPERVISOR = ns.FAKE_SUPERVISOR, self.START_SUPERVISOR
         try:
             super().__enter__()
         finally:

@@ -1,8 +1,11 @@
 // What a program finds when it starts: variables of files, folders, secrets, its time zone.
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 
+#include "base/file.h"
 #include "config/environment_file.h"
 #include "supervisor/unit_files.h"
 #include "supervisor/unit_folders.h"
@@ -25,6 +28,30 @@ class UnitFiles : public ::testing::Test {
     config::Unit unit_;
     DeviceFacts device_;
 };
+
+TEST_F(UnitFiles, AFolderHasOwnerAndModeFromWhenItIsThere) {
+    struct stat found {};
+    const std::string path = folder_ / "data";
+    // As a power cut leaves it.
+    ASSERT_EQ(::mkdir((folder_ / ".data.new").c_str(), 0700), 0);
+    ASSERT_TRUE(MakeWholeFolder(path, ::geteuid(), ::getegid(), 02750));
+    ASSERT_EQ(::stat(path.c_str(), &found), 0);
+    EXPECT_EQ(found.st_mode & 07777, 02750u);
+    EXPECT_EQ(*ListDirectory(folder_.path()), Texts{"data"});
+    // What is there may have been changed on purpose.
+    ASSERT_EQ(::chmod(path.c_str(), 0711), 0);
+    ASSERT_TRUE(MakeWholeFolder(path, ::geteuid(), ::getegid(), 02750));
+    ASSERT_EQ(::stat(path.c_str(), &found), 0);
+    EXPECT_EQ(found.st_mode & 07777, 0711u);
+}
+
+TEST_F(UnitFiles, AFolderThatCannotBeMadeWholeIsNotThere) {
+    folder_.Write("other", "");
+    ASSERT_EQ(::symlink("other", (folder_ / ".data.new").c_str()), 0);
+    const Status made = MakeWholeFolder(folder_ / "data", ::geteuid(), ::getegid(), 0750);
+    EXPECT_EQ(made ? "" : made.error().text(), "make it: File exists");
+    EXPECT_NE(::access((folder_ / "data").c_str(), F_OK), 0);
+}
 
 TEST_F(UnitFiles, OfTwoEnvironmentFilesTheLaterOneHolds) {
     folder_.Write("a", "A=1\nB=1\n");
@@ -69,11 +96,12 @@ TEST_F(UnitFiles, FoldersLieByKindAndHaveVariables) {
     unit_.service.logs_directory.paths = {"web"};
     unit_.service.runtime_directory.paths = {"web"};
     const std::string state = folder_.path();
-    EXPECT_EQ(FoldersOf(unit_, device_),
-              (std::vector<ProgramFolder>{{state + "/state", "web", "/var/lib/web", 0700},
-                                       {state + "/state", "web/data", "/var/lib/web/data", 0700},
-                                       {state + "/logs", "web", "/var/log/web", 0755},
-                                       {"/run/husk/runtime/web", "web", "/run/web", 0755, false}}));
+    EXPECT_EQ(
+        FoldersOf(unit_, device_),
+        (std::vector<ProgramFolder>{{state + "/state", "web", "/var/lib/web", 0700},
+                                    {state + "/state", "web/data", "/var/lib/web/data", 0700},
+                                    {state + "/logs", "web", "/var/log/web", 0755},
+                                    {"/run/husk/runtime/web", "web", "/run/web", 0755, false}}));
     EXPECT_EQ(FolderVariables(unit_),
               (Texts{"STATE_DIRECTORY=/var/lib/web:/var/lib/web/data",
                      "LOGS_DIRECTORY=/var/log/web", "RUNTIME_DIRECTORY=/run/web"}));
