@@ -51,7 +51,7 @@ def test_a_hang_is_reported_within_the_timeout(no_units):
 
 
 def test_a_command_that_takes_too_long_is_reported(no_units):
-    status, _, err = run("--units", no_units, "--timeout", "40", "--command", "sleep 1000")
+    status, _, err = run("--units", no_units, "--timeout", "25", "--command", "sleep 1000")
     assert status == 125 and "'sleep 1000' did not end within" in err
 
 
