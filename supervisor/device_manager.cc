@@ -92,7 +92,7 @@ bool IsPassing(std::string_view node) {
 DeviceManager::DeviceManager(const config::SystemConfig& system, const std::string& state_directory)
     : system_(system), mounts_(MountTable(system, state_directory)) {}
 
-std::vector<Error> DeviceManager::SetUp() {
+std::vector<Error> DeviceManager::SetUp(bool first) {
     // Listening comes first, so that nothing appears unseen between looking and listening.
     std::vector<Error> errors;
     if (auto events = OpenDeviceEvents())
@@ -105,7 +105,7 @@ std::vector<Error> DeviceManager::SetUp() {
     if (!system_.nodes.empty())
         EachNode("", [&](const std::string& name) { SetNode(name, errors); });
     LookAtDisks(errors);
-    WaitForMounts(errors);
+    if (first) WaitForMounts(errors);
     return errors;
 }
 

@@ -23,9 +23,9 @@ class DeviceManager {
   public:
     DeviceManager(const config::SystemConfig& system, const std::string& state_directory);
 
-    // For all that is there. Waits for devices that file systems are on, each for its TimeoutSec=,
-    // and for their checks. What fails is returned, and the rest is done.
-    std::vector<Error> SetUp();
+    // For all that is there. The first supervisor of a boot waits for devices that file systems are
+    // on, each for its TimeoutSec=. What fails is returned, and the rest is done.
+    std::vector<Error> SetUp(bool first);
     // From here on from the loop: `damaged` is called for a bad block of an image, `mounted` when a
     // file system has come or gone.
     Status Watch(EventLoop& loop, std::function<void(const BlockDamage&)> damaged,

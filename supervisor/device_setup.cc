@@ -35,7 +35,7 @@ std::vector<Error> ErrorsOf(std::initializer_list<Status> all) {
 }  // namespace
 
 std::vector<Error> SetUpDevice(const config::SystemConfig& system, DeviceManager& devices,
-                               const std::string& state_directory) {
+                               const std::string& state_directory, bool first) {
     std::vector<Error> errors;
     auto keep = [&](Status status) {
         if (!status) errors.push_back(std::move(status).error());
@@ -47,7 +47,7 @@ std::vector<Error> SetUpDevice(const config::SystemConfig& system, DeviceManager
     (void)WriteAttribute("/proc/sys/kernel/printk_devkmsg", "on");  // "once set" refuses: as well
     if (sys::bring_loopback_up() != 0)
         errors.push_back(Error::FromErrno("bring the loopback interface up"));
-    for (Error& error : devices.SetUp()) errors.push_back(std::move(error));
+    for (Error& error : devices.SetUp(first)) errors.push_back(std::move(error));
     // Some are made by modules.
     for (const auto& assignment : system.sysctl) keep(SetSysctl(assignment));
     keep(CollectPstore(state_directory));

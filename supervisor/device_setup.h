@@ -12,9 +12,9 @@
 namespace husk::supervisor {
 
 // What fails is returned, and the rest is done: a device that comes up half is better than none.
-// Doing it again (a new supervisor) changes nothing.
+// Doing it again changes nothing. `first`: of this boot; a later supervisor waits for nothing.
 std::vector<Error> SetUpDevice(const config::SystemConfig& system, DeviceManager& devices,
-                               const std::string& state_directory);
+                               const std::string& state_directory, bool first);
 
 // What the device takes along to its next boot: the time and randomness. At the beginning of a boot
 // and at its end; the time now and then, too (kept_clock.h).

@@ -154,7 +154,8 @@ Status Supervise(const Options& options) {
     std::optional<ClockKeeper> clock;
     DeviceManager devices(system.config, options.state_directory);
     if (init.connected()) {
-        LogErrors(SetUpDevice(system.config, devices, options.state_directory));
+        LogErrors(SetUpDevice(system.config, devices, options.state_directory,
+                              greeting.starts == 1));
         if (greeting.starts == 1) {
             LogErrors(RestoreFromLastBoot(options.state_directory));
             LogErrors(KeepForNextBoot(options.state_directory));

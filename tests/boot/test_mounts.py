@@ -142,6 +142,10 @@ def test_file_systems_are_found_checked_made_and_grown(boot, disks, tmp_path):
         assert [guest.run(f"readlink /dev/{name}", 30).text.strip() for name in
                 ("disk/by-label/data", "disk/by-partlabel/config", "data-disk")] == ["../../vdb", "../../vdd1", "/dev/vdb"]
         assert guest.run("stat -c '%a %G' /dev/vdb /dev/null", 30).text.split() == ["640", "nogroup", "666", "root"]
+        # A new supervisor waits for nothing.
+        guest.run("kill -9 $(husk version --json | grep -o '\"pid\":[0-9]*' | cut -d: -f2)", 30)
+        assert husk.unit("held")["state"] == "waiting"
+        assert guest.run("dmesg", 30).text.count("waiting for the devices of file systems") == 1
         # A disk that goes and comes back.
         number = guest.run("basename $(readlink -f /sys/block/vdb/device)", 30).text.strip()
         guest.run(f"echo {number} >/sys/bus/virtio/drivers/virtio_blk/unbind", 30)
