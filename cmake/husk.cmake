@@ -108,6 +108,12 @@ else()
   target_link_libraries(sodium INTERFACE -lsodium)
 endif()
 
+# crypt(3): libc's own in musl, a library beside glibc.
+add_library(crypt INTERFACE)
+if(HUSK_PRESET STREQUAL "host")
+  target_link_libraries(crypt INTERFACE -lcrypt)
+endif()
+
 # --- functions -------------------------------------------------------------------------------------------------------
 
 # husk_library(NAME [USES LIBRARY...]): the folder NAME as a library. A folder without sources yet is one of headers.
