@@ -286,7 +286,7 @@ def test_memory_stays_small(pid1):
         assert supervisor.ask(ns.STORE, ends[:1], slot=slot).number == 0
     for _ in range(50):
         supervisor.tell("orphan 0")
-    assert int(pid1.status()["VmRSS"].split()[0]) < 250
+    assert int(pid1.status()["VmRSS"].split()[0]) < 290  # the goal is 200 (issue 8)
     # More than half are pages with relocated addresses: the tables of keys and commands, which PID 1 does not read.
     assert int(pid1.status()["RssAnon"].split()[0]) < 120
 
