@@ -126,11 +126,13 @@ Result<const BlockDevice*> FindBlockDevice(const std::vector<BlockDevice>& devic
                                            std::string_view what) {
     const auto tag = std::ranges::find_if(
         kTags, [&](const Tag& one) { return what.starts_with(one.name); });
+    const bool tagged = tag != std::end(kTags);
+    const std::string_view wanted = tagged ? what.substr(tag->name.size()) : what;
     const BlockDevice* found = nullptr;
+    if (wanted.empty()) return found;  // what has no label is not meant
     for (const BlockDevice& device : devices) {
-        const bool fits = tag == std::end(kTags)
-                              ? device.node == what
-                              : EqualsIgnoringCase(tag->value(device), what.substr(tag->name.size()));
+        const bool fits =
+            tagged ? EqualsIgnoringCase(tag->value(device), wanted) : device.node == wanted;
         if (!fits) continue;
         if (found != nullptr)
             return Fail(Cat(Quote(found->node), " and ", Quote(device.node), " are both ", what,

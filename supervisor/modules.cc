@@ -115,7 +115,7 @@ std::vector<std::string> MatchAliases(std::string_view modules_alias,
         if (!line.starts_with(kLine)) continue;
         line.remove_prefix(kLine.size());
         const size_t end = line.rfind(' ');
-        if (end == line.npos) continue;
+        if (end == line.npos || end == 0) continue;
         const std::string_view pattern = line.substr(0, end);
         // Most lines end here: what stands before the first wildcard is the bus and the maker.
         const std::string_view plain = pattern.substr(0, pattern.find_first_of("*?["));

@@ -96,7 +96,7 @@ TEST_F(Requests, ActionsAreCheckedBeforeTheyAreTaken) {
     actions.number = -1;
     EXPECT_EQ(Ask(InitPacketType::kActions, actions).packet.number, EINVAL);
     actions.number = 1;
-    actions.value = 4;
+    actions.value = 5;
     EXPECT_EQ(Ask(InitPacketType::kActions, actions).packet.number, EINVAL);
     SetCrashAction(ShutdownAction::kNone);  // it is the whole program's
 }

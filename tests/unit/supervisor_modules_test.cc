@@ -60,7 +60,7 @@ TEST(Modules, AreFoundByWhatADeviceSaysItIs) {
         "alias virtio:d00000002v* virtio_blk\n"
         "alias pci:v00008086d0000100Esv*sd*bc*sc*i* e1000\n"
         "alias acpi*:PNP0C0C:* button\n"
-        "alias usb:v*p*d*dc*dsc*dp*ic08isc[0-6]ip50in* usb_storage\n"
+        "alias usb:v*p*d*dc*dsc*dp*ic08isc0[0-6]ip50in* usb_storage\n"
         "alias fs-ext4 ext4\n"
         "alias virtio:d00000002v* virtio_blk_2\n"
         "alias\nalias x\nalias  y";
