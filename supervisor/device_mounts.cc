@@ -18,6 +18,7 @@ namespace {
 using config::DeviceMount;
 
 constexpr size_t kFileSystemsLimit = 64 << 10;
+constexpr size_t kMountInfoLimit = 1 << 20;
 
 bool KernelHas(std::string_view type) {
     const std::string all =
@@ -25,6 +26,23 @@ bool KernelHas(std::string_view type) {
     return std::ranges::any_of(Split(all, '\n'), [&](std::string_view line) {
         return line.substr(line.find('\t') + 1) == type;
     });
+}
+
+struct Mounted {
+    std::string node, type;
+};
+// What an earlier supervisor, or somebody else, has mounted at `where` (proc_pid_mountinfo(5)). The
+// last line of several is what lies on top.
+std::optional<Mounted> FindMounted(std::string_view where) {
+    std::optional<Mounted> found;
+    const std::string table = ReadFile("/proc/self/mountinfo", kMountInfoLimit).value_or("");
+    for (std::string_view line : Split(table, '\n')) {
+        const auto words = SplitWords(line);
+        const auto dash = std::ranges::find(words, std::string_view("-"));
+        if (words.size() < 5 || words[4] != where || words.end() - dash < 3) continue;
+        found = {.node = std::string(dash[2]), .type = std::string(dash[1])};
+    }
+    return found;
 }
 
 // True: made anew.
@@ -79,8 +97,13 @@ std::vector<DeviceMount> MountTable(const config::SystemConfig& system,
 
 DeviceMounts::DeviceMounts(std::vector<DeviceMount> table) {
     for (DeviceMount& mount : table) {
-        const bool mounted = IsMountPoint(mount.where);
-        entries_.push_back({.mount = std::move(mount), .mounted = mounted});
+        Entry& entry = entries_.emplace_back(Entry{.mount = std::move(mount)});
+        entry.mounted = IsMountPoint(entry.mount.where);
+        if (!entry.mounted) continue;
+        if (auto there = FindMounted(entry.mount.where)) {
+            entry.node = std::move(there->node);
+            entry.type = std::move(there->type);
+        }
     }
 }
 

@@ -58,7 +58,7 @@ def guest(tmp_path_factory):
         "hand": unit(SHOW, container="Image=hand"),
         "pinned": unit(SHOW, container=f"Image={STORE}/web/2/image.erofs", unit_="ConditionPathExists=/tmp/pinned"),
     })
-    with huskvm.boot(units=units, images={"web": given / "one.erofs", "hand": given / "one.erofs"}, modules=["dm_verity"],
+    with huskvm.boot(units=units, images={"web": given / "one.erofs", "hand": given / "two.erofs"}, modules=["dm_verity"],
                      files=[*probe_files(), (given, "/given")], append="loglevel=7", timeout=TIMEOUT * 3) as machine:
         yield machine
 
