@@ -275,11 +275,14 @@ void UnitRunner::OnStatus() {
     OwnedFd status = std::move(status_);
     if (!status) return;
     device_.loop.Remove(status.get());
-    auto executed = container::ReadStatus(status.get(), *plan_);
-    if (executed) return OnExecuted();
-    // Ended by itself, but where it was the report that could not be read.
-    if (pidfd_) (void)sys::pidfd_send_signal(pidfd_.get(), SIGKILL);
-    Dispatch({.kind = EventKind::kStepFailed, .text = executed.error().text()});
+    auto report = container::ReadReport(status.get());
+    if (report && !*report) return OnExecuted();
+    // It ends by itself, with the status that says at which stage, but where nobody knows how far it
+    // came.
+    if (!report && pidfd_) (void)sys::pidfd_send_signal(pidfd_.get(), SIGKILL);
+    const Error error =
+        report ? container::Explain(**report, *plan_, plan_->program) : report.error();
+    Dispatch({.kind = EventKind::kStepFailed, .text = error.text()});
 }
 
 void UnitRunner::StopWatchingMain() {
