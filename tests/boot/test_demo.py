@@ -1,12 +1,9 @@
-"""The demo, on each kernel: real software in containers, and an orderly end."""
+"""The demo: real software in containers, and an orderly end."""
 
 import json
 import re
 
-import pytest
 from huskvm import End
-
-pytestmark = pytest.mark.each_kernel
 
 UNITS = {"dhcpcd", "heartbeat", "mosquitto", "publisher", "redis", "subscriber", "web"}
 

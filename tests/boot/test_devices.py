@@ -5,8 +5,6 @@ import huskvm
 import pytest
 from conftest import TIMEOUT, probe_files, unit, write_units
 
-pytestmark = pytest.mark.each_kernel
-
 # Each path in $PATHS: what a read of it answers; then the nodes that the container makes by itself.
 SCRIPT = """\
 b=/bin/busybox

@@ -9,8 +9,6 @@ import pytest
 from conftest import PROBES, TIMEOUT, Husk, probe_files, unit, write_units
 from test_isolation import Facts, facts_of
 
-pytestmark = pytest.mark.each_kernel
-
 HOUR = 3600
 KINDS = ("mnt", "pid", "net", "ipc", "uts", "cgroup", "user", "time")
 

@@ -9,8 +9,6 @@ import pytest
 from conftest import TIMEOUT, write_units
 from huskvm import verity
 
-pytestmark = pytest.mark.each_kernel
-
 MARK = b"this block will be flipped "
 
 

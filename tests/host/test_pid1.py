@@ -147,9 +147,10 @@ def test_more_exits_than_are_remembered_lose_the_oldest(pid1):
     assert exits[0].value == exits[-1].value - 1023
 
 
-def test_a_hundred_kills_of_the_supervisor(pid1):
+def test_many_kills_of_the_supervisor(pid1):
+    kills = 100 if "HUSK_LONG" in os.environ else 30
     read_end, write_end = os.pipe()
-    for life in range(1, 101):
+    for life in range(1, kills + 1):
         supervisor = pid1.supervisor()
         assert supervisor.hello().pid == life
         assert supervisor.ask(ns.STORE, [write_end], slot=life).number == 0
@@ -158,9 +159,9 @@ def test_a_hundred_kills_of_the_supervisor(pid1):
         # No wait: most of these count as early deaths, so that this takes a second each.
         supervisor.kill(signal.SIGSEGV if life % 2 else signal.SIGKILL)
     supervisor = pid1.supervisor()
-    for slot in range(1, 101):
+    for slot in range(1, kills + 1):
         os.close(supervisor.fetch(slot))
-    assert "was killed by signal 11 (SEGV)" in pid1.wait_for_console("start number 101")
+    assert "was killed by signal 11 (SEGV)" in pid1.wait_for_console(f"start number {kills + 1}")
     os.close(read_end)
     os.close(write_end)
 

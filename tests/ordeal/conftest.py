@@ -25,7 +25,7 @@ def pytest_addoption(parser):
     group.addoption("--cut", type=int, help="only this one, upon a fresh disk")
     group.addoption("--states", type=int, default=5000 if LONG else 200, help="how many states of a disk are looked at")
     group.addoption("--state", type=int, help="only this one; with the --write-log of a run before it is the same one")
-    group.addoption("--boots", type=int, default=200 if LONG else 5, help="how many of the states are booted in QEMU too")
+    group.addoption("--boots", type=int, default=200 if LONG else 2, help="how many of the states are booted in QEMU too")
     group.addoption("--write-log", type=Path, help="the folder of a recording that was kept, instead of a new one")
 
 
