@@ -23,8 +23,8 @@ UnitUsage ReadUsage(const UnitView& unit) {
     usage.figures = ReadFigures(unit.cgroup);
     usage.processes = ReadProcesses(unit.cgroup, kMostProcesses, usage.more_processes);
     if (unit.main_pid > 0)
-        if (auto name = ReadFile(Cat("/proc/", std::to_string(unit.main_pid), "/comm"), 64))
-            usage.main_command = name->substr(0, name->find('\n'));
+        usage.main_command =
+            ReadAttribute(Cat("/proc/", std::to_string(unit.main_pid), "/comm"));
     return usage;
 }
 

@@ -191,8 +191,8 @@ bool HasEntropy() {
 }
 
 std::string WatchdogName() {
-    std::string text = ReadFile("/sys/class/watchdog/watchdog0/identity", 256).value_or("");
-    return Cat("a watchdog", text.empty() ? "" : Cat(": ", text.substr(0, text.find('\n'))));
+    const std::string text = ReadAttribute("/sys/class/watchdog/watchdog0/identity");
+    return Cat("a watchdog", text.empty() ? "" : Cat(": ", text));
 }
 
 Finding LookAtStorage(const std::string& path) {

@@ -116,8 +116,7 @@ Status CopyFiles(const std::vector<std::string>& names, const std::string& folde
 }  // namespace
 
 std::string ThisBoot() {
-    auto id = ReadFile("/proc/sys/kernel/random/boot_id", 64);
-    return id ? id->substr(0, id->find('\n')) : std::string();
+    return ReadAttribute("/proc/sys/kernel/random/boot_id");
 }
 
 std::string PstoreOf(const std::string& state_directory, std::string_view boot) {

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -22,6 +23,10 @@ constexpr size_t kUserFileLimit = 1 << 20;
 
 std::vector<std::string> Names(const std::string& folder) {
     return ListDirectory(folder).value_or(std::vector<std::string>());
+}
+
+void Append(std::vector<Error>& errors, std::vector<Error> more) {
+    std::ranges::move(more, std::back_inserter(errors));
 }
 
 // What the devices that are there say they are.
@@ -99,9 +104,8 @@ std::vector<Error> DeviceManager::SetUp(bool first) {
         events_ = std::move(*events);
     else
         errors.push_back(std::move(events).error());
-    for (Error& error : LoadModules(system_.kernel_modules)) errors.push_back(std::move(error));
-    if (system_.coldplug)
-        for (Error& error : LoadModulesFor(AllModaliases())) errors.push_back(std::move(error));
+    Append(errors, LoadModules(system_.kernel_modules));
+    if (system_.coldplug) Append(errors, LoadModulesFor(AllModaliases()));
     if (!system_.nodes.empty())
         EachNode("", [&](const std::string& name) { SetNode(name, errors); });
     LookAtDisks(errors);
@@ -115,8 +119,7 @@ void DeviceManager::WaitForMounts(std::vector<Error>& errors) {
     while (const auto until = mounts_.WaitsUntil(began)) {
         const Duration left = *until - MonotonicNow();
         if (left <= Duration::zero()) {
-            for (Error& error : mounts_.SayMissing(disks_)) errors.push_back(std::move(error));
-            return;
+            return Append(errors, mounts_.SayMissing(disks_));
         }
         if (!said) LogInfo("waiting for the devices of file systems");
         said = true;
@@ -161,7 +164,7 @@ void DeviceManager::TakeEvents(std::vector<Error>& errors,
         if (event->action == "remove") mounts_.OnGone(Cat("/dev/", event->node));
     });
     if (system_.coldplug && !modaliases.empty())
-        for (Error& error : LoadModulesFor(modaliases)) errors.push_back(std::move(error));
+        Append(errors, LoadModulesFor(modaliases));
     if (disks) LookAtDisks(errors);
 }
 
@@ -176,7 +179,7 @@ void DeviceManager::LookAtDisks(std::vector<Error>& errors) {
     disks_changed_ = true;
     disks_ = ListBlockDevices();
     LinkDisks();
-    for (Error& error : mounts_.Try(disks_)) errors.push_back(std::move(error));
+    Append(errors, mounts_.Try(disks_));
 }
 
 void DeviceManager::LinkDisks() {

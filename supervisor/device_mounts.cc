@@ -121,7 +121,7 @@ std::vector<Error> DeviceMounts::Try(const std::vector<BlockDevice>& devices) {
         if (entry.mounted) continue;
         Status done = Mount(entry, devices);
         const std::string error = done ? std::string() : done.error().text();
-        if (!done && error != entry.error && error != NotThere(entry.mount))
+        if (!done && error != entry.error && !entry.absent)
             errors.push_back(std::move(done.error()).Wrap(Cat("mount ", Quote(entry.mount.where))));
         entry.error = error;
     }
@@ -130,6 +130,7 @@ std::vector<Error> DeviceMounts::Try(const std::vector<BlockDevice>& devices) {
 
 Status DeviceMounts::Mount(Entry& entry, const std::vector<BlockDevice>& devices) {
     const DeviceMount& mount = entry.mount;
+    entry.absent = false;
     if (const Entry* above = Above(entry); above != nullptr && !above->mounted)
         return Fail(Cat(Quote(above->mount.where), " is not mounted"));
     std::string source = mount.type, type = mount.type;
@@ -139,7 +140,8 @@ Status DeviceMounts::Mount(Entry& entry, const std::vector<BlockDevice>& devices
     } else {
         auto device = LookUpBlockDevice(devices, mount.what);
         if (!device) return std::unexpected(std::move(device).error());
-        if (!*device) return Fail(NotThere(mount));
+        entry.absent = !*device;
+        if (entry.absent) return Fail(NotThere(mount));
         auto prepared = Prepare(mount, **device);
         if (!prepared) return std::unexpected(std::move(prepared).error());
         made = *prepared;
@@ -171,6 +173,7 @@ void DeviceMounts::OnGone(std::string_view node) {
         if (!entry->mounted || entry->node != node) continue;
         (void)::umount2(entry->mount.where.c_str(), MNT_DETACH);  // it leads nowhere any more
         entry->mounted = false;
+        entry->absent = true;
         entry->error = NotThere(entry->mount);
         LogWarning(Cat("unmounted ", Quote(entry->mount.where), ": ", node, " has gone"));
     }
@@ -179,7 +182,7 @@ void DeviceMounts::OnGone(std::string_view node) {
 std::optional<Instant> DeviceMounts::WaitsUntil(Instant boot) const {
     std::optional<Instant> until;
     for (const Entry& entry : entries_)
-        if (!entry.mounted && entry.error == NotThere(entry.mount))
+        if (!entry.mounted && entry.absent)
             until = std::max(until.value_or(Instant{}), boot + entry.mount.timeout);
     return until;
 }
@@ -187,7 +190,7 @@ std::optional<Instant> DeviceMounts::WaitsUntil(Instant boot) const {
 std::vector<Error> DeviceMounts::SayMissing(const std::vector<BlockDevice>& devices) const {
     std::vector<Error> errors;
     for (const Entry& entry : entries_)
-        if (!entry.mounted && entry.error == NotThere(entry.mount))
+        if (!entry.mounted && entry.absent)
             errors.push_back(Error::Because(Cat("mount ", Quote(entry.mount.where), ": ", entry.error,
                                        " after ", FormatDuration(entry.mount.timeout),
                                        "; it is mounted when it appears (there are: ",

@@ -48,6 +48,7 @@ class DeviceMounts {
         config::DeviceMount mount;
         std::string node, type;  // once mounted
         bool mounted = false;
+        bool absent = false;  // its device is not there
         std::string error;
     };
     Status Mount(Entry& entry, const std::vector<BlockDevice>& devices);

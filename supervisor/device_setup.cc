@@ -47,7 +47,7 @@ std::vector<Error> SetUpDevice(const config::SystemConfig& system, DeviceManager
     (void)WriteAttribute("/proc/sys/kernel/printk_devkmsg", "on");  // "once set" refuses: as well
     if (sys::bring_loopback_up() != 0)
         errors.push_back(Error::FromErrno("bring the loopback interface up"));
-    for (Error& error : devices.SetUp(first)) errors.push_back(std::move(error));
+    std::ranges::move(devices.SetUp(first), std::back_inserter(errors));
     // Some are made by modules.
     for (const auto& assignment : system.sysctl) keep(SetSysctl(assignment));
     keep(CollectPstore(state_directory));

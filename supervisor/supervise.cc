@@ -116,9 +116,7 @@ bool CanLimitMemory(const std::string& cgroup) {
 uint64_t TasksTotal() {
     uint64_t total = UINT32_MAX;
     for (const char* path : {"/proc/sys/kernel/pid_max", "/proc/sys/kernel/threads-max"})
-        if (auto text = ReadFile(path, 64))
-            if (auto number = ParseUnsigned(text->substr(0, text->find('\n'))))
-                total = std::min(total, *number);
+        if (auto number = ParseUnsigned(ReadAttribute(path))) total = std::min(total, *number);
     return total;
 }
 

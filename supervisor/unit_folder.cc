@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/sys.h"
 #include "base/text.h"
+#include "supervisor/crash_log.h"
 #include "config/ini_reader.h"
 
 namespace husk::supervisor {
@@ -136,10 +137,7 @@ Status Copy::Link(const std::string& from, const std::string& to, int depth) {
 }  // namespace
 
 BootClock ReadBootClock() {
-    BootClock clock{.since_boot = TimeSinceBoot()};
-    if (auto id = ReadFile("/proc/sys/kernel/random/boot_id", 128))
-        clock.boot_id = id->substr(0, id->find('\n'));
-    return clock;
+    return {.boot_id = ThisBoot(), .since_boot = TimeSinceBoot()};
 }
 
 std::string Serialize(const Pending& pending) {
