@@ -23,8 +23,7 @@ UnitUsage ReadUsage(const UnitView& unit) {
     usage.figures = ReadFigures(unit.cgroup);
     usage.processes = ReadProcesses(unit.cgroup, kMostProcesses, usage.more_processes);
     if (unit.main_pid > 0)
-        usage.main_command =
-            ReadAttribute(Cat("/proc/", std::to_string(unit.main_pid), "/comm"));
+        usage.main_command = ReadAttribute(Cat("/proc/", std::to_string(unit.main_pid), "/comm"));
     return usage;
 }
 

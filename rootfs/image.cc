@@ -11,6 +11,7 @@
 
 #include <algorithm>
 
+#include "base/disk_bytes.h"
 #include "base/file.h"
 #include "base/sys.h"
 #include "base/text.h"
@@ -25,12 +26,6 @@ constexpr size_t kErofsSuper = 1024;
 constexpr uint32_t kErofsMagic = 0xE0F5E1E2;
 constexpr uint32_t kSquashfsMagic = 0x73717368;
 
-uint64_t LittleEndian(std::string_view head, size_t at, size_t bytes) {
-    uint64_t value = 0;
-    for (size_t i = bytes; i-- > 0;) value = value << 8 | static_cast<unsigned char>(head[at + i]);
-    return value;
-}
-
 // What people put there by mistake, by its first bytes.
 const char* GuessFile(std::string_view head) {
     if (head.starts_with("\x1f\x8b")) return "a gzip file (a tar archive?)";
@@ -43,7 +38,8 @@ const char* GuessFile(std::string_view head) {
         return "a program";
     if (head.starts_with("{") || head.starts_with("[")) return "a text file (JSON?)";
     if (head.size() > 262 && head.substr(257, 5) == "ustar") return "a tar archive";
-    if (head.size() > 1082 && LittleEndian(head, 1080, 2) == 0xEF53) return "an ext4 file system";
+    if (head.size() > 1082 && DiskBytes(head).Number(1080, 2) == 0xEF53)
+        return "an ext4 file system";
     return "of an unknown type";
 }
 
@@ -262,26 +258,27 @@ const char* FileSystemName(ImageType type) {
 }
 
 uint64_t FileSystemSize(std::string_view head, ImageType type) {
+    const DiskBytes bytes(head);
     switch (type) {
         case ImageType::kErofs:
-            return LittleEndian(head, kErofsSuper + 36, 4)
-                   << LittleEndian(head, kErofsSuper + 12, 1);
-        case ImageType::kSquashfs: return LittleEndian(head, 40, 8);
+            return bytes.Number(kErofsSuper + 36, 4) << bytes.Number(kErofsSuper + 12, 1);
+        case ImageType::kSquashfs: return bytes.Number(40, 8);
     }
     return 0;
 }
 
 Result<ImageType> ProbeImage(std::string_view head, uint64_t file_size) {
     if (head.empty()) return Fail("the file is empty");
-    if (head.size() >= kErofsSuper + 128 && LittleEndian(head, kErofsSuper, 4) == kErofsMagic) {
-        const uint64_t block_bits = LittleEndian(head, kErofsSuper + 12, 1);
+    const DiskBytes bytes(head);
+    if (head.size() >= kErofsSuper + 128 && bytes.Number(kErofsSuper, 4) == kErofsMagic) {
+        const uint64_t block_bits = bytes.Number(kErofsSuper + 12, 1);
         if (block_bits < 9 || block_bits > 16)
             return Fail("its erofs header is damaged (block size)");
         const uint64_t wanted = FileSystemSize(head, ImageType::kErofs);
         if (wanted > file_size) return CutShort("erofs", wanted, file_size);
         return ImageType::kErofs;
     }
-    if (head.size() >= 96 && LittleEndian(head, 0, 4) == kSquashfsMagic) {
+    if (head.size() >= 96 && bytes.Number(0, 4) == kSquashfsMagic) {
         const uint64_t wanted = FileSystemSize(head, ImageType::kSquashfs);
         if (wanted > file_size) return CutShort("squashfs", wanted, file_size);
         return ImageType::kSquashfs;

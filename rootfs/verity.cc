@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "base/disk_bytes.h"
 #include "base/file.h"
 #include "base/text.h"
 
@@ -24,12 +25,6 @@ constexpr size_t kVersion = 8, kHashType = 12, kAlgorithm = 32, kAlgorithmSize =
 constexpr size_t kDataBlockSize = 64, kHashBlockSize = 68, kDataBlocks = 72, kSaltSize = 80;
 constexpr size_t kSalt = 88, kMostSalt = 256;
 constexpr uint64_t kMostDataBlocks = uint64_t{1} << 40;
-
-uint64_t LittleEndian(std::string_view block, size_t at, size_t bytes) {
-    uint64_t value = 0;
-    for (size_t i = bytes; i-- > 0;) value = value << 8 | static_cast<unsigned char>(block[at + i]);
-    return value;
-}
 
 size_t DigestSize(std::string_view algorithm) {
     return algorithm == "sha256" ? 32 : algorithm == "sha512" ? 64 : 0;
@@ -52,13 +47,9 @@ uint64_t TreeBlocks(const VerityTree& tree) {
     return blocks;
 }
 
-std::string Hex(std::string_view bytes) {
-    constexpr char kDigits[] = "0123456789abcdef";
+std::string HexOf(std::string_view bytes) {
     std::string text;
-    for (unsigned char byte : bytes) {
-        text += kDigits[byte >> 4];
-        text += kDigits[byte & 15];
-    }
+    for (unsigned char byte : bytes) text += Hex(byte, 2);
     return text;
 }
 
@@ -145,21 +136,22 @@ bool IsVeritySuperblock(std::string_view block) { return block.starts_with(kSign
 Result<VerityTree> ParseVeritySuperblock(std::string_view block, const VerityPlace& place) {
     if (block.size() < kVeritySuperblockSize || !IsVeritySuperblock(block))
         return Fail("it has no superblock of veritysetup");
+    const DiskBytes bytes(block);
     VerityTree tree;
-    if (const uint64_t version = LittleEndian(block, kVersion, 4); version != 1)
+    if (const uint64_t version = bytes.Number(kVersion, 4); version != 1)
         return Fail(Cat("its format has version ", Bytes(version), ", known is 1"));
-    tree.hash_type = static_cast<unsigned>(LittleEndian(block, kHashType, 4));
+    tree.hash_type = static_cast<unsigned>(bytes.Number(kHashType, 4));
     if (tree.hash_type > 1) return Fail(Cat("its hash type is ", Bytes(tree.hash_type)));
     const std::string_view name = block.substr(kAlgorithm, kAlgorithmSize);
     tree.algorithm = name.substr(0, name.find('\0'));
     if (DigestSize(tree.algorithm) == 0)
         return Fail(
             "its hash algorithm is not taken; use sha256 or sha512 (veritysetup format --hash)");
-    tree.data_block_size = static_cast<uint32_t>(LittleEndian(block, kDataBlockSize, 4));
-    tree.hash_block_size = static_cast<uint32_t>(LittleEndian(block, kHashBlockSize, 4));
+    tree.data_block_size = static_cast<uint32_t>(bytes.Number(kDataBlockSize, 4));
+    tree.hash_block_size = static_cast<uint32_t>(bytes.Number(kHashBlockSize, 4));
     if (!IsBlockSize(tree.data_block_size) || !IsBlockSize(tree.hash_block_size))
         return Fail("its block sizes are no powers of two from 512 to 65536");
-    tree.data_blocks = LittleEndian(block, kDataBlocks, 8);
+    tree.data_blocks = bytes.Number(kDataBlocks, 8);
     if (tree.data_blocks == 0 || tree.data_blocks > kMostDataBlocks)
         return Fail("its number of data blocks is out of range");
     const uint64_t covered = tree.data_blocks * tree.data_block_size;
@@ -169,9 +161,9 @@ Result<VerityTree> ParseVeritySuperblock(std::string_view block, const VerityPla
     if (covered < place.file_system)
         return Fail(Cat("it covers ", Bytes(covered), " of the file system's ",
                         Bytes(place.file_system), " bytes"));
-    const uint64_t salt_size = LittleEndian(block, kSaltSize, 2);
+    const uint64_t salt_size = bytes.Number(kSaltSize, 2);
     if (salt_size > kMostSalt) return Fail("its salt is too long");
-    tree.salt = salt_size == 0 ? "-" : Hex(block.substr(kSalt, salt_size));
+    tree.salt = salt_size == 0 ? "-" : HexOf(block.substr(kSalt, salt_size));
     tree.first_hash = DivideUp(place.offset + kVeritySuperblockSize, tree.hash_block_size);
     const uint64_t end = (tree.first_hash + TreeBlocks(tree)) * tree.hash_block_size;
     if (end > place.hash_file)

@@ -8,9 +8,9 @@
 #include <algorithm>
 #include <map>
 
+#include "base/disk_bytes.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "supervisor/disk_bytes.h"
 
 namespace husk::supervisor {
 namespace {
@@ -57,8 +57,8 @@ class PartitionTables {
     PartitionName Of(const std::string& disk, int number) {
         auto [at, fresh] = tables_.try_emplace(disk);
         if (fresh) {
-            const auto sector = ParseUnsigned(
-                ReadAttribute(Cat(kClass, disk, "/queue/logical_block_size")));
+            const auto sector =
+                ParseUnsigned(ReadAttribute(Cat(kClass, disk, "/queue/logical_block_size")));
             at->second = ReadPartitionNames(ReadHead("/dev/" + disk, kPartitionTable),
                                             std::clamp<uint64_t>(sector.value_or(512), 512, 4096));
         }
@@ -124,8 +124,8 @@ std::vector<BlockDevice> ListBlockDevices() {
 
 Result<const BlockDevice*> FindBlockDevice(const std::vector<BlockDevice>& devices,
                                            std::string_view what) {
-    const auto tag = std::ranges::find_if(
-        kTags, [&](const Tag& one) { return what.starts_with(one.name); });
+    const auto tag =
+        std::ranges::find_if(kTags, [&](const Tag& one) { return what.starts_with(one.name); });
     const bool tagged = tag != std::end(kTags);
     const std::string_view wanted = tagged ? what.substr(tag->name.size()) : what;
     const BlockDevice* found = nullptr;
@@ -162,8 +162,8 @@ std::vector<DiskLink> DiskLinks(const std::vector<BlockDevice>& devices) {
     for (const BlockDevice& device : devices)
         for (const Tag& tag : kTags)
             if (const std::string name = LinkName(tag.value(device)); !name.empty())
-                wanted[Cat("/dev/disk/", tag.folder, "/", name)].push_back(
-                    "../.." + device.node.substr(4));
+                wanted[Cat("/dev/disk/", tag.folder, "/", name)].push_back("../.." +
+                                                                           device.node.substr(4));
     std::vector<DiskLink> links;
     for (auto& [path, targets] : wanted)
         if (targets.size() == 1) links.push_back({path, std::move(targets[0])});

@@ -35,8 +35,7 @@ std::vector<std::string> AllModaliases() {
     for (const std::string& bus : Names("/sys/bus")) {
         const std::string folder = Cat("/sys/bus/", bus, "/devices/");
         for (const std::string& device : Names(folder))
-            if (std::string alias = ReadAttribute(Cat(folder, device, "/modalias"));
-                !alias.empty())
+            if (std::string alias = ReadAttribute(Cat(folder, device, "/modalias")); !alias.empty())
                 all.push_back(std::move(alias));
     }
     return all;
@@ -163,8 +162,7 @@ void DeviceManager::TakeEvents(std::vector<Error>& errors,
         disks = true;
         if (event->action == "remove") mounts_.OnGone(Cat("/dev/", event->node));
     });
-    if (system_.coldplug && !modaliases.empty())
-        Append(errors, LoadModulesFor(modaliases));
+    if (system_.coldplug && !modaliases.empty()) Append(errors, LoadModulesFor(modaliases));
     if (disks) LookAtDisks(errors);
 }
 

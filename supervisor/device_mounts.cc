@@ -56,9 +56,9 @@ Result<bool> Prepare(const DeviceMount& mount, const BlockDevice& device) {
         }
     }
     // exfat is the one that has to be believed: husk cannot tell it from other things.
-    const std::string there = device.file_system        ? device.file_system->type
+    const std::string there = device.file_system      ? device.file_system->type
                               : mount.type == "exfat" ? mount.type
-                                                        : std::string();
+                                                      : std::string();
     if (device.blank || there.empty())
         return Fail(Cat("on ", device.node, " is ",
                         device.blank ? "nothing (make a file system, or set MakeFileSystem=yes)"
@@ -157,7 +157,8 @@ Status DeviceMounts::Mount(Entry& entry, const std::vector<BlockDevice>& devices
     entry.mounted = true;
     entry.node = source;
     entry.type = type;
-    LogInfo(Cat("mounted ", Quote(mount.where), ": ", source, ", ", type, made ? ", made anew" : ""));
+    LogInfo(
+        Cat("mounted ", Quote(mount.where), ": ", source, ", ", type, made ? ", made anew" : ""));
     if (mount.grow && type == "ext4") {
         auto grown = GrowFileSystem(mount.where, source);
         if (!grown)
@@ -191,10 +192,10 @@ std::vector<Error> DeviceMounts::SayMissing(const std::vector<BlockDevice>& devi
     std::vector<Error> errors;
     for (const Entry& entry : entries_)
         if (!entry.mounted && entry.absent)
-            errors.push_back(Error::Because(Cat("mount ", Quote(entry.mount.where), ": ", entry.error,
-                                       " after ", FormatDuration(entry.mount.timeout),
-                                       "; it is mounted when it appears (there are: ",
-                                       Describe(devices), ")")));
+            errors.push_back(Error::Because(
+                Cat("mount ", Quote(entry.mount.where), ": ", entry.error, " after ",
+                    FormatDuration(entry.mount.timeout),
+                    "; it is mounted when it appears (there are: ", Describe(devices), ")")));
     return errors;
 }
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "supervisor/disk_bytes.h"
+#include "base/disk_bytes.h"
 
 namespace husk::supervisor {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "base/disk_bytes.h"
 #include "base/text.h"
-#include "supervisor/disk_bytes.h"
 
 namespace husk::supervisor {
 namespace {
@@ -43,7 +43,8 @@ Names OfMbr(const DiskBytes& disk) {
     if (signature == 0) return names;
     for (int number = 1; number <= kMostMbrPartitions; ++number) {
         const bool primary = number <= kPrimaries;
-        if (primary && disk.Number(446 + 16 * static_cast<size_t>(number - 1) + 4, 1) == 0) continue;
+        if (primary && disk.Number(446 + 16 * static_cast<size_t>(number - 1) + 4, 1) == 0)
+            continue;
         names[number] = {Cat(Hex(signature, 8), "-", Hex(static_cast<uint32_t>(number), 2)), ""};
     }
     return names;

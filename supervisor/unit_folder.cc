@@ -12,8 +12,8 @@
 #include "base/file.h"
 #include "base/sys.h"
 #include "base/text.h"
-#include "supervisor/crash_log.h"
 #include "config/ini_reader.h"
+#include "supervisor/crash_log.h"
 
 namespace husk::supervisor {
 namespace {
@@ -136,9 +136,7 @@ Status Copy::Link(const std::string& from, const std::string& to, int depth) {
 
 }  // namespace
 
-BootClock ReadBootClock() {
-    return {.boot_id = ThisBoot(), .since_boot = TimeSinceBoot()};
-}
+BootClock ReadBootClock() { return {.boot_id = ThisBoot(), .since_boot = TimeSinceBoot()}; }
 
 std::string Serialize(const Pending& pending) {
     rapidjson::StringBuffer buffer;

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace husk::supervisor {
+namespace husk {
 
 // Little-endian unless it says otherwise; what lies beyond the end reads as zero.
 class DiskBytes {
@@ -19,8 +19,8 @@ class DiskBytes {
     bool Has(size_t at, std::string_view what) const;
     // Up to its NUL, or its end; without the blanks that FAT fills it with.
     std::string Text(size_t at, size_t size) const;
-    // Up to its zero; as UTF-8. Characters beyond the basic plane, which come as two units, are left
-    // out.
+    // Up to its zero; as UTF-8. Characters beyond the basic plane, which come as two units, are
+    // left out.
     std::string Utf16(size_t at, size_t units) const;
     // As its bytes lie; empty where they are all zero.
     std::string Uuid(size_t at) const;
@@ -33,4 +33,4 @@ class DiskBytes {
 // Small letters, filled with zeros to `digits`.
 std::string Hex(uint64_t number, size_t digits);
 
-}  // namespace husk::supervisor
+}  // namespace husk

@@ -1,8 +1,8 @@
-#include "supervisor/disk_bytes.h"
+#include "base/disk_bytes.h"
 
 #include <algorithm>
 
-namespace husk::supervisor {
+namespace husk {
 namespace {
 
 void AppendUtf8(std::string& text, uint32_t unit) {
@@ -75,4 +75,4 @@ std::string Hex(uint64_t number, size_t digits) {
     return text;
 }
 
-}  // namespace husk::supervisor
+}  // namespace husk
