@@ -2,7 +2,7 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/version.h"
-#include "supervisor/husk_image.h"
+#include "supervisor/husk_binary.h"
 
 namespace husk::cli {
 namespace {
@@ -39,12 +39,11 @@ int VersionCommand(const Invocation& given) {
     // A machine without a supervisor has a version too.
     call.call.connect_patience = Duration::zero();
     auto reply = Call(call.call, {.verb = "version"});
-    const auto image = supervisor::ReadHuskImage("/proc/self/exe");
+    const auto image = supervisor::ReadHuskBinary("/proc/self/exe");
     const BinaryView own{kVersion, image ? image->build : ""};
     if (call.json) {
-        const std::string alone =
-            Cat("{\"version\":1,\"ok\":true,\"husk\":", JsonString(kVersion), ",\"build\":",
-                JsonString(own.build), "}");
+        const std::string alone = Cat("{\"version\":1,\"ok\":true,\"husk\":", JsonString(kVersion),
+                                      ",\"build\":", JsonString(own.build), "}");
         return Print(Cat(reply ? reply->line : alone, "\n")) ? kExitOk : kExitFailed;
     }
     std::string text = Cat(FormatBinary(own), "\n");

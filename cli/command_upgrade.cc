@@ -9,7 +9,7 @@
 #include "cli/commands.h"
 #include "config/values.h"
 #include "supervisor/control_protocol.h"
-#include "supervisor/husk_image.h"
+#include "supervisor/husk_binary.h"
 
 namespace husk::cli {
 namespace {
@@ -123,8 +123,8 @@ int UpgradeCommand(const Invocation& call) {
         if (call.json && !Print(reply->line + "\n")) return kExitFailed;
         return ExitCodeOf(answer);
     }
-    if (!call.json &&
-        !Print(Cat(FormatBinary(answer.offered), ": the signature is good, and it can take over\n")))
+    if (!call.json && !Print(Cat(FormatBinary(answer.offered),
+                                 ": the signature is good, and it can take over\n")))
         return kExitFailed;
     if (request.check || !answer.upgrade) return kExitOk;
     auto outcome = AwaitOutcome(call, answer.upgrade->begun, limit);

@@ -3,7 +3,7 @@
 
 #include "base/text.h"
 #include "cli/format.h"
-#include "supervisor/husk_image.h"
+#include "supervisor/husk_binary.h"
 
 namespace husk::cli {
 namespace {

@@ -9,7 +9,7 @@
 #include "supervisor/change_set.h"
 #include "supervisor/hardware_watchdog.h"
 #include "supervisor/namespaces.h"
-#include "supervisor/husk_image.h"
+#include "supervisor/husk_binary.h"
 #include "supervisor/unit_runner.h"
 #include "supervisor/upgrade_note.h"
 

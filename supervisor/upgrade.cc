@@ -137,7 +137,7 @@ Result<HuskBinary> Upgrader::Examine(const std::vector<OwnedFd>& files, bool dow
     HUSK_TRY(CheckSignature(
         binary.bytes(),
         {reinterpret_cast<const char*>(signature.bytes().data()), signature.bytes().size()}));
-    auto image = ReadHuskImage(binary.bytes());
+    auto image = ReadHuskBinary(binary.bytes());
     if (!image) return Fail(std::move(image).error());
     HUSK_TRY(CheckVersion(*image, downgrade));
     return image;
@@ -171,7 +171,7 @@ void Upgrader::Rehearse(int binary, std::function<void(Status)> done) {
 
 Status Upgrader::Begin(OwnedFd binary, const HuskBinary& image, Duration limit,
                        std::vector<RunningUnit> units) {
-    const auto own = ReadHuskImage("/proc/self/exe");
+    const auto own = ReadHuskBinary("/proc/self/exe");
     note_ = UpgradeNote{.begun = RealtimeNow(),
                         .version = image.version,
                         .build = image.build,

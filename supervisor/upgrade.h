@@ -14,7 +14,7 @@
 #include "base/error.h"
 #include "base/event_loop.h"
 #include "base/fd.h"
-#include "supervisor/husk_image.h"
+#include "supervisor/husk_binary.h"
 #include "supervisor/init_link.h"
 #include "supervisor/side_process.h"
 #include "supervisor/upgrade_note.h"

@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "base/text.h"
-#include "supervisor/husk_image.h"
+#include "supervisor/husk_binary.h"
 
 namespace husk::supervisor {
 namespace {

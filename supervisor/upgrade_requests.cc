@@ -70,12 +70,12 @@ void Manager::AnswerUpgrade(ControlServer::ConnectionId id, const ControlRequest
 void Manager::AnswerVersion(ControlServer::ConnectionId id, const ControlRequest&) {
     Answer answer;
     answer.Add("husk", HUSK_VERSION);
-    if (auto own = ReadHuskImage("/proc/self/exe")) answer.Add("build", own->build);
+    if (auto own = ReadHuskBinary("/proc/self/exe")) answer.Add("build", own->build);
     answer.Add("pid", ::getpid());
     answer.Add("supervisor_starts", options_.starts);
     answer.Add("state_directory", device_.facts.state_directory);
     if (device_.init.connected())
-        if (auto init = ReadHuskImage("/proc/1/exe")) answer.AddBinary("init", *init);
+        if (auto init = ReadHuskBinary("/proc/1/exe")) answer.AddBinary("init", *init);
     if (upgrader_ != nullptr && upgrader_->note()) answer.AddUpgrade(*upgrader_->note());
     Reply(id, answer.Finish());
 }

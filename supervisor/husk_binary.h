@@ -24,9 +24,9 @@ struct HuskBinary {
 };
 
 // The reason is an error: no ELF, of another machine, cut off, without husk's note.
-Result<HuskBinary> ReadHuskImage(std::span<const unsigned char> bytes);
+Result<HuskBinary> ReadHuskBinary(std::span<const unsigned char> bytes);
 // Of a file that runs: "/proc/self/exe".
-Result<HuskBinary> ReadHuskImage(const std::string& path);
+Result<HuskBinary> ReadHuskBinary(const std::string& path);
 
 // "husk 0.1.0 (build 1a2b3c4d5e6f)"
 std::string Describe(const HuskBinary& image);

@@ -4,7 +4,7 @@
 
 #include "base/file.h"
 #include "base/husk_note.h"
-#include "supervisor/husk_image.h"
+#include "supervisor/husk_binary.h"
 
 namespace husk::supervisor {
 namespace {
@@ -39,12 +39,12 @@ struct Made {
 };
 
 std::string WhyNot(const std::string& text) {
-    auto image = ReadHuskImage(Bytes(text));
+    auto image = ReadHuskBinary(Bytes(text));
     return image ? "" : image.error().text();
 }
 
 TEST(HuskBinary, SaysWhichItIs) {
-    const auto image = ReadHuskImage(Bytes(Made().text()));
+    const auto image = ReadHuskBinary(Bytes(Made().text()));
     ASSERT_TRUE(image) << image.error().text();
     EXPECT_EQ(*image, (HuskBinary{.version = HUSK_VERSION,
                                  .build = "1a2b3c4d",

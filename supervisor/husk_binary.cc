@@ -1,4 +1,4 @@
-#include "supervisor/husk_image.h"
+#include "supervisor/husk_binary.h"
 
 #include <cstring>
 #include <elf.h>
@@ -97,7 +97,7 @@ constexpr const char* kNotWhole = "it is cut off: copy it once more";
 
 }  // namespace
 
-Result<HuskBinary> ReadHuskImage(Bytes bytes) {
+Result<HuskBinary> ReadHuskBinary(Bytes bytes) {
     const auto header = Take<Header>(bytes, 0);
     if (!header || std::memcmp(header->e_ident, ELFMAG, SELFMAG) != 0)
         return Fail("it is no program (ELF)");
@@ -124,7 +124,7 @@ Result<HuskBinary> ReadHuskImage(Bytes bytes) {
     return found.image;
 }
 
-Result<HuskBinary> ReadHuskImage(const std::string& path) {
+Result<HuskBinary> ReadHuskBinary(const std::string& path) {
     auto file = OpenFile(path, O_RDONLY);
     if (!file) return Fail(std::move(file).error());
     struct stat facts {};
@@ -134,7 +134,7 @@ Result<HuskBinary> ReadHuskImage(const std::string& path) {
     const auto size = static_cast<size_t>(facts.st_size);
     void* mapping = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file->get(), 0);
     if (mapping == MAP_FAILED) return FailErrno(Cat("map ", Quote(path)));
-    auto image = ReadHuskImage(Bytes(static_cast<const unsigned char*>(mapping), size));
+    auto image = ReadHuskBinary(Bytes(static_cast<const unsigned char*>(mapping), size));
     (void)::munmap(mapping, size);
     return image;
 }
