@@ -28,6 +28,7 @@
 
 #include <elf.h>
 #include <fcntl.h>
+#include <sys/epoll.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/user.h>
@@ -251,11 +252,13 @@ void OnCall(pid_t pid, Process& process) {
     __ptrace_syscall_info info{};
     if (ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof info, &info) <= 0) return;
     if (info.op == PTRACE_SYSCALL_INFO_ENTRY) {
-        // What only asks for limits cannot fail.
-        const bool asks = info.entry.nr == SYS_prlimit64 && info.entry.args[2] == 0;
+        const auto number = static_cast<long>(info.entry.nr);
+        // To ask for limits and to stop watching a descriptor cannot fail.
+        const bool cannot_fail = (number == SYS_prlimit64 && info.entry.args[2] == 0) ||
+                                 (number == SYS_epoll_ctl && info.entry.args[1] == EPOLL_CTL_DEL);
         for (const Kind& kind : Kinds())
             for (const long call : kind.calls) {
-                if (static_cast<long>(info.entry.nr) != call || asks) continue;
+                if (number != call || cannot_fail) continue;
                 if (!Count(process, kind.name)) continue;
                 process.answer = fault.error;
                 // No system call has this number.
