@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -130,6 +131,16 @@ Status MakeDirectories(const std::string& path, unsigned mode) {
         if (::mkdir(part.c_str(), mode) != 0 && errno != EEXIST)
             return FailErrno(Cat("make directory ", Quote(part)));
     }
+    return {};
+}
+
+Status MakeLink(const std::string& path, const std::string& target) {
+    char there[PATH_MAX];
+    const ssize_t length = ::readlink(path.c_str(), there, sizeof there);
+    if (length >= 0 && std::string_view(there, static_cast<size_t>(length)) == target) return {};
+    HUSK_TRY(MakeDirectories(path.substr(0, path.rfind('/'))));
+    if (length >= 0) (void)::unlink(path.c_str());
+    if (::symlink(target.c_str(), path.c_str()) != 0) return FailErrno(Cat("link ", Quote(path)));
     return {};
 }
 

@@ -39,6 +39,9 @@ Status WriteFileDurably(const std::string& path, std::string_view data, unsigned
 
 // mkdir -p; existing directories are fine.
 Status MakeDirectories(const std::string& path, unsigned mode = 0755);
+// A symbolic link to `target`, with its folders. Another link there is replaced, whatever else is
+// there is EEXIST.
+Status MakeLink(const std::string& path, const std::string& target);
 // Whether another file system than its parent's lies at `path`.
 bool IsMountPoint(const std::string& path);
 // Whatever lies at `path`, a directory with all that is in it; links are not followed. Nothing

@@ -15,7 +15,7 @@ namespace husk {
 
 inline constexpr uint32_t kInitProtocolVersion = 1;
 // Of PID 1's state as it hands it to its next image (init/handover.h); stands in the binary's note.
-inline constexpr uint32_t kHandoverVersion = 1;
+inline constexpr uint32_t kHandoverVersion = 2;
 inline constexpr uint32_t kDescriptorSlots = 65536;
 inline constexpr uint32_t kRememberedExits = 1024;
 
@@ -23,7 +23,8 @@ inline constexpr uint32_t kRememberedExits = 1024;
 inline constexpr uint32_t kWatchdogSlot = 0;     // the hardware watchdog, as /dev/watchdog0
 inline constexpr uint32_t kResetReasonSlot = 1;  // a file for why it was not fed any more
 inline constexpr uint32_t kBinarySlot = 2;       // the next husk, for kUpgrade
-inline constexpr uint32_t kFirstFreeSlot = 3;
+inline constexpr uint32_t kConsoleSlot = 3;      // the terminal that the console program runs on
+inline constexpr uint32_t kFirstFreeSlot = 4;
 // Behind the reason, in what both log: what storage keeps of the kernel's log is searched for it.
 inline constexpr const char* kNotFed = ": the hardware watchdog is not fed any more";
 
@@ -42,12 +43,13 @@ enum class InitPacketType : uint32_t {
                        // (value, pid, status, time), or ENOENT
     kShutdown = 6,     // value = ShutdownAction. Noted; PID 1 arms its own limit from here on
     kShutdownNow = 7,  // value = ShutdownAction: all units are stopped, finish it
-    kWatchdog = 8,     // time = for how long (ns) what is in kWatchdogSlot is fed from here on, 0: no
-                       // more; value = ns between two feeds; number = its timeout (s) once the
-                       // device goes down, 0: as it is; reply.status = 1 where the word before had
-                       // become too old
-    kActions = 9,      // value = ShutdownAction where PID 1 crashes (kNone: a reboot), number = the
-                       // one for a burst of Ctrl-Alt-Del (kNone: it is no more than one)
+    kWatchdog = 8,  // time = for how long (ns) what is in kWatchdogSlot is fed from here on, 0: no
+                    // more; value = ns between two feeds; number = its timeout (s) once the
+                    // device goes down, 0: as it is; reply.status = 1 where the word before had
+                    // become too old
+    kActions = 9,   // value = ShutdownAction where PID 1 crashes (kNone: a reboot), number = the
+                    // one for a burst of Ctrl-Alt-Del (kNone: it is no more than one). The
+                    // console program, which waits for kConsoleSlot, starts now
     // Upgrade in place (init/upgrade.h): the supervisor has looked at the binary in kBinarySlot.
     kSnapshot = 10,      // reply: a file with PID 1's state, for a rehearsal by that binary
     kUpgrade = 11,       // time = the limit (ns) for the new supervisor. This one is ended for it
@@ -61,7 +63,13 @@ enum class InitPacketType : uint32_t {
     kShutdownWanted = 33,  // value = ShutdownAction: Ctrl-Alt-Del, or a signal to PID 1
 };
 
-enum class ShutdownAction : uint64_t { kNone = 0, kPoweroff = 1, kReboot = 2, kHalt = 3, kKexec = 4 };
+enum class ShutdownAction : uint64_t {
+    kNone = 0,
+    kPoweroff = 1,
+    kReboot = 2,
+    kHalt = 3,
+    kKexec = 4
+};
 
 enum class UpgradePhase : uint32_t {
     kNone = 0,

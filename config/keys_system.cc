@@ -89,8 +89,24 @@ Value<std::string> ParsePasswordHash(std::string_view text) {
     return std::string(text);
 }
 
-Value<std::string> ParseConsole(std::string_view text) {
-    return ParsePath(text.starts_with('/') ? std::string(text) : Cat("/dev/", text));
+Value<Terminal> ParseConsole(std::string_view text) {
+    const size_t comma = text.find(',');
+    const std::string_view name = text.substr(0, comma);
+    auto path = ParsePath(name.starts_with('/') ? std::string(name) : Cat("/dev/", name));
+    if (!path) return std::unexpected(std::move(path).error());
+    Terminal terminal{.path = std::move(*path)};
+    if (comma == text.npos) return terminal;
+    const auto speed = ParseUnsigned(text.substr(comma + 1));
+    if (!speed || *speed < 50 || *speed > 4'000'000)
+        return Bad(Cat(Quote(text.substr(comma + 1)), " is no speed of a serial line"),
+                   "bits a second, as in ttyS1,115200");
+    terminal.speed = static_cast<uint32_t>(*speed);
+    return terminal;
+}
+
+Value<std::string> ParseDeviceTimezone(std::string_view text) {
+    if (text == "local") return Bad("'local' is this one", "a name such as Europe/Berlin");
+    return ParseTimezone(text);
 }
 
 template <auto Member, auto Parse>
@@ -105,7 +121,10 @@ constexpr KeyRow kSystem[] = {
     {"Sysctl", T::kAssignments, "",
      "Kernel parameters to set at boot; quote one that holds blanks.",
      kAppend<&C::sysctl, EachWord<ParseSysctl>>},
-    {"Console", T::kText, "", "The console for people.", Later(kCheck<ParseConsole>)},
+    {"Console", T::kText, "",
+     "The terminal that the console program runs on, as tty1 or ttyS1,115200, instead of the "
+     "kernel's own console, where messages still go.",
+     kSet<&C::console, ParseConsole>},
     {"Coldplug", T::kBoolean, "yes",
      "(own) Load the modules of the image that say they are for a device that is there "
      "(modules.alias), at boot and when a device appears later.",
@@ -121,7 +140,13 @@ constexpr KeyRow kSystem[] = {
      kSet<&C::state_device, ParseBlockDevice>},
     {"StateFilesystem", T::kChoice, "ext4", "Its file system.",
      kSet<&C::state_filesystem, ParseFilesystem>},
-    {"Timezone", T::kText, "", "The device's time zone.", Later(kCheck<ParseTimezone>)},
+    {"Timezone", T::kText, "",
+     "The device's time zone, a name of /usr/share/zoneinfo: of OnCalendar= without a zone, of "
+     "units "
+     "with Timezone=local, and of who else reads /etc/localtime, which becomes a link. On a root "
+     "that "
+     "cannot be written to, let it be a link to /run/husk/localtime in the image.",
+     kSet<&C::timezone, ParseDeviceTimezone>},
 };
 
 constexpr KeyRow kManager[] = {
@@ -142,11 +167,13 @@ constexpr KeyRow kManager[] = {
     {"WatchdogDevice", T::kPath, "/dev/watchdog0", "The hardware watchdog.",
      kSet<&C::watchdog_device, ParsePath>},
     {"WatchdogProbeSec", T::kSpan, "1min",
-     "(own) How often a write to state storage is tried; the watchdog is not fed where it fails, or "
+     "(own) How often a write to state storage is tried; the watchdog is not fed where it fails, "
+     "or "
      "takes longer than RuntimeWatchdogSec=. off: never.",
      kSet<&C::watchdog_probe, ParseWatchdog>},
     {"WatchdogMemoryPressure", T::kPercent, "90%",
-     "(own) The watchdog is not fed where everything stood still for want of memory for such a share "
+     "(own) The watchdog is not fed where everything stood still for want of memory for such a "
+     "share "
      "of the last minute, and less than a twentieth of the memory is available. off: whatever.",
      kSet<&C::watchdog_memory_pressure, ParsePressureBound>},
     {"CrashAction", T::kChoice, "reboot",

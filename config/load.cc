@@ -8,6 +8,7 @@
 #include <set>
 
 #include "base/file.h"
+#include "base/machine_id.h"
 #include "base/sort.h"
 #include "base/text.h"
 #include "config/container_values.h"
@@ -34,12 +35,9 @@ HostFacts ReadHostFacts() {
         facts.host_name = names.nodename;
         facts.kernel_release = names.release;
     }
-    if (auto id = ReadFile("/etc/machine-id", 128))
-        facts.machine_id = id->substr(0, id->find('\n'));
-    if (auto id = ReadFile("/proc/sys/kernel/random/boot_id", 128)) {
-        facts.boot_id = id->substr(0, id->find('\n'));
-        std::erase(facts.boot_id, '-');  // as systemd prints it
-    }
+    facts.machine_id = MachineId();
+    facts.boot_id = ReadAttribute("/proc/sys/kernel/random/boot_id");
+    std::erase(facts.boot_id, '-');  // as systemd prints it
     return facts;
 }
 

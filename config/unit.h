@@ -476,9 +476,18 @@ struct DeviceNode {
     std::string link;  // below /dev
 };
 
+// As console= of the kernel's command line.
+struct Terminal {
+    std::string path;    // empty: the kernel's own console
+    uint32_t speed = 0;  // of a serial line, in bits a second; 0: as it is
+    friend bool operator==(const Terminal&, const Terminal&) = default;
+};
+
 // /etc/husk/system.conf
 struct SystemConfig {
     std::string hostname;
+    std::string timezone;  // as Timezone= of a unit, but for "local"; empty: as the image has it
+    Terminal console;
     std::vector<std::string> kernel_modules;
     std::vector<std::string> sysctl;  // NAME=VALUE
     std::string rescue_password;      // as crypt(3) makes it; empty: no rescue
@@ -491,7 +500,7 @@ struct SystemConfig {
     Duration runtime_watchdog = std::chrono::seconds(30);  // kInfinite: off, as in the others
     Duration runtime_watchdog_pre = kInfinite;
     std::string runtime_watchdog_pre_governor;  // empty: the kernel's
-    Duration reboot_watchdog = kInfinite;  // as the device is set
+    Duration reboot_watchdog = kInfinite;       // as the device is set
     Duration watchdog_probe = std::chrono::minutes(1);
     uint32_t watchdog_memory_pressure = 9000;  // hundredths of a percent; 0: off
     Duration default_timeout_start = std::chrono::seconds(10);
@@ -502,7 +511,7 @@ struct SystemConfig {
     std::vector<LinkDefinition> links;  // of [Network]
     std::vector<DeviceMount> mounts;    // of [Mounts]
     std::vector<DeviceNode> nodes;      // of [Devices]
-    std::vector<GivenKey> given;                                       // sorted by key
+    std::vector<GivenKey> given;        // sorted by key
 };
 
 }  // namespace husk::config

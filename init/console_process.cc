@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -19,19 +20,35 @@ using namespace std::chrono_literals;
 constexpr char kShell[] = "/bin/sh";
 constexpr char kHusk[] = "/proc/self/exe";
 constexpr Duration kPause = 1s;
+constexpr Duration kWaitForSupervisor = 5s;
 
 struct StartArguments {
     const char* program;
     bool login_shell, rescue;
+    int terminal;
 };
+
+int OpenTerminal(int kept) {
+    // Opened anew: a terminal that the previous program left hung up stays so for old descriptors.
+    // Without waiting for the carrier of a serial line; the program itself may wait.
+    if (kept >= 0 && ::dup2(kept, STDIN_FILENO) == STDIN_FILENO) {
+        const int terminal = ::open("/proc/self/fd/0", O_RDWR | O_NOCTTY | O_NONBLOCK);
+        if (terminal >= 0) {
+            (void)::fcntl(terminal, F_SETFL, 0);
+            return terminal;
+        }
+        Say(LogLevel::kWarning, "the terminal of Console= is gone: ", Errno{errno},
+            "; the kernel's own console it is");
+    }
+    return ::open("/dev/console", O_RDWR | O_NOCTTY);
+}
 
 void Execute(const void* argument) {
     const auto& arguments = *static_cast<const StartArguments*>(argument);
     // init's -1000 is for init and the supervisor alone.
     (void)WriteSmallFile("/proc/self/oom_score_adj", "0");
     RestoreDescriptorLimit();
-    // Opened anew: a terminal that the previous program left hung up stays so for old descriptors.
-    const int console = ::open("/dev/console", O_RDWR | O_NOCTTY);
+    const int console = OpenTerminal(arguments.terminal);
     if (console >= 0) {
         for (int standard = 0; standard <= STDERR_FILENO; ++standard)
             (void)::dup2(console, standard);
@@ -54,7 +71,7 @@ void Execute(const void* argument) {
 
 }  // namespace
 
-ConsoleProcess::ConsoleProcess(const KernelOptions& options) {
+ConsoleProcess::ConsoleProcess(const KernelOptions& options, Instant now) {
     rescue_ = options.rescue;
     login_shell_ = !rescue_ && options.console[0] == '\0';
     std::memset(program_, 0, sizeof program_);
@@ -62,13 +79,13 @@ ConsoleProcess::ConsoleProcess(const KernelOptions& options) {
     std::memcpy(program_, program, std::strlen(program));
     if (options.no_console && !rescue_) return;
     if (::access(program_, X_OK) == 0)
-        next_start_ = {};
+        next_start_ = now + kWaitForSupervisor;
     else if (!login_shell_)
         Say(LogLevel::kError, "no console: '", program_, "': ", Errno{errno});
 }
 
-void ConsoleProcess::Start(Instant now) {
-    const StartArguments arguments{program_, login_shell_, rescue_};
+void ConsoleProcess::Start(int terminal, Instant now) {
+    const StartArguments arguments{program_, login_shell_, rescue_, terminal};
     const pid_t pid = StartChild(kConsoleCgroup, Execute, &arguments);
     if (pid < 0) {
         Say(LogLevel::kError, "cannot start '", program_, "' on the console: ", Errno{-pid});
@@ -83,6 +100,14 @@ void ConsoleProcess::Start(Instant now) {
 void ConsoleProcess::Ended(Instant now) {
     pid_ = 0;
     next_start_ = now + kPause;
+}
+
+void ConsoleProcess::Begin(Instant now) {
+    if (pid_ == 0 && next_start_.since_boot != kInfinite) next_start_ = now;
+}
+
+void ConsoleProcess::Move() const {
+    if (pid_ > 0) (void)::kill(pid_, SIGHUP);
 }
 
 }  // namespace husk::init

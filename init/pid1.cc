@@ -65,7 +65,7 @@ Pid1::Pid1(Memory& memory, int signals, const BootFacts& facts, const char* supe
       signals_(signals),
       whole_system_(facts.whole_system),
       supervisor_(supervisor),
-      console_(facts.options) {}
+      console_(facts.options, Now()) {}
 
 void Pid1::Run() {
     for (;;) {
@@ -95,7 +95,7 @@ void Pid1::DoWhatIsDue(Instant now) {
     }
     if (console_.next_start() <= now) {
         did_rare_work_ = true;
-        console_.Start(now);
+        console_.Start(memory_.slots.Peek(kConsoleSlot), now);
     }
     if (more_to_reap_) Reap();
 }
@@ -239,6 +239,7 @@ bool Pid1::ServeOne() {
 void Pid1::AnswerRequest(Request request) {
     if (AnswerUpgrade(request)) return;
     const InitPacketType type = request.packet.type;
+    const uint32_t slot = request.packet.slot;
     const ShutdownAction begun = memory_.shutdown.begun();
     const bool upgrading = memory_.upgrade.under_way();
     const Answer answer = Handle(memory_, std::move(request), Now());
@@ -253,6 +254,9 @@ void Pid1::AnswerRequest(Request request) {
         Say(LogLevel::kInfo, "upgrade: the supervisor makes way for a new one");
         supervisor_.Kill();
     }
+    if (type == InitPacketType::kStore && slot == kConsoleSlot && answer.packet.number == 0)
+        console_.Move();
+    if (type == InitPacketType::kActions) console_.Begin(Now());
     // What comes from here on is news again.
     if (type == InitPacketType::kNextExit) told_.exits = false;
     if (type == InitPacketType::kHello) {

@@ -67,17 +67,6 @@ Status SetOwner(const std::string& path, const config::DeviceNode& rule) {
     return {};
 }
 
-// Replaces what is there: a device that came back may have another name.
-Status MakeLink(const std::string& path, const std::string& target) {
-    char there[512];
-    const ssize_t length = ::readlink(path.c_str(), there, sizeof there);
-    if (length >= 0 && std::string_view(there, static_cast<size_t>(length)) == target) return {};
-    HUSK_TRY(MakeDirectories(path.substr(0, path.rfind('/'))));
-    if (length >= 0) (void)::unlink(path.c_str());
-    if (::symlink(target.c_str(), path.c_str()) != 0) return FailErrno(Cat("link ", Quote(path)));
-    return {};
-}
-
 Status ApplyRule(std::string_view name, const config::DeviceNode& rule) {
     const std::string path = Cat("/dev/", name);
     HUSK_TRY(SetOwner(path, rule));

@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "container/landlock.h"
 #include "network/monitor.h"
+#include "supervisor/console.h"
 #include "supervisor/control_protocol.h"
 #include "supervisor/device_manager.h"
 #include "supervisor/device_names.h"
@@ -135,6 +136,24 @@ void LogErrors(const std::vector<Error>& errors) {
     for (const Error& error : errors) LogError(error.text());
 }
 
+// What a device needs before its units. `first`: the supervisor of this boot.
+void SetUp(const config::SystemConfig& system, const Options& options, bool first,
+           DeviceManager& devices, InitLink& init) {
+    // Before the rest, which may wait for disks.
+    Status console = PlaceConsole(system.console, init);
+    if (Status told =
+            init.SetActions(ShutdownOf(system.crash_action), ShutdownOf(system.burst_action));
+        !told)
+        LogError(told.error().text());
+    LogErrors(SetUpDevice(system, devices, options.run_directory, options.state_directory, first));
+    // Some terminals come with a module.
+    if (!console) console = PlaceConsole(system.console, init);
+    if (!console) LogError(console.error().text());
+    if (!first) return;
+    LogErrors(RestoreFromLastBoot(options.run_directory, options.state_directory));
+    LogErrors(KeepForNextBoot(options.state_directory));
+}
+
 Status Supervise(const Options& options) {
     auto loop = EventLoop::Create();
     if (!loop) return Fail(std::move(loop).error());
@@ -152,12 +171,7 @@ Status Supervise(const Options& options) {
     std::optional<ClockKeeper> clock;
     DeviceManager devices(system.config, options.state_directory);
     if (init.connected()) {
-        LogErrors(SetUpDevice(system.config, devices, options.state_directory,
-                              greeting.starts == 1));
-        if (greeting.starts == 1) {
-            LogErrors(RestoreFromLastBoot(options.state_directory));
-            LogErrors(KeepForNextBoot(options.state_directory));
-        }
+        SetUp(system.config, options, greeting.starts == 1, devices, init);
         clock.emplace(*loop, options.state_directory);
     }
     HUSK_TRY_WRAP(SetUpRunDirectory(options.run_directory), "run folder");
@@ -167,14 +181,10 @@ Status Supervise(const Options& options) {
     if (init.connected()) {
         crash_log.Open();
         const bool first = greeting.starts == 1;
-        if (Status told = init.SetActions(ShutdownOf(system.config.crash_action),
-                                          ShutdownOf(system.config.burst_action));
-            !told)
-            LogError(told.error().text());
         if (Status opened = watchdog.Open(first); !opened) LogError(opened.error().text());
-        last_end = first ? BeginBoot(options.state_directory, options.run_directory,
-                                     watchdog.has_reset())
-                         : ReadLastEnd(options.run_directory);
+        last_end =
+            first ? BeginBoot(options.state_directory, options.run_directory, watchdog.has_reset())
+                  : ReadLastEnd(options.run_directory);
     }
 
     rootfs::ImageStore images(options.run_directory + "/images");
@@ -244,7 +254,8 @@ Status Supervise(const Options& options) {
     if (init.connected()) upgrader.LookBack();
     manager.SetUpgrader(upgrader);
     manager.Begin(greeting.shutdown);
-    manager.ProveUpgrade(Cat(options.run_directory, "/", kControlSocketName), [&] { loop->Stop(); });
+    manager.ProveUpgrade(Cat(options.run_directory, "/", kControlSocketName),
+                         [&] { loop->Stop(); });
     return loop->Run();
 }
 

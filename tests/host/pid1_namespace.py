@@ -21,7 +21,8 @@ import time
 REPO = pathlib.Path(__file__).resolve().parents[2]
 LIMIT = 20  # seconds that anything may take
 
-HELLO, STORE, FETCH, DROP, NEXT_EXIT, SHUTDOWN, SHUTDOWN_NOW = range(1, 8)
+HELLO, STORE, FETCH, DROP, NEXT_EXIT, SHUTDOWN, SHUTDOWN_NOW, WATCHDOG, ACTIONS = range(1, 10)
+CONSOLE_SLOT = 3
 EXITS_PENDING, SHUTDOWN_WANTED = 32, 33
 POWEROFF, REBOOT, HALT = 1, 2, 3
 

@@ -4,8 +4,10 @@ import ctypes
 import errno
 import os
 import re
+import select
 import signal
 import socket
+import time
 
 import pytest
 
@@ -313,6 +315,34 @@ def test_the_console_program_owns_the_terminal_and_comes_back(tmp_path):
         pid1.wait_for_console("interrupted")
         pid1.supervisor().send(Packet(ns.SHUTDOWN_NOW, value=ns.POWEROFF).pack())
         assert pid1.wait() == signal.SIGINT
+
+
+def test_the_console_is_where_the_supervisor_says(tmp_path):
+    program = tmp_path / "console"
+    program.write_text("#!/bin/sh\necho here $(stty size)\nread line </dev/tty\n")
+    program.chmod(0o755)
+
+    def shows(terminal: int, text: bytes) -> None:
+        until, shown = time.monotonic() + 10, b""
+        while text not in shown:
+            assert select.select([terminal], [], [], max(until - time.monotonic(), 0))[0], shown
+            shown += os.read(terminal, 4096)
+
+    with Pid1(tmp_path, command_line="quiet husk.console=/run/test/console") as pid1:
+        supervisor = pid1.supervisor()
+        first, second = os.openpty(), os.openpty()
+        assert supervisor.ask(ns.STORE, [first[1]], slot=ns.CONSOLE_SLOT).number == 0
+        assert supervisor.ask(ns.ACTIONS).number == 0
+        shows(first[0], b"here 0 0")  # it is its terminal
+        # Elsewhere: what runs is hung up.
+        assert supervisor.ask(ns.DROP, slot=ns.CONSOLE_SLOT).number == 0
+        assert supervisor.ask(ns.STORE, [second[1]], slot=ns.CONSOLE_SLOT).number == 0
+        shows(second[0], b"here")
+        assert not pid1.shows("here", 0.1)
+        # A terminal that goes: the kernel's own one.
+        for terminal in *first, *second:
+            os.close(terminal)
+        assert "the terminal of Console= is gone: I/O error" in pid1.wait_for_console("here")
 
 
 def test_it_refuses_to_run_as_anything_but_pid_1():

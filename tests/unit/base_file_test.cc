@@ -3,10 +3,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <thread>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/machine_id.h"
 #include "tests/lib/temporary_folder.h"
 
 namespace husk {
@@ -123,6 +125,34 @@ TEST(Attributes, AreWrittenToFilesThatExistOnly) {
     auto refused = WriteAttribute("/dev/full", "1");
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().text(), "write '1' to '/dev/full': No space left on device");
+}
+
+TEST(Links, ReplaceLinksAndNothingElse) {
+    TemporaryFolder folder;
+    const std::string link = folder / "disk/by-label/state";
+    auto target = [&] { return std::filesystem::read_symlink(link).string(); };
+    EXPECT_TRUE(MakeLink(link, "../../sda1"));
+    EXPECT_TRUE(MakeLink(link, "../../sda1"));
+    EXPECT_EQ(target(), "../../sda1");
+    EXPECT_TRUE(MakeLink(link, "../../sdb1"));
+    EXPECT_EQ(target(), "../../sdb1");
+    folder.Write("file", "kept");
+    EXPECT_EQ(MakeLink(folder / "file", "x").error().code(), EEXIST);
+    EXPECT_EQ(ReadFile(folder / "file", 10), "kept");
+}
+
+TEST(MachineIds, AreThirtyTwoDigits) {
+    TemporaryFolder folder;
+    auto id = [&](const std::string& text) {
+        folder.Write("machine-id", text);
+        return ReadMachineId(folder / "machine-id");
+    };
+    EXPECT_EQ(id("0123456789abcdef0123456789abcdef\n"), "0123456789abcdef0123456789abcdef");
+    for (const char* none : {"", "uninitialized\n", "0123456789ABCDEF0123456789abcdef\n",
+                             "0123456789abcdef0123456789abcde\n",
+                             "00000000000000000000000000000000\n"})
+        EXPECT_EQ(id(none), "") << none;
+    EXPECT_EQ(ReadMachineId(folder / "gone"), "");
 }
 
 TEST(Folders, AreMadeWithTheirParents) {

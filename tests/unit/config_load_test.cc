@@ -469,6 +469,7 @@ TEST_F(ConfigLoad, SystemConfigFillsItsTableAndAMissingFileGivesDefaults) {
           "[System]\nHostname=box\nKernelModules=overlay erofs\nSysctl=vm.swappiness=10 "
           "'kernel.printk=4 4 1 7'\n"
           "StateDevice=LABEL=state\nStateFilesystem=f2fs\n"
+          "Console=ttyS1,115200\nTimezone=Europe/Berlin\n"
           "[Manager]\nDefaultMemoryMax=25%\nDefaultTasksMax=infinity\nDefaultTimeoutStopSec="
           "3\nDefaultTimeoutStartSec=0\nLogBufferSize=1M\n");
     LoadedSystemConfig loaded = LoadSystemConfig(Path("system.conf"));
@@ -479,6 +480,8 @@ TEST_F(ConfigLoad, SystemConfigFillsItsTableAndAMissingFileGivesDefaults) {
               (std::vector<std::string>{"vm.swappiness=10", "kernel.printk=4 4 1 7"}));
     EXPECT_EQ(loaded.config.state_device, "LABEL=state");
     EXPECT_EQ(loaded.config.state_filesystem, "f2fs");
+    EXPECT_EQ(loaded.config.console, (Terminal{"/dev/ttyS1", 115200}));
+    EXPECT_EQ(loaded.config.timezone, "Europe/Berlin");
     EXPECT_EQ(loaded.config.default_memory_max.value, 2500u);
     EXPECT_EQ(loaded.config.default_tasks_max, kUnlimited);
     EXPECT_EQ(loaded.config.default_timeout_stop, std::chrono::seconds(3));
@@ -489,7 +492,7 @@ TEST_F(ConfigLoad, SystemConfigFillsItsTableAndAMissingFileGivesDefaults) {
 
 TEST_F(ConfigLoad, ABadSystemConfigIsSaidAndTheRestHolds) {
     Write("system.conf",
-          "[System]\nHostname=-\nConsole=x\nMemoryMax=1\n[Manager]\nLogBufferSize="
+          "[System]\nHostname=-\nConsole=ttyS1,fast\nMemoryMax=1\n[Manager]\nLogBufferSize="
           "1\nDefaultTasksMax=7\n[Container]\n");
     LoadedSystemConfig loaded = LoadSystemConfig(Path("system.conf"));
     std::string said;
@@ -498,7 +501,7 @@ TEST_F(ConfigLoad, ABadSystemConfigIsSaidAndTheRestHolds) {
     EXPECT_EQ(said,
               "8: unknown section [Container]\n"
               "2: key 'Hostname': '-' is not a host name\n"
-              "3: key 'Console' is not supported yet\n"
+              "3: key 'Console': 'fast' is no speed of a serial line\n"
               "4: unknown key 'MemoryMax' in [System]\n"
               "6: key 'LogBufferSize': '1' is out of range\n");
     EXPECT_EQ(loaded.config.default_tasks_max, 7u);
