@@ -48,7 +48,9 @@ class Soaked(Device):
         (directory / "workload").chmod(0o755)
 
     def status(self) -> dict[str, dict]:
-        return {one["name"]: one for one in json.loads(self.husk("status", "--json").stdout)["units"]}
+        done = self.husk("status", "--json")
+        assert done.stdout, done
+        return {one["name"]: one for one in json.loads(done.stdout)["units"]}
 
     def supervisor_is_there(self) -> int:
         """Its pid, once it answers."""
