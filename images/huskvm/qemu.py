@@ -115,6 +115,7 @@ class Machine:
         self._console_socket: socket.socket | None = None
         self._deadline = 0.0
         self._resetting = False
+        self._seen = 0  # events, when the agent was ready
 
     def __enter__(self):
         return self
@@ -205,6 +206,7 @@ class Machine:
             self.check_alive()
             try:
                 self._agent.wait_ready(min(2.0, max(0.05, deadline - time.monotonic())))
+                self._seen = len(self._qmp.events)
                 if self._resetting:
                     self._qmp.execute("set-action", reboot=self.config.on_reboot)
                     self._resetting = False
@@ -313,8 +315,8 @@ class Machine:
         self._qmp.wait_event({"RESET"}, 60, seen)
 
     def wait_reset(self, timeout: float = 60) -> None:
-        """Until the guest has reset itself for the first time, where `on_reboot` lets it. Call wait_agent() next."""
-        if not self._qmp.wait_event({"RESET"}, timeout):
+        """Until the guest has reset itself since wait_agent(), where `on_reboot` lets it. Call wait_agent() next."""
+        if not self._qmp.wait_event({"RESET"}, timeout, self._seen):
             raise self.trouble(f"the guest did not reset within {timeout:.0f} s")
 
     def qmp(self, command: str, **arguments):

@@ -1,4 +1,5 @@
-"""The hardware watchdog, as the kernel's softdog: who stands still or is unwell is reset, and the next boot says why."""
+"""The hardware watchdog, QEMU's i6300esb or the kernel's softdog: who stands still or is unwell is reset, and the next
+boot says why."""
 
 import json
 
@@ -60,14 +61,25 @@ def test_what_stands_still_is_reset_and_the_next_boot_says_why(machine):
         assert device(guest)["last_end"] == (
             f"the hardware watchdog was not fed any more: the supervisor was silent for {SECONDS} s")
         assert "the last boot ended: the hardware watchdog" in guest.run("husk status", 60).text
-        tell(guest, "echo 1 >/sys/fs/cgroup/init/cgroup.freeze")  # PID 1
-        assert is_reset(guest)
-    with machine() as guest:
-        assert device(guest)["last_end"].startswith("without a shutdown: ")
         guest.run("husk reboot", 60)
         assert guest.wait_exit(120) is End.REBOOT
     with machine() as guest:
         assert device(guest)["last_end"] is None
+
+
+def test_what_no_program_can_tell_of_the_hardware_knows(machine):
+    """PID 1 that stands still, and a kernel that does, which is the end of softdog, too."""
+    card = ["-device", "i6300esb", "-action", "watchdog=reset"]
+    with machine(modules=["i6300esb"], qemu_args=card, on_reboot="reset", append="loglevel=7 panic=0") as guest:
+        now = device(guest)
+        assert now["watchdog"] == {"identity": "i6300ESB timer", "timeout_usec": SECONDS * 10**6, "vetoes": []}
+        assert now["last_end"] is None
+        for end in "echo 1 >/sys/fs/cgroup/init/cgroup.freeze", "echo c >/proc/sysrq-trigger":
+            tell(guest, end)
+            guest.wait_reset(SECONDS * 2 + 30)
+            guest.wait_agent()
+            guest.settle()
+            assert device(guest)["last_end"].startswith("the hardware watchdog reset the device: PID 1 or the kernel")
 
 
 def test_a_critical_unit_that_is_dead_is_the_devices_end(machine):
