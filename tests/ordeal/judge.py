@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import life
+import versions
 
 UNBOOTABLE, TORN, BACK, LOST, HALF = "unbootable", "torn", "rolled back", "lost fsynced writes", "half-applied"
-KINDS = [UNBOOTABLE, TORN, BACK, LOST, HALF]
+LEFT = "left over"
+KINDS = [UNBOOTABLE, TORN, BACK, LOST, HALF, LEFT]
 
 
 @dataclass
@@ -67,6 +69,7 @@ class Judge:
         self._last_end()
         self._seed()
         self._volumes()
+        self._image(set(self.marks.image.meanings) | self.marks.image.after_boot)
         if self.marks.running:
             if not (self.root / "booted").exists():
                 self._say(BACK, "the first boot had settled, and the next is the first again")
@@ -78,6 +81,7 @@ class Judge:
         self._units(self.marks.units_after_boot)
         self._leases()
         self._volumes(settled=True)
+        self._image(self.marks.image.after_boot)
 
     def _records(self) -> None:
         data = self._read("state/writer/records") or b""
@@ -164,6 +168,16 @@ class Judge:
         if kept < self.marks.boot_began - 2:
             self._say(BACK, f"the time that was kept is {kept}, and this boot began at {self.marks.boot_began}")
 
+    def _image(self, meanings: set[str]) -> None:
+        store = versions.Store(self.root / "images" / versions.NAME)
+        for version in store.versions:
+            if not store.is_whole(version):
+                self._say(TORN, f"version '{version}' of image '{versions.NAME}' is not whole")
+        if wrong := self.marks.image.versions_are_wrong(store.versions):
+            self._say(BACK, wrong)
+        if store.meaning not in meanings:
+            self._say(HALF, f"image '{versions.NAME}' is {store.meaning}, none of {sorted(meanings)}")
+
     def _volumes(self, settled: bool = False) -> None:
         for name in ("a", "b"):
             # A program may be told its volume is there only when it is whole; one that is not made yet is none.
@@ -222,6 +236,13 @@ def look_at_status(status: str, marks: life.Marks) -> list[tuple[str, str]]:
         return [(HALF, f"units of none of {marks.units_after_boot}: {sorted(units)}")]
     return [(UNBOOTABLE, f"unit '{name}' is {one['state']}: {one['reason']}") for name, one in units.items()
             if one["state"] == "failed"]
+
+
+def look_at_images(answer: str, names: list[str], marks: life.Marks) -> list[tuple[str, str]]:
+    """`husk image list --json` of that boot, and what the folder of images has."""
+    problems = [(LEFT, f"'{name}' in the folder of images") for name in names if name != versions.NAME]
+    wrong = versions.look_at_list(answer, marks.image)
+    return problems + ([(HALF, wrong)] if wrong else [])
 
 
 def scratch() -> str | None:

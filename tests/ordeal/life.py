@@ -10,21 +10,26 @@ from pathlib import Path
 
 import huskvm.build
 import huskvm.disk
+import versions
 
 SECTOR = 512
 MARK_ROOM = 1 << 20
 PREFIX = "husk mark "
 # Which mark tells what; `durable` in the guest has them by number.
-UNITS, BOOT, DOWN, TROUBLE, RECORDS, TICK = range(6)
+UNITS, BOOT, DOWN, TROUBLE, RECORDS, TICK, IMAGE = CHANNELS = range(7)
 
 DURABLE = "/mnt/durable"  # in the guest, and in namespaces of the host
 DRIVER = "/mnt/driver"
 GIVEN = "/mnt/given"
+IMAGES = "/mnt/images"  # where images can be mounted, which is in guests
+MODULES = ["dm_verity"]
 ACTIVE = "units"  # on the state disk
+STORE = "/var/lib/husk/images"
 
 
-def _unit(command: str, *, unit: str = "", container: str = "", service: str = "", more: str = "") -> str:
-    return (f"[Unit]\n{unit}[Container]\nVolume={DURABLE}:/durable:ro\nExec=/durable {command}\n{container}"
+def _unit(command: str, *, program: str = "/durable", unit: str = "", container: str = "", service: str = "",
+          more: str = "") -> str:
+    return (f"[Unit]\n{unit}[Container]\nVolume={DURABLE}:/durable:ro\nExec={program} {command}\n{container}"
             f"[Service]\nTimeoutStopSec=5\n{service}{more}")
 
 
@@ -39,6 +44,8 @@ COMMON = {
                                  service="StateDirectory=writer\n"),
     "tick.container": _on_disk(f"tick /dev/vda {TICK}", service="Type=oneshot\nRestart=no\n",
                                more="[Timer]\nOnCalendar=*:*:*\nPersistent=yes\n"),
+    f"{versions.NAME}.container": _unit("sleep", program="/start", unit=f"ConditionPathExists={IMAGES}\n",
+                                        container=f"Image={versions.NAME}\n"),
     "lan.network": "[Network]\n",
 }
 
@@ -58,9 +65,10 @@ SETS = {"none": {}, "a": _set("a"), "b": _set("b")}
 UPDATE = "web.container.d/update.conf"
 
 # What the folder of units may be on disk is written before each step and behind it: "a", "b"; "b/a" is b that goes back to
-# a unless it is confirmed, "a+" is a with what 'husk update --persist' wrote.
+# a unless it is confirmed, "a+" is a with what 'husk update --persist' wrote. The same of the image: see versions.py.
 _DRIVER = f"""#!/bin/sh
 units=/var/lib/husk/{ACTIVE}
+versions={STORE}/{versions.NAME}
 mark() {{ {DURABLE} mark /dev/vda "$@"; }}
 fail() {{ mark {TROUBLE} "$*"; exit 1; }}
 now() {{
@@ -95,6 +103,61 @@ changes() {{
         [ "$1" = once ] && return
     done
 }}
+meaning() {{ readlink $versions/current || echo {versions.BUILT_IN}; }}
+other() {{ [ $(meaning) = one ] && echo two || echo one; }}
+# says MEANINGS [VERSION]: the version comes or goes
+says() {{
+    there=
+    for one in {" ".join(versions.VERSIONS)}; do
+        [ $one != "$2" ] && [ -e $versions/$one ] && there="$there =$one"
+    done
+    mark {IMAGE} $1 $there ${{2:++$2}}
+}}
+add() {{
+    says $(meaning) $1
+    husk image add {IMAGES}/$1.erofs {versions.NAME}:$1 >/dev/null 2>&1 || fail husk image add $1
+    says $(meaning)
+}}
+remove() {{
+    says $(meaning) $1
+    husk image remove {versions.NAME} $1 >/dev/null 2>&1 || fail husk image remove $1
+    says $(meaning)
+}}
+switch() {{
+    at=$(meaning)
+    says "$at $1/$at $1"
+    husk image switch --settle=1 {versions.NAME} $1 >/dev/null 2>&1 || fail husk image switch $1
+    says $1
+}}
+refused() {{
+    at=$(meaning)
+    says "$at $1/$at"
+    husk image switch --settle=1 {versions.NAME} $1 >/dev/null 2>&1 && fail husk image switch $1
+    says $at
+}}
+first_image() {{
+    add one
+    switch one
+}}
+on_trial() {{
+    at=$(meaning) new=$(other)
+    add $new
+    says "$at $new/$at"
+    setsid husk image switch --settle=1h {versions.NAME} $new </dev/null >/dev/null 2>&1 &
+    until [ $(meaning) = $new ]; do usleep 50000; done
+}}
+images() {{
+    while :; do
+        old=$(meaning) new=$(other)
+        add $new
+        switch $new
+        remove $old
+        add {versions.SICK}
+        refused {versions.SICK}
+        remove {versions.SICK}
+        [ "$1" = once ] && return
+    done
+}}
 unconfirmed() {{
     at=$(now)
     step $at b/$at husk apply --confirm=1h {GIVEN}/b
@@ -125,11 +188,12 @@ def guest_files(folder: Path) -> list[tuple[Path, str]]:
     (folder / "etc/units").symlink_to(f"/var/lib/husk/{ACTIVE}")
     for name in ("a", "b"):
         write_set(folder / "given" / name, SETS[name])
+    versions.write_given(folder / "images")
     driver = folder / "driver"
     driver.write_text(_DRIVER)
     driver.chmod(0o755)
     return [(huskvm.build.device() / "probes/durable", DURABLE), (driver, DRIVER), (folder / "etc", "/etc/husk"),
-            (folder / "given", GIVEN)]
+            (folder / "given", GIVEN), (folder / "images", IMAGES)]
 
 
 def new_disk(path: Path) -> None:
@@ -138,7 +202,7 @@ def new_disk(path: Path) -> None:
     with open(path, "r+b") as disk:
         end = disk.seek(0, 2) + MARK_ROOM
         disk.truncate(end)
-    for channel in range(TICK + 1):
+    for channel in CHANNELS:
         put_mark(path, channel)
 
 
@@ -153,7 +217,7 @@ class Marks:
         with open(disk, "rb") as file:
             end = file.seek(0, 2)
             marks = cls({})
-            for channel in range(TICK + 1):
+            for channel in CHANNELS:
                 file.seek(end - SECTOR * (channel + 1))
                 marks.note(file.read(SECTOR))
         return marks
@@ -173,6 +237,10 @@ class Marks:
     @property
     def units_after_boot(self) -> list[str]:
         return sorted({settled_set(token) for token in self.units})
+
+    @property
+    def image(self) -> versions.Promise:
+        return versions.Promise.of(self.words[IMAGE])
 
     @property
     def boot(self) -> str:

@@ -16,7 +16,8 @@ import pytest
 from boot_conftest import TIMEOUT
 from figures import LONG, report
 from host_boot import HostBoot
-from judge import HALF, LOST, UNBOOTABLE, History, Judge, Tally, look, look_at_status, loop_device, scratch
+from judge import (HALF, LOST, UNBOOTABLE, History, Judge, Tally, look, look_at_images, look_at_status, loop_device,
+                   scratch)
 from recording import Recording, record
 from write_log import Crash, Disk
 
@@ -90,6 +91,8 @@ def judge_here(disk: Path, history: History) -> list[tuple[str, str]]:
             try:
                 boot.__enter__()
                 problems += look_at_status(boot.husk("status", "--json").stdout, marks)
+                problems += look_at_images(boot.husk("image", "list", "--json").stdout,
+                                           [path.name for path in (boot.state / "images").iterdir()], marks)
                 judge = Judge(boot.state, marks, history)
                 judge.after_boot()
                 return problems + judge.problems
@@ -165,7 +168,7 @@ def test_states_boot_in_a_whole_machine(request, recording, folder, seed, tmp_pa
     life.new_disk(disk)
     (tmp_path / "none").mkdir()
     with huskvm.launch.machine(huskvm.Options(units=tmp_path / "none", disk=disk, append="loglevel=7", timeout=TIMEOUT,
-                                              files=life.guest_files(tmp_path))) as guest:
+                                              modules=life.MODULES, files=life.guest_files(tmp_path))) as guest:
         for number, crash in chosen:
             states.make(crash, disk)
             marks = life.Marks.of(disk)

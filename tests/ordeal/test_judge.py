@@ -1,20 +1,24 @@
 """The judge finds each thing that a cut of power must not do."""
 
+import json
 import os
 import shutil
 
 import life
 import pytest
-from judge import BACK, HALF, LOST, TORN, History, Judge
+import versions
+from judge import BACK, HALF, LEFT, LOST, TORN, History, Judge, look_at_images
 
 NOW = 1_800_000_000
+IMAGE = "images/app"
 LEASES = ("# Addresses\nnetwork lan 10.1.0.0/24\naddress lan only-a 10.1.0.2\naddress lan web 10.1.0.3\n"
           "address lan only-b 10.1.0.4\n")
 
 
 def marks(**words) -> life.Marks:
     said = {"UNITS": "a", "BOOT": f"boot-1 {NOW}", "DOWN": "", "TROUBLE": "", "RECORDS": "5",
-            "TICK": f"boot-1 {NOW + 3}000000000 {NOW + 2}000000000 {NOW + 1}000000000"} | words
+            "TICK": f"boot-1 {NOW + 3}000000000 {NOW + 2}000000000 {NOW + 1}000000000",
+            "IMAGE": "one =one +two"} | words
     return life.Marks({getattr(life, name): text.split() for name, text in said.items()})
 
 
@@ -31,7 +35,22 @@ def root(tmp_path):
     (tmp_path / "volumes/of-a").mkdir(parents=True)
     os.chown(tmp_path / "volumes/of-a", 1000, 1001)
     (tmp_path / "volumes/of-a").chmod(0o750)
+    add_version(tmp_path, "one")
+    switch(tmp_path, "one")
     return tmp_path
+
+
+def add_version(root, version: str) -> None:
+    (root / IMAGE / version).mkdir(parents=True)
+    for name, data in versions.files(version).items():
+        (root / IMAGE / version / name).write_bytes(data)
+
+
+def switch(root, version: str, way_back: str = "") -> None:
+    (root / IMAGE / "current").unlink(missing_ok=True)
+    (root / IMAGE / "current").symlink_to(version)
+    (root / IMAGE / "state").write_text(
+        "husk-image-state 1\n" + (f"trial.version={version}\ntrial.before={way_back}\n" if way_back else ""))
 
 
 def kinds(root, said=None, history=None, after_boot=False) -> set[str]:
@@ -70,6 +89,14 @@ DAMAGE = {
     "a seed is cut short": (change("random-seed", bytes(range(30)), b""), TORN),
     "no time": (remove("clock"), BACK),
     "an old time": (lambda root: os.utime(root / "clock", (NOW - 10, NOW - 10)), BACK),
+    "half an image": (lambda root: os.truncate(root / IMAGE / "one/image.erofs", 4096), TORN),
+    "an image of other bytes": (change(f"{IMAGE}/one/image.erofs", versions.about("one")[4096:4160], b"x" * 64), TORN),
+    "an image without its root hash": (remove(f"{IMAGE}/one/image.roothash"), TORN),
+    "a version is gone": (lambda root: shutil.rmtree(root / IMAGE / "one"), BACK),
+    "a version that was removed": (lambda root: add_version(root, "sick"), BACK),
+    "a switch that nobody asked for": (lambda root: switch(root, "two"), HALF),
+    "an image on trial": (lambda root: switch(root, "two", "one"), HALF),
+    "an image is the one that is built in": (remove(f"{IMAGE}/current"), HALF),
     "half a volume": (lambda root: (root / "volumes/of-a").chmod(0o700), TORN),
 }
 
@@ -83,7 +110,7 @@ def test_damage_is_found_and_named(root, damage):
 
 
 def test_what_was_not_promised_may_be_missing(root):
-    unsaid = marks(UNITS="none a", BOOT="", RECORDS="", TICK="")
+    unsaid = marks(UNITS="none a", BOOT="", RECORDS="", TICK="", IMAGE="")
     for name in os.listdir(root):
         if name != "units":
             shutil.rmtree(root / name) if (root / name).is_dir() else (root / name).unlink()
@@ -106,6 +133,31 @@ def test_what_is_not_confirmed_needs_its_way_back(root):
     # And only a boot: in the one that it was applied in, it waits.
     assert kinds(root, unconfirmed) == {HALF}
     assert kinds(root, marks(UNITS="a/b", BOOT="")) == set()
+
+
+def test_a_switch_is_one_of_its_steps(root):
+    add_version(root, "two")
+    said = marks(IMAGE="one two/one two =one =two")
+    for steps in [("one", ""), ("one", "one"), ("two", "one"), ("two", "")]:
+        switch(root, *steps)
+        assert kinds(root, said) == set()
+    # A boot has to go back, and may not stay there without a way back.
+    switch(root, "two", "one")
+    assert kinds(root, said, after_boot=True) == {HALF}
+    switch(root, "two")
+    assert kinds(root, marks(IMAGE="one two/one =one =two")) == {HALF}
+
+
+def listed(current: str, *there: str, runs: str = "", names: tuple = (versions.NAME,)) -> set[str]:
+    every = [{"version": one, "units": [versions.NAME] if one == runs else []} for one in there]
+    answer = json.dumps({"images": [{"name": versions.NAME, "current": current, "versions": every}]})
+    return {kind for kind, _ in look_at_images(answer, list(names), marks())}
+
+
+def test_what_a_boot_says_of_images_is_held_to_the_promise():
+    assert listed("one", "one") == listed("one", "one", "two", runs="one") == set()
+    assert listed("two", "one", "two") == listed("one", "one", "two", runs="two") == listed("one", "two") == {HALF}
+    assert listed("one", "one", names=(versions.NAME, ".new-77")) == {LEFT}
 
 
 def test_a_seed_of_an_earlier_boot_is_known_again(root):

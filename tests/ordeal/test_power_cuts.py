@@ -1,6 +1,8 @@
 """The power goes at random moments of a device's life, again and again on the same disk: QEMU is killed, or its reset
 button pressed. Each time the disk is judged as it is, and then by the boot that follows."""
 
+import hashlib
+import json
 import random
 import tempfile
 import time
@@ -9,9 +11,10 @@ from pathlib import Path
 
 import huskvm
 import life
+import versions
 from boot_conftest import TIMEOUT
 from figures import report
-from judge import HALF, UNBOOTABLE, History, Tally, look, look_at_status, scratch
+from judge import HALF, UNBOOTABLE, History, Tally, look, look_at_images, look_at_status, scratch
 
 
 @dataclass
@@ -28,12 +31,12 @@ def shut_down(guest) -> None:
     life.run(guest, "husk poweroff")
 
 
-# To come: an image that is switched to another.
 MOMENTS = {
     "boot": Moment(None, 0, 3),  # how long that takes is seen
     "run": Moment(lambda guest: None, 4, 2),
     "apply": Moment(lambda guest: life.drive(guest, "changes"), 8, 4),
     "shutdown": Moment(shut_down, 3, 2),
+    "image switch": Moment(lambda guest: life.drive(guest, "images"), 5, 3),
 }
 # One after the other, so that few cuts have all of them.
 ORDER = [name for turn in range(10) for name, moment in MOMENTS.items() if turn < moment.often]
@@ -77,8 +80,10 @@ class Device:
         except huskvm.HarnessError as error:
             return [(UNBOOTABLE, str(error))]
         self._boot_time = max(self._boot_time, time.monotonic() - began)
-        problems = look_at_status(self.guest.run("husk status --json", 60).text, marks)
+        status = self.guest.run("husk status --json", 60).text
+        problems = look_at_status(status, marks)
         problems += self._folder_now(marks)
+        problems += self._image_now(status, marks)
         life.run(self.guest, f"{life.DRIVER} settled")
         return problems
 
@@ -90,6 +95,18 @@ class Device:
         life.run(self.guest, f"{life.DURABLE} mark /dev/vda {life.UNITS} {name[0]}")
         return []
 
+    def _image_now(self, status: str, marks: life.Marks) -> list[tuple[str, str]]:
+        """The unit runs from what the image means, and that to its last byte."""
+        names = self.guest.run(f"ls -A {life.STORE}", 60).text.split()
+        problems = look_at_images(self.guest.run("husk image list --json", 60).text, names, marks)
+        meaning = self.guest.run(f"{life.DRIVER} meaning", 60).text.strip()
+        life.run(self.guest, f"{life.DRIVER} says {meaning}")
+        for pid in [one["main_pid"] for one in json.loads(status)["units"] if one["name"] == versions.NAME]:
+            seen = self.guest.run(f"sha256sum </proc/{pid}/root/{versions.ABOUT}", 60).text.split()
+            if seen[:1] != [hashlib.sha256(versions.about(meaning)).hexdigest()]:
+                problems.append((HALF, f"image '{versions.NAME}' is {meaning}, and its unit has another: {seen}"))
+        return problems
+
     def cut(self, cut: Cut) -> list[tuple[str, str]]:
         """The power goes at that moment; what is wrong with the disk then."""
         moment = MOMENTS[cut.moment]
@@ -98,6 +115,7 @@ class Device:
             moment.begin(self.guest)
             time.sleep(cut.part * moment.most)  # a moment is what is wanted
         else:
+            life.run(self.guest, f"{life.DRIVER} on_trial")  # there is something to take back
             problems += self._power_goes(reset=False)
             self.guest.start()
             time.sleep(cut.part * self._boot_time)
@@ -135,11 +153,12 @@ def test_no_cut_of_power_costs_the_device_or_what_it_had_promised(request, seed,
         disk = Path(folder) / "disk"
         life.new_disk(disk)
         options = huskvm.Options(units=tmp_path / "none", disk=disk, append="loglevel=7", timeout=TIMEOUT * 10,
-                                 on_reboot="reset", files=life.guest_files(tmp_path))
+                                 on_reboot="reset", modules=life.MODULES, files=life.guest_files(tmp_path))
         with huskvm.launch.machine(options) as guest:
             device = Device(guest, disk, Path(folder) / "copy")
             tally = device.tally
             assert device.come_up() == []
+            life.run(guest, f"{life.DRIVER} first_image")
             life.run(guest, f"{life.DRIVER} changes once")  # there is something to lose
             for cut in cuts:
                 problems = device.cut(cut)
