@@ -7,6 +7,7 @@
 #include "cli/graph.h"
 #include "cli/log_writer.h"
 #include "cli/rescue.h"
+#include "supervisor/prepare_root.h"
 #include "supervisor/supervise.h"
 
 namespace husk::cli {
@@ -450,6 +451,16 @@ constexpr Verb kVerbs[] = {
      kAnyNumber,
      nullptr,
      LogFilesMain},
+    {"prepare-root",
+     VerbGroup::kRoles,
+     "FOLDER",
+     "mount the root of husk.root=; started by init",
+     "",
+     {},
+     0,
+     kAnyNumber,
+     nullptr,
+     supervisor::PrepareRootMain},
     {"rescue",
      VerbGroup::kRoles,
      "",

@@ -146,8 +146,9 @@ bool OnKernelsFirstRoot() {
 
 // Puts a second mount of the same root on top of the first and moves into it: nothing is copied,
 // and from here on every root that husk's containers replace has a parent.
-void LeaveFirstRoot() {
-    if (!OnKernelsFirstRoot()) return;
+// True where it was on the first root.
+bool LeaveFirstRoot() {
+    if (!OnKernelsFirstRoot()) return false;
     // <linux/mount.h> and <sys/mount.h> do not go together in every libc, and libc has no wrappers.
     constexpr unsigned kOpenTreeClone = 1;      // OPEN_TREE_CLONE
     constexpr unsigned kMoveFromEmptyPath = 4;  // MOVE_MOUNT_F_EMPTY_PATH
@@ -158,6 +159,7 @@ void LeaveFirstRoot() {
         ::fchdir(root.get()) != 0 || ::chroot(".") != 0 || ::chdir("/") != 0)
         Say(LogLevel::kError,
             "cannot leave the initramfs, containers will not start: ", Errno{errno});
+    return true;
 }
 
 void OpenConsole() {
@@ -268,7 +270,7 @@ BootFacts EarlyBoot() {
     TidyDescriptors();
     (void)::chdir("/");
     (void)::umask(022);
-    LeaveFirstRoot();
+    facts.in_initramfs = LeaveFirstRoot();
     // The devices first, so that failures have a place to be seen.
     for (const FirstMount& mount : kFirstMounts) {
         MountOne(mount);

@@ -18,6 +18,8 @@ inline constexpr char kUnitsCgroup[] = "/sys/fs/cgroup/units";
 struct BootFacts {
     // PID 1 of the machine, and not of a PID namespace.
     bool whole_system = true;
+    // It is the kernel's own first root still, an initramfs.
+    bool in_initramfs = false;
     KernelOptions options;
 };
 

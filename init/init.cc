@@ -16,6 +16,7 @@
 #include "init/handover.h"
 #include "init/log.h"
 #include "init/pid1.h"
+#include "init/switch_root.h"
 #include "init/way_back.h"
 
 namespace husk {
@@ -101,6 +102,7 @@ int InitMain(int argc, char** argv) {
     memory.began = MonotonicNow();
     init::CatchCrashes();
     const init::BootFacts facts = init::EarlyBoot();
+    if (facts.in_initramfs && facts.options.root) init::SwitchRoot();
     const int signals = BlockSignals();
     if (signals < 0) init::Say(LogLevel::kError, "signalfd: ", init::Errno{errno});
     init::Pid1(memory, signals, facts, OptionOf(argc, argv, init::kSupervisorOption)).Run();

@@ -25,6 +25,8 @@ KernelOptions ParseKernelOptions(std::string_view command_line) {
         command_line.remove_prefix(end == command_line.npos ? command_line.size() : end + 1);
         if (word.starts_with(kConsole))
             TakeConsole(word.substr(kConsole.size()), options);
+        else if (word.starts_with("husk.root="))
+            options.root = true;
         else if (word == "husk.rescue")
             options.rescue = true;
         else if (word == "husk.debug")

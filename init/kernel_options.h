@@ -1,5 +1,5 @@
 // What the kernel's command line says to PID 1: husk.console=PATH, husk.console=none, husk.rescue,
-// husk.debug. To the supervisor: supervisor/kernel_switches.h.
+// husk.root=, husk.debug. To the supervisor: supervisor/kernel_switches.h.
 #pragma once
 
 #include <string_view>
@@ -10,6 +10,7 @@ struct KernelOptions {
     char console[256] = {};  // empty = the default, which is a shell where there is one
     bool no_console = false;
     bool rescue = false;  // the console is `husk rescue`'s, which asks for a password
+    bool root = false;    // husk.root=: another root is to be mounted and booted
     bool debug = false;
 };
 

@@ -111,10 +111,33 @@ void DeviceManager::WaitForMounts(std::vector<Error>& errors) {
         }
         if (!said) LogInfo("waiting for the devices of file systems");
         said = true;
-        pollfd event{.fd = events_.get(), .events = POLLIN, .revents = 0};
-        const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(left).count();
-        if (::poll(&event, 1, static_cast<int>(std::min<int64_t>(milliseconds, INT32_MAX))) > 0)
-            TakeEvents(errors, [](const BlockDamage&) {});  // no image is mounted yet
+        WaitForEvents(left, errors);
+    }
+}
+
+void DeviceManager::WaitForEvents(Duration left, std::vector<Error>& errors) {
+    pollfd event{.fd = events_.get(), .events = POLLIN, .revents = 0};
+    const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(left).count();
+    if (::poll(&event, 1, static_cast<int>(std::min<int64_t>(milliseconds, INT32_MAX))) > 0)
+        TakeEvents(errors, [](const BlockDamage&) {});  // no image is mounted yet
+}
+
+Status DeviceManager::WaitFor(const std::string& what, Duration limit, std::string& node) {
+    const Instant until = MonotonicNow() + limit;
+    for (;;) {
+        auto device = LookUpBlockDevice(disks_, what);
+        if (!device) return Fail(std::move(device).error());
+        if (*device) {
+            node = (*device)->node;
+            return {};
+        }
+        const Duration left = until - MonotonicNow();
+        if (left <= Duration::zero())
+            return Fail(Cat("there is no ", what, " after ", FormatDuration(limit),
+                            " (there are: ", Describe(disks_), ")"));
+        std::vector<Error> errors;
+        WaitForEvents(left, errors);
+        for (const Error& error : errors) LogError(error.text());
     }
 }
 

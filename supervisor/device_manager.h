@@ -26,6 +26,9 @@ class DeviceManager {
     // For all that is there. The first supervisor of a boot waits for devices that file systems are
     // on, each for its TimeoutSec=. What fails is returned, and the rest is done.
     std::vector<Error> SetUp(bool first);
+    // Before the loop: until the device that `what` means is there (block_devices.h), for `limit` at
+    // most; its path in /dev.
+    Status WaitFor(const std::string& what, Duration limit, std::string& node);
     // From here on from the loop: `damaged` is called for a bad block of an image, `mounted` when a
     // file system has come or gone.
     Status Watch(EventLoop& loop, std::function<void(const BlockDamage&)> damaged,
@@ -40,6 +43,7 @@ class DeviceManager {
     void LookAtDisks(std::vector<Error>& errors);
     void LinkDisks();
     void WaitForMounts(std::vector<Error>& errors);
+    void WaitForEvents(Duration left, std::vector<Error>& errors);
 
     const config::SystemConfig& system_;
     OwnedFd events_;

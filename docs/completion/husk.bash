@@ -6,7 +6,7 @@ _husk() {
     local verb=${COMP_WORDS[1]} words=""
     local verbs="status list timers network top metrics blame critical-chain upgrade doctor why logs events cat show security start stop restart kill healthcheck reset-failed exec update plan apply confirm
         reload image
-        is-system-running poweroff reboot halt kexec check graph version log-files rescue supervise help"
+        is-system-running poweroff reboot halt kexec check graph version log-files prepare-root rescue supervise help"
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
         COMPREPLY=($(compgen -W "$verbs --help --version" -- "$current"))
