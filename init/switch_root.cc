@@ -1,10 +1,11 @@
 #include "init/switch_root.h"
 
 #include <cerrno>
-#include <fcntl.h>
+#include <ftw.h>
+#include <linux/magic.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
-#include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,7 +20,7 @@ namespace {
 
 constexpr char kNewRoot[] = "/newroot";
 constexpr char kInit[] = "/sbin/init";
-constexpr unsigned kPause = 10;  // seconds, for who looks at the console
+constexpr unsigned kPause = 10;  // seconds
 
 // In the new root these are what they were here: nothing is mounted twice, the log goes on.
 constexpr const char* kTaken[][2] = {{"/dev", "/newroot/dev"},
@@ -34,15 +35,17 @@ void Prepare(const void*) {
     (void)::execve("/proc/self/exe", const_cast<char* const*>(argv), environment.get());
 }
 
+// Its own words say what is wrong, unless it had none.
 bool IsPrepared() {
     const pid_t child = StartChild(kInitCgroup, Prepare, nullptr);
     if (child < 0) {
-        Say(LogLevel::kError, "no root: ", Errno{-child});
+        Say(LogLevel::kError, "cannot start 'husk prepare-root': ", Errno{-child});
         return false;
     }
     int status = 0;
     while (::waitpid(child, &status, 0) < 0)
         if (errno != EINTR) return false;
+    if (status != 0) Say(LogLevel::kError, "'husk prepare-root' ", WaitStatus{status});
     return status == 0;
 }
 
@@ -56,6 +59,23 @@ bool MoveMounts() {
     return true;
 }
 
+int Remove(const char* path, const struct stat*, int type, struct FTW*) {
+    // What others are mounted on stays, and so do the folders above.
+    (void)(type == FTW_DP ? ::rmdir(path) : ::unlink(path));
+    return 0;
+}
+
+// Nobody could reach these files any more, and nobody could have their memory. FTW_MOUNT: the walk
+// leaves the file system of the initramfs nowhere; what is executed from there is freed at its end.
+void FreeInitramfs() {
+    constexpr int kDescriptors = 16;
+    struct statfs here {};
+    if (::statfs("/", &here) != 0) return;
+    const auto type = static_cast<unsigned long>(here.f_type);
+    if (type != RAMFS_MAGIC && type != TMPFS_MAGIC) return;
+    (void)::nftw("/", Remove, kDescriptors, FTW_PHYS | FTW_MOUNT | FTW_DEPTH);
+}
+
 bool Enter() {
     if (::chdir(kNewRoot) == 0 && ::mount(".", "/", nullptr, MS_MOVE, nullptr) == 0 &&
         ::chroot(".") == 0 && ::chdir("/") == 0)
@@ -67,13 +87,18 @@ bool Enter() {
 }  // namespace
 
 void SwitchRoot() {
-    if (IsPrepared() && MoveMounts() && Enter()) {
-        Say(LogLevel::kInfo, "the root is switched; executing ", kInit);
-        const char* argv[] = {kInit, nullptr};
-        (void)::execve(kInit, const_cast<char* const*>(argv), environ);
-        Say(LogLevel::kError, "cannot execute '", kInit, "' of the new root: ", Errno{errno});
+    if (IsPrepared() && MoveMounts()) {
+        FreeInitramfs();
+        if (Enter()) {
+            Say(LogLevel::kInfo, "the root is switched; executing ", kInit);
+            RestoreDescriptorLimit();
+            const char* argv[] = {kInit, nullptr};
+            (void)::execve(kInit, const_cast<char* const*>(argv), environ);
+            Say(LogLevel::kError, "cannot execute '", kInit, "' of the new root: ", Errno{errno});
+        }
     }
-    Say(LogLevel::kError, "no root to boot; the device restarts in ", kPause, " seconds");
+    Say(LogLevel::kError, "no root to boot; ", FinalWords(CrashAction()), " in ", kPause,
+        " seconds");
     ::sleep(kPause);
     (void)::reboot(FinalCommand(CrashAction()));
     for (;;) (void)::pause();

@@ -113,7 +113,6 @@ std::string KeyOf(const struct stat& file) {
 }
 
 constexpr size_t kRootHashFile = 4096;  // bytes, at most
-constexpr uint64_t kTreeAlignment = 4096;
 
 Result<OwnedFd> OpenRegular(const std::string& path) {
     auto at = OpenFile(path, O_PATH);
@@ -175,13 +174,14 @@ Result<std::string> CheckedDevice(const ImageFile& image, const std::string& ima
                                   const std::string& data, const std::string& name,
                                   const std::string& root_hash) {
     const auto size = static_cast<uint64_t>(image.file.st_size);
-    const uint64_t behind =
-        (image.file_system + kTreeAlignment - 1) / kTreeAlignment * kTreeAlignment;
-    VerityPlace place{
-        .offset = behind, .hash_file = size, .data = behind, .file_system = image.file_system};
-    std::string superblock = ReadSuperblock(image.fd.get(), behind), hashes = data;
+    VeritySource source{.data = data,
+                        .hashes = data,
+                        .superblock = {},
+                        .place = TreeBehind(image.file_system, size),
+                        .root_hash = root_hash};
+    source.superblock = ReadSuperblock(image.fd.get(), source.place.offset);
     OwnedFd hash_loop;  // until the verity device holds it
-    if (!IsVeritySuperblock(superblock)) {
+    if (!IsVeritySuperblock(source.superblock)) {
         OwnedFd file;
         std::string path;
         for (const auto& beside : FilesBeside(image_file, ".verity")) {
@@ -195,31 +195,16 @@ Result<std::string> CheckedDevice(const ImageFile& image, const std::string& ima
                 Cat("there is a root hash for it and no hash tree: neither at its end nor in ",
                     Quote(Cat(image_file, ".verity")),
                     "; make it with 'build-image --verity' or 'veritysetup format'"));
-        superblock = ReadSuperblock(file.get(), 0);
-        place = {.offset = 0,
-                 .hash_file = static_cast<uint64_t>(info.st_size),
-                 .data = size,
-                 .file_system = image.file_system};
-        auto loop = AttachLoop(file.get(), path, hashes);
+        source.superblock = ReadSuperblock(file.get(), 0);
+        source.place = {.offset = 0,
+                        .hash_file = static_cast<uint64_t>(info.st_size),
+                        .data = size,
+                        .file_system = image.file_system};
+        auto loop = AttachLoop(file.get(), path, source.hashes);
         if (!loop) return Fail(std::move(loop).error());
         hash_loop = std::move(*loop);
     }
-    auto tree = ParseVeritySuperblock(superblock, place);
-    if (!tree) return Fail(std::move(tree).error().Wrap("its hash tree"));
-    HUSK_TRY(CheckRootHash(*tree, root_hash));
-    return MakeVerityDevice({.name = name,
-                             .uuid = Cat("HUSK-", root_hash.substr(0, 120)),
-                             .table = VerityTable(*tree, data, hashes, root_hash),
-                             .sectors = VeritySectors(*tree)});
-}
-
-Status MountDevice(const std::string& device, const ImageStore::Mounted& mounted) {
-    if (::mount(device.c_str(), mounted.path.c_str(), FileSystemName(mounted.type),
-                MS_RDONLY | MS_NODEV, nullptr) == 0)
-        return {};
-    const char* hint = errno == ENODEV ? " (the kernel has no such file system: load its module)"
-                                       : " (is the file damaged?)";
-    return FailErrno(Cat("mount as ", FileSystemName(mounted.type), hint));
+    return MakeVerityDevice(name, source);
 }
 
 // As KeyOf() and the hash, as long as a name may be (DM_NAME_LEN).
@@ -232,7 +217,7 @@ Status MountChecked(const ImageFile& image, const std::string& image_file, const
     const std::string name = DeviceNameOf(image, root_hash);
     auto device = CheckedDevice(image, image_file, loop, name, root_hash);
     if (!device) return Fail(std::move(device).error());
-    Status done = MountDevice(*device, mounted);
+    Status done = MountImageDevice(*device, mounted.type, mounted.path);
     // Its mount is its user; where that failed, it has none.
     Status removed = RemoveVerityDevice(name, done.has_value());
     if (!done && done.error().code() == EIO)
@@ -255,6 +240,15 @@ const char* FileSystemName(ImageType type) {
         case ImageType::kSquashfs: return "squashfs";
     }
     return "";
+}
+
+Status MountImageDevice(const std::string& device, ImageType type, const std::string& target) {
+    if (::mount(device.c_str(), target.c_str(), FileSystemName(type), MS_RDONLY | MS_NODEV,
+                nullptr) == 0)
+        return {};
+    const char* hint = errno == ENODEV ? " (the kernel has no such file system: load its module)"
+                                       : " (is the file damaged?)";
+    return FailErrno(Cat("mount as ", FileSystemName(type), hint));
 }
 
 uint64_t FileSystemSize(std::string_view head, ImageType type) {
@@ -354,7 +348,7 @@ Result<ImageStore::Mounted> ImageStore::Mount(const std::string& image_file,
     if (!loop)
         done = Fail(std::move(loop).error());
     else if (root_hash->empty())
-        done = MountDevice(device, mounted);
+        done = MountImageDevice(device, mounted.type, mounted.path);
     else
         done = MountChecked(*image, image_file, device, *root_hash, mounted);
     if (done) return mounted;

@@ -24,6 +24,10 @@ Result<ImageType> ProbeImage(std::string_view head, uint64_t file_size);
 // Pure: bytes of the file system in a file that was probed; what lies behind is not its own.
 uint64_t FileSystemSize(std::string_view head, ImageType type);
 
+// Mounts what lies on a block device read-only. EIO: its first blocks could not be read, or do not
+// match their hashes.
+Status MountImageDevice(const std::string& device, ImageType type, const std::string& target);
+
 // BASE.erofs, BASE.squashfs or BASE, the first that is a file; empty: none is.
 std::string FindImageFile(const std::string& base);
 // Finds the file that `image` means, the text of Image=: the version of NAME that is switched to

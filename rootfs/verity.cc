@@ -55,6 +55,14 @@ std::string HexOf(std::string_view bytes) {
 
 std::string Bytes(uint64_t count) { return std::to_string(count); }
 
+// A device of the device mapper: its name, what tells it from another of that name, its table.
+struct VerityDevice {
+    std::string name;
+    std::string uuid;  // at most 128 bytes
+    std::string table;
+    uint64_t sectors = 0;
+};
+
 // One request to the device mapper, with a table behind it where it takes one.
 class MapperRequest {
   public:
@@ -129,7 +137,32 @@ Result<std::string> LoadAndResume(int control, const VerityDevice& device) {
     return NodeOf(resume.head().dev);
 }
 
+Result<std::string> MakeOrFind(const VerityDevice& device) {
+    auto control = OpenMapper();
+    if (!control) return Fail(std::move(control).error());
+    MapperRequest status(device.name);
+    if (status.Send(control->get(), DM_DEV_STATUS)) {
+        if (device.uuid == status.head().uuid && (status.head().flags & DM_ACTIVE_PRESENT_FLAG))
+            return NodeOf(status.head().dev);
+        // Half made by a supervisor that died.
+        if (!SendRemove(control->get(), device.name, false))
+            return FailErrno(Cat("remove the old device ", Quote(device.name)));
+    }
+    MapperRequest create(device.name);
+    create.SetUuid(device.uuid);
+    if (!create.Send(control->get(), DM_DEV_CREATE)) return FailErrno("make a verity device");
+    auto node = LoadAndResume(control->get(), device);
+    if (!node) (void)SendRemove(control->get(), device.name, false);  // the error is told already
+    return node;
+}
+
 }  // namespace
+
+VerityPlace TreeBehind(uint64_t file_system, uint64_t size) {
+    constexpr uint64_t kAlignment = 4096;
+    const uint64_t behind = DivideUp(file_system, kAlignment) * kAlignment;
+    return {.offset = behind, .hash_file = size, .data = behind, .file_system = file_system};
+}
 
 bool IsVeritySuperblock(std::string_view block) { return block.starts_with(kSignature); }
 
@@ -203,23 +236,14 @@ uint64_t VeritySectors(const VerityTree& tree) {
     return tree.data_blocks * (tree.data_block_size / 512);
 }
 
-Result<std::string> MakeVerityDevice(const VerityDevice& device) {
-    auto control = OpenMapper();
-    if (!control) return Fail(std::move(control).error());
-    MapperRequest status(device.name);
-    if (status.Send(control->get(), DM_DEV_STATUS)) {
-        if (device.uuid == status.head().uuid && (status.head().flags & DM_ACTIVE_PRESENT_FLAG))
-            return NodeOf(status.head().dev);
-        // Half made by a supervisor that died.
-        if (!SendRemove(control->get(), device.name, false))
-            return FailErrno(Cat("remove the old device ", Quote(device.name)));
-    }
-    MapperRequest create(device.name);
-    create.SetUuid(device.uuid);
-    if (!create.Send(control->get(), DM_DEV_CREATE)) return FailErrno("make a verity device");
-    auto node = LoadAndResume(control->get(), device);
-    if (!node) (void)SendRemove(control->get(), device.name, false);  // the error is told already
-    return node;
+Result<std::string> MakeVerityDevice(const std::string& name, const VeritySource& source) {
+    auto tree = ParseVeritySuperblock(source.superblock, source.place);
+    if (!tree) return Fail(std::move(tree).error().Wrap("its hash tree"));
+    HUSK_TRY(CheckRootHash(*tree, source.root_hash));
+    return MakeOrFind({.name = name,
+                       .uuid = Cat("HUSK-", source.root_hash.substr(0, 120)),
+                       .table = VerityTable(*tree, source.data, source.hashes, source.root_hash),
+                       .sectors = VeritySectors(*tree)});
 }
 
 Status RemoveVerityDevice(const std::string& name, bool when_unused) {

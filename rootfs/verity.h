@@ -33,6 +33,8 @@ struct VerityPlace {
     uint64_t data = 0;         // bytes before the tree, or of the whole image where that is apart
     uint64_t file_system = 0;  // bytes that the file system says it has: all must be covered
 };
+// Pure: of a tree in the first whole block behind a file system, in a file or device of `size`.
+VerityPlace TreeBehind(uint64_t file_system, uint64_t size);
 
 // Pure. True where a superblock begins here, whether it is good or not.
 bool IsVeritySuperblock(std::string_view block);
@@ -50,16 +52,17 @@ std::string VerityTable(const VerityTree& tree, const std::string& data_device,
 // 512-byte sectors of the device.
 uint64_t VeritySectors(const VerityTree& tree);
 
-// A device of the device mapper: its name, what tells it from another of that name, its table.
-struct VerityDevice {
-    std::string name;  // at most 127 bytes, no '/'
-    std::string uuid;  // at most 128 bytes
-    std::string table;
-    uint64_t sectors = 0;
+// What is to be checked, and by what.
+struct VeritySource {
+    std::string data, hashes;  // block devices in /dev; may be the same
+    std::string superblock;    // what `hashes` has at place.offset
+    VerityPlace place;
+    std::string root_hash;
 };
 
-// Makes the device, or finds the same one that an earlier supervisor made: its path in /dev.
-Result<std::string> MakeVerityDevice(const VerityDevice& device);
+// Makes a device of the device mapper, or finds the same one that an earlier supervisor made: its
+// path in /dev. `name` has at most 127 bytes and no '/'.
+Result<std::string> MakeVerityDevice(const std::string& name, const VeritySource& source);
 // Lets it go: at once, or when its last user is gone.
 Status RemoveVerityDevice(const std::string& name, bool when_unused);
 

@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -234,6 +235,9 @@ void Manager::ImagesUnused(const std::vector<std::string>& images) {
 }
 
 void Manager::OnDamage(const BlockDamage& damage) {
+    // Of the device's own root, whoever read it has got an error in place of the block.
+    if (struct stat root {}; ::stat("/", &root) == 0 && root.st_dev == damage.device)
+        LogError(Cat("the root is damaged: ", Describe(damage), "; write its image again"));
     for (auto& entry : entries_) {
         if (!entry.runner) continue;
         const std::string image = entry.runner->ImageOn(damage.device);

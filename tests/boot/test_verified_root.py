@@ -1,80 +1,153 @@
-"""A root of its own: erofs on a disk, every block of it checked by dm-verity, state apart, an initramfs that only leads there."""
+"""A root of its own on a disk, every block of it checked by dm-verity, state apart, behind an initramfs that only leads there."""
 
+import contextlib
 import shutil
 import subprocess
 
 import pytest
-from conftest import Husk, unit, write_units
+from conftest import Husk, write_units
 from huskvm import End, build, initramfs, verity
 
+UNIT = "[Container]\nExec=/bin/busybox sleep 10000\nVolume=/bin/busybox:/bin/busybox:ro\n"
 CONF = "[System]\nHostname=verified\nStateDevice=/dev/vda\n"
+BALLAST = 24 << 20  # bytes that only the initramfs has
+HASH_FILE = "/etc/husk/roothash"
+READ_LATE = b"nobody reads this before the test " * 1000
 
 
-@pytest.fixture
-def root_image(tmp_path):
-    """The image, with its hash tree behind it, and the root hash."""
-    root = tmp_path / "root"
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    """What a root image has: husk, units, settings, folders to mount on; here also a shell and the harness' agent."""
+    root = tmp_path_factory.mktemp("image") / "root"
     for folder in [*initramfs.FOLDERS, "tmp", "usr/lib/husk"]:
         (root / folder).mkdir(parents=True, exist_ok=True)
-    for source, place in ((build.husk(), "usr/bin/husk"), (initramfs.busybox(), "bin/busybox"), (build.agent(), initramfs.AGENT[1:])):
+    for source, place in ((build.husk(), "usr/bin/husk"), (initramfs.busybox(), "bin/busybox"),
+                          (build.agent(), initramfs.AGENT[1:])):
         shutil.copy(source, root / place)
-    (root / "sbin/init").symlink_to("../usr/bin/husk")
-    for applet in ("sh", "cat", "grep", "dmesg", "touch", "mount"):
+    (root / "sbin/init").symlink_to("/usr/bin/husk")
+    for applet in ("sh", "cat", "grep", "dmesg", "touch", "tail"):
         (root / "bin" / applet).symlink_to("busybox")
     (root / "etc/husk/system.conf").write_text(CONF)
     (root / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
     (root / "etc/group").write_text("root:x:0:\n")
-    write_units(root / "etc/husk/units", {
-        "one": unit("/bin/busybox sleep 10000").replace("Volume=/usr/lib/husk-test", "#"),
-    })
-    image = tmp_path / "root.erofs"
-    subprocess.run(["mkfs.erofs", "--all-root", image, root], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    (root / "etc/late").write_bytes(READ_LATE)
+    write_units(root / "etc/husk/units", {"one": UNIT})
+    return root
+
+
+@pytest.fixture(scope="module")
+def erofs(tree):
+    """The image with its hash tree behind it, and the root hash."""
+    image = tree.parent / "root.erofs"  # not compressed, so that damaged() finds its way
+    subprocess.run(["mkfs.erofs", "--quiet", "--all-root", image, tree], check=True)
     return image, verity.append(image)
+
+
+@pytest.fixture(scope="module")
+def squashfs(tree):
+    """The image, the file with its hash tree, and the root hash."""
+    image, hashes = tree.parent / "root.squashfs", tree.parent / "root.verity"
+    subprocess.run(["mksquashfs", tree, image, "-noappend", "-all-root", "-quiet", "-no-progress"], check=True)
+    return image, hashes, verity.make(image, hashes)
 
 
 @pytest.fixture
 def boot_root(boot, tmp_path):
-    def start(image, words, **more):
-        return boot(units=write_units(tmp_path / "none", {}), append=f"loglevel=7 husk.root=/dev/vdb {words}",
-                    modules=["dm_verity"], qemu_args=["-drive", f"file={image},if=none,format=raw,id=root,readonly=on",
-                                                      "-device", "virtio-blk-pci,drive=root"], **more)
+    """Boots an initramfs without units, with these files as /dev/vdb, /dev/vdc and so on."""
+    none = write_units(tmp_path / "none", {})
+
+    def start(words, *disks, **more):
+        args = [word for at, file in enumerate(disks) for word in
+                ("-drive", f"file={file},if=none,format=raw,id=root{at},readonly=on", "-device", f"virtio-blk-pci,drive=root{at}")]
+        return boot(units=none, append=f"loglevel=7 {words}", modules=["dm_verity"], qemu_args=args, **more)
 
     return start
 
 
-def test_the_root_is_the_verified_one_and_state_is_apart(boot_root, root_image):
-    image, root_hash = root_image
-    with boot_root(image, f"husk.roothash={root_hash}") as guest:
+def root_mount(guest) -> list[str]:
+    table = [line.split() for line in guest.run("cat /proc/mounts", 30).text.splitlines()]
+    assert ["/dev/vda", "/var/lib/husk", "ext4"] in [line[:3] for line in table]
+    return [line for line in table if line[1] == "/"][-1]
+
+
+def power_off(guest):
+    guest.run("husk poweroff", 60)
+    assert guest.wait_exit(120) is End.POWEROFF
+    assert "cannot unmount" not in guest.console_text()
+
+
+def damaged(image, folder, content: bytes):
+    """A copy in which one byte of a file with this content is another."""
+    data = bytearray(image.read_bytes())
+    data[data.index(content) + len(content) // 2] ^= 1
+    copy = folder / "damaged.erofs"
+    copy.write_bytes(data)
+    return copy
+
+
+def test_the_root_is_the_verified_one_and_state_is_apart(boot_root, erofs, tmp_path):
+    image, root_hash = erofs
+    (tmp_path / "ballast").write_bytes(bytes(BALLAST))
+    start = {"files": [(tmp_path / "ballast", "/ballast")], "disk": tmp_path / "state.ext4"}
+    with boot_root(f"husk.root=/dev/vdb husk.roothash={root_hash}", image, **start) as guest:
         husk = Husk(guest)
         assert husk.unit("one")["state"] == "running"
-        table = [line.split() for line in guest.run("cat /proc/mounts", 30).text.splitlines()]
-        root = [line for line in table if line[1] == "/"][-1]
-        assert root[2] == "erofs" and root[0].startswith("/dev/dm-") and root[3].startswith("ro")
-        assert ["/dev/vda", "/var/lib/husk", "ext4"] in [line[:3] for line in table]
+        device, _, kind, options = root_mount(guest)[:4]
+        assert kind == "erofs" and device.startswith("/dev/dm-") and options.startswith("ro")
         assert guest.run("touch /etc/x", 30).status != 0
         assert f"the root is /dev/vdb, checked by {root_hash}" in guest.run("dmesg", 30).text
         assert guest.run("cat /proc/sys/kernel/hostname", 30).text == "verified\n"
-        guest.run("husk poweroff", 60)
-        assert guest.wait_exit(120) is End.POWEROFF
-        assert "cannot unmount" not in guest.console_text()
+        # What the initramfs took is free again.
+        memory = dict(line.split(":") for line in guest.run("cat /proc/meminfo", 30).text.splitlines())
+        assert sum(int(memory[name].split()[0]) for name in ("Shmem", "Unevictable")) << 10 < BALLAST // 4, memory
+        guest.run("echo kept >/var/lib/husk/file", 30)
+        power_off(guest)
+    # It lasts. A block that is read when the system is up, and is not what it was, is an error for who reads it.
+    with boot_root(f"husk.root=/dev/vdb husk.roothash={root_hash}", damaged(image, tmp_path, READ_LATE), **start) as guest:
+        assert guest.run("cat /var/lib/husk/file", 30).text == "kept\n"
+        assert guest.run("cat /etc/late", 30).status != 0
+        guest.wait_console(r"husk: the root is damaged: block \d+ of its data does not match its hash; write its image again", 30)
+        assert Husk(guest).unit("one")["state"] == "running"
 
 
-def test_another_root_than_the_hashs_is_not_booted(boot_root, root_image):
-    image, root_hash = root_image
-    wrong = root_hash[:-1] + ("0" if root_hash[-1] != "0" else "1")
-    with boot_root(image, f"husk.roothash={wrong}", wait="started") as guest:
-        guest.wait_console("no root to boot", 120)
+def test_the_hash_may_lie_in_the_initramfs_and_the_tree_on_a_device_of_its_own(boot_root, squashfs, tmp_path):
+    image, hashes, root_hash = squashfs
+    (tmp_path / "roothash").write_text(root_hash + "\n")
+    with boot_root("husk.root=/dev/vdb husk.roothashdevice=/dev/vdc", image, hashes,
+                   files=[(tmp_path / "roothash", HASH_FILE)]) as guest:
+        assert Husk(guest).unit("one")["state"] == "running"
+        device, _, kind, options = root_mount(guest)[:4]
+        assert kind == "squashfs" and device.startswith("/dev/dm-") and options.startswith("ro")
+        power_off(guest)
+
+
+@contextlib.contextmanager
+def refused(boot_root, words, disk, *, says):
+    """The device says what is wrong and what to do, once, runs nothing of the root, and is about to restart."""
+    with boot_root(words, disk, wait="started", state=False, shell=False, agent=False) as guest:
+        guest.wait_console("husk: no root to boot; rebooting in 10 seconds", 120)
+        text = guest.console_text()
+        assert text.count("husk: no root: ") == 1 and says in text, text
+        assert "the root is switched" not in text
+        yield guest
+
+
+def test_a_block_of_pid_1_that_was_changed_is_not_run(boot_root, erofs, tmp_path):
+    image, root_hash = erofs
+    with refused(boot_root, f"husk.root=/dev/vda husk.roothash={root_hash}", damaged(image, tmp_path, build.husk().read_bytes()),
+                 says="read '/sbin/init': Input/output error: the root is damaged; write its image again") as guest:
         assert guest.wait_exit(60) is End.REBOOT
-        assert "no root: " in guest.console_text() and "PID 1 started" in guest.console_text()
-    with boot_root(image, "husk.roothash=none", wait="started") as guest:
-        guest.wait_console("no root: husk.roothash", 120)
 
 
-def test_a_block_that_was_changed_is_not_run(boot_root, root_image):
-    image, root_hash = root_image
-    data = bytearray(image.read_bytes())
-    at = data.index(build.husk().read_bytes()[:64])
-    data[at + 4096 * 10] ^= 1
-    image.write_bytes(data)
-    with boot_root(image, f"husk.roothash={root_hash}", wait="started") as guest:
-        guest.wait_console("device-mapper: verity: .*is corrupted", 120)
+def test_another_root_than_the_hashs_is_not_booted(boot_root, erofs, tmp_path):
+    image, root_hash = erofs
+    wrong = root_hash[:-1] + ("0" if root_hash[-1] != "0" else "1")
+    with refused(boot_root, f"husk.root=/dev/vda husk.roothash={wrong}", image, says="do not match the root hash: either that is"):
+        pass
+
+
+def test_a_device_that_does_not_come_is_waited_for_so_long(boot_root, erofs, tmp_path):
+    image, root_hash = erofs
+    with refused(boot_root, f"husk.root=LABEL=root husk.roothash={root_hash} husk.rootwait=1", image,
+                 says="there is no LABEL=root after 1s (there are: /dev/vda (erofs"):
+        pass

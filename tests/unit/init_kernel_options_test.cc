@@ -14,6 +14,8 @@ TEST(KernelOptions, AreOffWithoutAWord) {
     EXPECT_FALSE(options.rescue);
     EXPECT_TRUE(ParseKernelOptions("a husk.rescue b").rescue);
     EXPECT_FALSE(ParseKernelOptions("husk.rescue=1").rescue);
+    EXPECT_FALSE(options.root);
+    EXPECT_TRUE(ParseKernelOptions("a husk.root=/dev/vda b").root);
     EXPECT_FALSE(options.debug);
 }
 
