@@ -35,7 +35,7 @@ void Prepare(const void*) {
     (void)::execve("/proc/self/exe", const_cast<char* const*>(argv), environment.get());
 }
 
-// Its own words say what is wrong, unless it had none.
+// It says itself what is wrong, as long as it can.
 bool IsPrepared() {
     const pid_t child = StartChild(kInitCgroup, Prepare, nullptr);
     if (child < 0) {
@@ -45,7 +45,8 @@ bool IsPrepared() {
     int status = 0;
     while (::waitpid(child, &status, 0) < 0)
         if (errno != EINTR) return false;
-    if (status != 0) Say(LogLevel::kError, "'husk prepare-root' ", WaitStatus{status});
+    if (status != 0 && !WIFEXITED(status))
+        Say(LogLevel::kError, "'husk prepare-root' ", WaitStatus{status});
     return status == 0;
 }
 
