@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from . import kernel
+from . import kernel, verified
 from .launch import Options, machine
 from .paths import HarnessError
 from .qemu import POWER_OFF_SECONDS, End, GuestTrouble
@@ -47,6 +47,8 @@ def parser() -> argparse.ArgumentParser:
     add("--append", default="", metavar="ARGS", help="more words for the kernel's command line")
     add("--console-log", type=Path, metavar="FILE", help="write the serial console to this file")
     add("--disk", type=Path, metavar="FILE", help="keep the state disk in this file (default: a fresh one each run)")
+    add("--verified", choices=verified.TYPES,
+        help="boot a root image of this type on a disk of its own, each block checked by dm-verity")
     add("--husk", type=Path, metavar="FILE", help="the husk binary to boot (default: build it)")
     add("--icount", action="store_true",
         help="count instructions instead of time: figures that repeat on a noisy machine; emulated, one processor")
@@ -57,7 +59,7 @@ def options_of(args) -> Options:
     options = Options(
         units=args.units, kernel=args.kernel, modules=args.module, memory=args.memory, cpus=args.cpus,
         timeout=args.timeout, append=args.append, disk=args.disk, icount=args.icount, husk=args.husk,
-        console_log=args.console_log, agent=bool(args.command), network=args.network)
+        console_log=args.console_log, agent=bool(args.command), network=args.network, verified=args.verified)
     for text in args.file:
         source, colon, path = text.rpartition(":")
         if not colon or not source or not path.startswith("/"):

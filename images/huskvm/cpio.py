@@ -83,6 +83,29 @@ class Archive:
         self._parts += [head + ALIGN[: -len(head) % 4], data + ALIGN[: -len(data) % 4]]
 
 
+class Tree(Archive):
+    """The same entries as files below a folder of the host, for images. Device nodes are left out: devtmpfs has them."""
+
+    def __init__(self, root: Path):
+        super().__init__()
+        self._root = root
+
+    def _entry(self, name, mode, data, nlink=1, device=(0, 0)):
+        path = self._root / name
+        if stat.S_ISDIR(mode):
+            path.mkdir(parents=True)
+        elif stat.S_ISREG(mode):
+            path.unlink(missing_ok=True)
+            path.write_bytes(data)
+        elif stat.S_ISLNK(mode):
+            path.unlink(missing_ok=True)
+            path.symlink_to(os.fsdecode(data))
+            return
+        else:
+            return
+        path.chmod(stat.S_IMODE(mode))
+
+
 def _name(path: str) -> str:
     name = os.path.normpath("/" + path).lstrip("/")
     if ".." in path.split("/"):

@@ -59,9 +59,18 @@ class Guest:
 
 def build(guest: Guest, target: Path) -> None:
     """Writes the archive: the modules' part, which is kept, and this guest's own behind it."""
-    wanted = [*kernel.MODULES, *guest.modules]
-    later = [name for name in kernel.ON_DEMAND if name in guest.kernel.files]
     archive = Archive()
+    fill(archive, guest)
+    target.write_bytes(modules_part(guest.kernel, module_names(guest)) + archive.data())
+
+
+def module_names(guest: Guest) -> list[str]:
+    """All that the guest has, loaded at boot or when they are needed."""
+    return [*kernel.MODULES, *guest.modules, *(name for name in kernel.ON_DEMAND if name in guest.kernel.files)]
+
+
+def fill(archive: Archive, guest: Guest) -> None:
+    """All but the modules."""
     for folder in FOLDERS:
         archive.folder(folder)
     archive.folder("tmp", 0o1777)
@@ -71,7 +80,7 @@ def build(guest: Guest, target: Path) -> None:
     archive.link("init", "usr/bin/husk")
     archive.link("sbin/init", "../usr/bin/husk")
     archive.link("etc/resolv.conf", "../run/husk/resolv.conf")
-    archive.file("etc/husk/system.conf", system_conf(guest, guest.kernel.present(wanted)).encode())
+    archive.file("etc/husk/system.conf", system_conf(guest, guest.kernel.present([*kernel.MODULES, *guest.modules])).encode())
     archive.file("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n")
     archive.file("etc/group", b"root:x:0:\nnogroup:x:65534:\n")
     if guest.shell:
@@ -89,7 +98,6 @@ def build(guest: Guest, target: Path) -> None:
         if not source.exists():
             raise HarnessError(f"--file {source}:{path}: there is no '{source}'")
         archive.tree(source.resolve() if source.is_file() else source, path)
-    target.write_bytes(_modules_part(guest.kernel, [*wanted, *later]) + archive.data())
 
 
 def system_conf(guest: Guest, modules: list[str]) -> str:
@@ -123,7 +131,7 @@ def _add_shell(archive: Archive, guest: Guest) -> None:
     archive.file("etc/profile", PROFILE.format(stty=stty, units=UNITS).encode())
 
 
-def _modules_part(image: kernel.Kernel, wanted: list[str]) -> bytes:
+def modules_part(image: kernel.Kernel, wanted: list[str]) -> bytes:
     """Finding and decompressing modules takes a second, so the result is kept."""
     identity = repr(("with aliases", image.version, str(image.modules), wanted, image.modules and image.modules.stat().st_mtime_ns))
     kept = images_dir() / "modules" / f"{hashlib.sha256(identity.encode()).hexdigest()[:16]}.cpio"

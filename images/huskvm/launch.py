@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import accel, build, disk, initramfs, kernel, rootfs
+from . import accel, build, disk, initramfs, kernel, rootfs, verified
 from .paths import DEMO, HarnessError
 from .qemu import Config, Machine
 
@@ -37,6 +37,7 @@ class Options:
     disk: Path | None = None  # a state disk that stays; None: a fresh one for this run
     write_log: Path | None = None  # where the disk's writes are noted, in order (dm-log-writes' format)
     state: bool = True  # False: no state disk at all
+    verified: str | None = None  # 'erofs' or 'squashfs': the root is such an image on a disk, checked by dm-verity
     shell: bool = True
     agent: bool = True
     icount: bool = False
@@ -98,19 +99,27 @@ def prepare(options: Options, folder: Path) -> Config:
         agent=build.agent() if options.agent else None, units=units, demo=demo, files=options.files,
         terminal=options.terminal, network=options.network)
     archive = folder / "initramfs"
-    initramfs.build(guest, archive)
+    extra, words = list(options.qemu_args), [APPEND]
+    if options.verified:
+        root = folder / f"root.{options.verified}"
+        root_hash = verified.build(guest, options.verified, root, archive)
+        extra = ["-drive", f"file={root},if=none,id=root,format=raw,readonly=on", "-device", "virtio-blk-pci,drive=root", *extra]
+        words.append(f"husk.root=/dev/{'vdb' if options.state else 'vda'} husk.roothash={root_hash}")
+    else:
+        initramfs.build(guest, archive)
     state = None
     if options.state:
         images = images_for(options, units)
         state = options.disk or folder / "state.ext4"
         disk.refresh(images, state) if options.disk else disk.prepare(images, state)
-    console = f" husk.console={initramfs.AGENT}" if options.agent else ""
+    if options.agent:
+        words.append(f"husk.console={initramfs.AGENT}")
     return Config(
-        kernel=image.image, initramfs=archive, append=f"{APPEND}{console} {options.append}".rstrip(), disk=state,
+        kernel=image.image, initramfs=archive, append=" ".join([*words, options.append]).rstrip(), disk=state,
         disk_cache="writeback" if options.disk else "unsafe", write_log=options.write_log, memory=options.memory,
         cpus=options.cpus, accel="tcg" if options.icount else accel.choose(image.image), icount=options.icount,
         interactive=not options.agent, console_log=options.console_log, on_reboot=options.on_reboot,
-        network=options.network, extra=options.qemu_args)
+        network=options.network, extra=extra)
 
 
 @contextlib.contextmanager
