@@ -98,7 +98,7 @@ def test_the_root_is_the_verified_one_and_state_is_apart(boot, boot_root, units,
         power_off(guest)
 
 
-def test_what_does_not_match_or_is_not_there_is_said_and_not_booted(boot_root, squashfs, tmp_path):
+def test_what_does_not_match_or_is_not_there_is_said_and_not_booted(boot_root, squashfs, tmp_path, kernel):
     image, hashes, root_hash = squashfs
     wrong = root_hash[:-1] + ("0" if root_hash[-1] != "0" else "1")
     cases = [
@@ -112,7 +112,7 @@ def test_what_does_not_match_or_is_not_there_is_said_and_not_booted(boot_root, s
     ]
     with contextlib.ExitStack() as stack:  # side by side, since each waits for its reader
         guests = [stack.enter_context(boot_root(f"husk.root=/dev/vda husk.roothashdevice=/dev/vdb {words}", disk,
-                                                hashes, wait="started", state=False, shell=False))
+                                                hashes, wait="started", state=False, shell=False, kernel=kernel))
                   for words, disk, _ in cases]
         for guest, (_, _, says) in zip(guests, cases, strict=True):
             guest.wait_console("husk: no root to boot; rebooting in 10 seconds", 120)
