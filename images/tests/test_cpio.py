@@ -1,7 +1,7 @@
 """The archive writer: read back by the kernel's rules, byte by byte."""
 
 import pytest
-from huskvm.cpio import Archive
+from huskvm.cpio import Archive, Tree
 
 
 def entries(data):
@@ -85,3 +85,16 @@ def test_archives_can_be_concatenated():
 def test_a_path_that_climbs_is_refused():
     with pytest.raises(ValueError, match="'..'"):
         Archive().file("/etc/../../x", b"")
+
+
+def test_a_tree_is_the_same_as_files_of_a_folder(tmp_path):
+    tree = Tree(tmp_path / "root")
+    tree.folder("/tmp", 0o1777)
+    tree.link("/etc/settings", "elsewhere")
+    tree.file("/etc/settings", b"later wins", 0o600)
+    tree.device("/dev/console", "c", 5, 1)
+    root = tmp_path / "root"
+    assert (root / "tmp").stat().st_mode & 0o7777 == 0o1777
+    settings = root / "etc/settings"
+    assert settings.read_bytes() == b"later wins" and settings.stat().st_mode & 0o777 == 0o600
+    assert list((root / "dev").iterdir()) == []
