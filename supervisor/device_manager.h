@@ -26,8 +26,8 @@ class DeviceManager {
     // For all that is there. The first supervisor of a boot waits for devices that file systems are
     // on, each for its TimeoutSec=. What fails is returned, and the rest is done.
     std::vector<Error> SetUp(bool first);
-    // Before the loop: until the device that `what` means is there (block_devices.h), for `limit` at
-    // most; its path in /dev.
+    // Before the loop: until the device that `what` means is there (block_devices.h), for `limit`
+    // at most; its path in /dev.
     Status WaitFor(const std::string& what, Duration limit, std::string& node);
     // From here on from the loop: `damaged` is called for a bad block of an image, `mounted` when a
     // file system has come or gone.

@@ -236,7 +236,7 @@ void Manager::ImagesUnused(const std::vector<std::string>& images) {
 
 void Manager::OnDamage(const BlockDamage& damage) {
     // Of the device's own root, whoever read it has got an error in place of the block.
-    if (struct stat root {}; ::stat("/", &root) == 0 && root.st_dev == damage.device)
+    if (struct stat root{}; ::stat("/", &root) == 0 && root.st_dev == damage.device)
         LogError(Cat("the root is damaged: ", Describe(damage), "; write its image again"));
     for (auto& entry : entries_) {
         if (!entry.runner) continue;
