@@ -199,8 +199,9 @@ def loop_device(disk: Path):
         subprocess.run(["losetup", "--detach", str(device)], check=True)
 
 
-# Mounted for as long as the program lives, and seen by nobody else; the journal is replayed by the mount.
-_MOUNT = 'mount -t ext4 "$0" /mnt && echo mounted && read -r _'
+# Mounted for as long as the program lives, and seen by nobody else; the journal is replayed by the mount. The end of its
+# namespace would unmount it too, some time later, when somebody else writes to that disk.
+_MOUNT = 'mount -t ext4 "$0" /mnt && echo mounted && { read -r _; umount /mnt; }'
 
 
 @contextlib.contextmanager
@@ -231,6 +232,8 @@ def look(disk: Path, history: History, after_boot: bool = False) -> list[tuple[s
 
 def look_at_status(status: str, marks: life.Marks) -> list[tuple[str, str]]:
     """`husk status --json` of a boot from that disk."""
+    if not status:
+        return [(UNBOOTABLE, "'husk status --json' says nothing")]
     units = {one["name"]: one for one in json.loads(status)["units"]}
     if set(units) not in [life.unit_names(token) for token in marks.units_after_boot]:
         return [(HALF, f"units of none of {marks.units_after_boot}: {sorted(units)}")]

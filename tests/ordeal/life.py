@@ -302,4 +302,5 @@ def drive(guest, words: str) -> None:
 
 
 def copy(source: Path, target: Path) -> None:
-    subprocess.run(["cp", "--sparse=always", str(source), str(target)], check=True)
+    """A file of its own: what was there may be a disk yet that a namespace unmounts on its way out."""
+    subprocess.run(["cp", "--sparse=always", "--remove-destination", str(source), str(target)], check=True)
