@@ -122,6 +122,7 @@ def guest(kernel, made, tmp_path_factory):
                      append="loglevel=7", timeout=TIMEOUT * 4) as machine:
         machine.settle()
         machine.run(f"({PROBES}/echo hold 7000 {CONNECTIONS} /run/held >/dev/null 2>&1 &)")
+        machine.run(f"until grep -q '^open {CONNECTIONS} ' /run/held; do usleep 50000; done", 60)
         yield machine
 
 

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <string>
 #include <vector>
 
 namespace {
@@ -50,9 +51,11 @@ int Serve(const char* port) {
 }
 
 void Tell(const char* path, const char* text) {
-    const int file = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    const std::string fresh = std::string(path) + ".new";  // nobody reads half of it
+    const int file = open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
     (void)!write(file, text, std::strlen(text));
     close(file);
+    rename(fresh.c_str(), path);
 }
 
 // Within ten seconds: an emulated guest may stand still for a moment.
