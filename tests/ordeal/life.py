@@ -70,7 +70,7 @@ _DRIVER = f"""#!/bin/sh
 units=/var/lib/husk/{ACTIVE}
 versions={STORE}/{versions.NAME}
 mark() {{ {DURABLE} mark /dev/vda "$@"; }}
-fail() {{ mark {TROUBLE} "$*"; exit 1; }}
+fail() {{ echo "failed: $*" >&2; mark {TROUBLE} "$*"; exit 1; }}
 now() {{
     name=$(sed -n s/^Description=//p $units/web.container 2>/dev/null)
     [ -e $units/{UPDATE} ] && name=$name+
@@ -80,7 +80,7 @@ step() {{
     before=$1 after=$2
     shift 2
     mark {UNITS} $before $after
-    "$@" >/dev/null 2>&1 || fail "$*"
+    said=$("$@" 2>&1) || {{ echo "$said" >&2; fail "$*"; }}
     mark {UNITS} $after
 }}
 settled() {{
