@@ -94,7 +94,7 @@ class Judge:
     def _units(self, allowed: list[str]) -> None:
         there = self._folder(life.ACTIVE)
         if not any(self._is(there, token) for token in allowed):
-            self._say(HALF, f"the folder of units is none of {allowed}: {sorted(there)}")
+            self._say(HALF, f"the folder of units is none of {allowed}: {there}")
 
     def _folder(self, name: str) -> dict[str, bytes]:
         top = self.root / name
@@ -232,8 +232,6 @@ def look(disk: Path, history: History, after_boot: bool = False) -> list[tuple[s
 
 def look_at_status(status: str, marks: life.Marks) -> list[tuple[str, str]]:
     """`husk status --json` of a boot from that disk."""
-    if not status:
-        return [(UNBOOTABLE, "'husk status --json' says nothing")]
     units = {one["name"]: one for one in json.loads(status)["units"]}
     if set(units) not in [life.unit_names(token) for token in marks.units_after_boot]:
         return [(HALF, f"units of none of {marks.units_after_boot}: {sorted(units)}")]

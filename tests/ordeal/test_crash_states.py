@@ -80,6 +80,12 @@ class States:
         return found
 
 
+def answer(boot: HostBoot, *words: str) -> str:
+    done = boot.husk(*words, "--json")
+    assert done.returncode == 0, f"'husk {' '.join(words)}' ended with {done.returncode}: {done.stderr}{done.stdout}"
+    return done.stdout
+
+
 def judge_here(disk: Path, history: History) -> list[tuple[str, str]]:
     """Without husk, and by a boot in namespaces."""
     marks = life.Marks.of(disk)
@@ -90,8 +96,8 @@ def judge_here(disk: Path, history: History) -> list[tuple[str, str]]:
             boot = HostBoot(home, device)
             try:
                 boot.__enter__()
-                problems += look_at_status(boot.husk("status", "--json").stdout, marks)
-                problems += look_at_images(boot.husk("image", "list", "--json").stdout,
+                problems += look_at_status(answer(boot, "status"), marks)
+                problems += look_at_images(answer(boot, "image", "list"),
                                            [path.name for path in (boot.state / "images").iterdir()], marks)
                 judge = Judge(boot.state, marks, history)
                 judge.after_boot()
@@ -178,7 +184,9 @@ def test_states_boot_in_a_whole_machine(request, recording, folder, seed, tmp_pa
             try:
                 guest.wait_agent()
                 guest.settle()
-                problems += look_at_status(guest.run("husk status --json", 60).text, marks)
+                done = guest.run("husk status --json", 60)
+                problems += (look_at_status(done.text, marks) if done.status == 0 else
+                             [(UNBOOTABLE, f"'husk status' ended with {done.status}: {done.stderr.decode()}")])
             except huskvm.HarnessError as error:
                 problems.append((UNBOOTABLE, str(error)))
             guest.power_off()
