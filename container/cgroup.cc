@@ -12,6 +12,8 @@ namespace husk::container {
 namespace {
 
 constexpr size_t kAttributeLimit = 64 * 1024;
+constexpr timespec kStandstillPause = {.tv_sec = 0, .tv_nsec = 20'000};
+constexpr int kStandstillLooks = 100;
 // Of what a container makes below its leaf: whoever removes it has to walk through all of it.
 constexpr int kMostDepth = 16;
 constexpr const char* kMostDescendants = "1024";
@@ -244,6 +246,18 @@ std::vector<pid_t> Cgroup::Processes() const {
 }
 
 Status Cgroup::Kill() const { return WriteAttribute(path_ + "/cgroup.kill", "1"); }
+
+Standstill::Standstill(const Cgroup& cgroup) : path_(cgroup.path() + "/cgroup.freeze") {
+    if (!WriteAttribute(path_, "1")) return;
+    const std::string events = cgroup.path() + "/cgroup.events";
+    for (int looks = 0; looks < kStandstillLooks; ++looks) {
+        auto text = ReadFile(events, kAttributeLimit);
+        if (!text || FindCount(*text, "frozen") != 0u) return;
+        (void)::nanosleep(&kStandstillPause, nullptr);
+    }
+}
+
+Standstill::~Standstill() { (void)WriteAttribute(path_, "0"); }
 
 Status Cgroup::SignalAll(int signal) const {
     if (!Exists()) return FailErrno(Cat("signal cgroup ", Quote(path_)));

@@ -79,6 +79,21 @@ class Cgroup {
     std::string path_;
 };
 
+// Every process of the cgroup and below it stands still for as long as this lives, and goes on
+// then, also where somebody else had frozen it: what was decided by what they are at holds until
+// then. SIGKILL gets through, and a process that a call does not let go is not waited for. Cgroup
+// v2, "cgroup.freeze".
+class Standstill {
+  public:
+    explicit Standstill(const Cgroup& cgroup);
+    ~Standstill();
+    Standstill(const Standstill&) = delete;
+    Standstill& operator=(const Standstill&) = delete;
+
+  private:
+    std::string path_;
+};
+
 // The number after `key` in a "key value" file such as memory.events or cgroup.events.
 std::optional<uint64_t> FindCount(std::string_view file, std::string_view key);
 

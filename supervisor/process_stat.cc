@@ -3,6 +3,8 @@
 
 #include <cerrno>
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 
 #include "base/file.h"
@@ -47,12 +49,14 @@ bool IsSecondOfNamespace(std::string_view status) {
     return tab != pids.npos && pids.substr(tab + 1) == "2";
 }
 
-bool CatchesSignal(std::string_view status, int signal) {
+bool HasDefaultAction(std::string_view status, int signal) {
     if (signal < 1 || signal > 64) return false;
-    const std::string_view caught = StatusField(status, "SigCgt:");
-    uint64_t mask = 0;
-    auto [end, error] = std::from_chars(caught.data(), caught.data() + caught.size(), mask, 16);
-    return error == std::errc{} && (mask >> (signal - 1) & 1) != 0;
+    return std::ranges::none_of(std::array{"SigBlk:", "SigIgn:", "SigCgt:"}, [&](auto field) {
+        const std::string_view digits = StatusField(status, field);
+        uint64_t mask = ~uint64_t{0};  // nothing is known of it
+        std::from_chars(digits.data(), digits.data() + digits.size(), mask, 16);
+        return (mask >> (signal - 1) & 1) != 0;
+    });
 }
 
 }  // namespace husk::supervisor

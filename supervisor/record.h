@@ -96,7 +96,4 @@ Result<uint64_t> StartTimeOfStat(std::string_view stat);
 // Whether a process has pid 2 in a PID namespace right below /proc's: "NSpid" of /proc/PID/status.
 bool IsSecondOfNamespace(std::string_view status);
 
-// Whether a process has a handler for the signal: "SigCgt" of /proc/PID/status.
-bool CatchesSignal(std::string_view status, int signal);
-
 }  // namespace husk::supervisor

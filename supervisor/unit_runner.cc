@@ -1,5 +1,6 @@
 #include "supervisor/unit_runner.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
@@ -15,6 +16,7 @@
 #include "base/text.h"
 #include "config/image_name.h"
 #include "supervisor/disks.h"
+#include "supervisor/process_stat.h"
 #include "supervisor/tracer.h"
 #include "supervisor/unit_folders.h"
 
@@ -163,6 +165,14 @@ void UnitRunner::Forget() {
 // Events that come up while one is being worked on wait for their turn, so that no action is cut in
 // two by another.
 void UnitRunner::Dispatch(Event event) {
+    // A container to be is killed, and a program that has begun meanwhile is asked to end.
+    std::optional<container::Standstill> still;
+    const bool ends =
+        event.kind == EventKind::kStopWanted || event.kind == EventKind::kRestartWanted;
+    if (ends && !dispatching_ && pidfd_ && !record_.life.executed) {
+        still.emplace(cgroup_);
+        LookAtExecution();
+    }
     events_.push_back(std::move(event));
     if (std::exchange(dispatching_, true)) return;
     while (!events_.empty()) {
@@ -277,12 +287,18 @@ void UnitRunner::OnStatus() {
     device_.loop.Remove(status.get());
     auto report = container::ReadReport(status.get());
     if (report && !*report) return OnExecuted();
-    // It ends by itself, with the status that says at which stage, but where nobody knows how far it
-    // came.
+    // It ends by itself, with the status that says at which stage, but where nobody knows how far
+    // it came.
     if (!report && pidfd_) (void)sys::pidfd_send_signal(pidfd_.get(), SIGKILL);
     const Error error =
         report ? container::Explain(**report, *plan_, plan_->program) : report.error();
     Dispatch({.kind = EventKind::kStepFailed, .text = error.text()});
+}
+
+void UnitRunner::LookAtExecution() {
+    if (!own_child_) return AwaitExecution();
+    pollfd status = {.fd = status_.get(), .events = POLLIN, .revents = 0};
+    if (::poll(&status, 1, 0) > 0) OnStatus();
 }
 
 void UnitRunner::StopWatchingMain() {
@@ -408,19 +424,28 @@ bool UnitRunner::IsDeafTo(int signal) const {
     // Programs of `husk exec` go with the unit, and nobody waits for them.
     for (const auto& session : sessions_)
         others -= std::min(others, container::Cgroup(session->group()).Processes().size());
-    return status && !CatchesSignal(*status, signal) && others == 1;
+    return status && HasDefaultAction(*status, signal) && others == 1;
+}
+
+bool UnitRunner::KillDeaf(int signal) {
+    if (!pidfd_ || !IsDeafTo(signal)) return false;
+    // One that is only just starting may handle it in a moment, and be at work when it is killed.
+    const container::Standstill still(cgroup_);
+    if (!IsDeafTo(signal)) return false;
+    (void)sys::pidfd_send_signal(pidfd_.get(), SIGKILL);
+    return true;
 }
 
 void UnitRunner::SignalMain(int signal) {
     // Gone already is as good.
-    if (!pidfd_) return;
-    (void)sys::pidfd_send_signal(pidfd_.get(), IsDeafTo(signal) ? SIGKILL : signal);
+    if (!pidfd_ || KillDeaf(signal)) return;
+    (void)sys::pidfd_send_signal(pidfd_.get(), signal);
     // A process that is stopped must wake up to end (systemd.kill(5)).
     (void)sys::pidfd_send_signal(pidfd_.get(), SIGCONT);
 }
 
 void UnitRunner::SignalGroup(int signal) {
-    if (pidfd_ && IsDeafTo(signal)) return SignalMain(signal);
+    if (KillDeaf(signal)) return;
     if (pidfd_ && unit_.container.run_init) {
         SignalBelowInit(signal);
         return SignalBelowInit(SIGCONT);

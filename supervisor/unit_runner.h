@@ -48,7 +48,7 @@ struct Device {
     DeviceFacts facts;
     std::string cgroup_parent;  // /sys/fs/cgroup/units
     CrashLog& crash_log;
-    Filters filters;            // most units share one
+    Filters filters;  // most units share one
     container::DevicePrograms device_programs = {};
     size_t stored_descriptors = 0;  // FDSTORE=1 of all units
     LogBudget logs = LogBudget();
@@ -229,6 +229,7 @@ class UnitRunner {
     Status WatchMain(OwnedFd pidfd);
     void WatchStatus(OwnedFd status);
     void OnStatus();
+    void LookAtExecution();
     void OnMainGone();
     void FinishMain(int wait_status, Instant at);
     void AwaitExecution();
@@ -240,6 +241,7 @@ class UnitRunner {
 
     // The cgroup.
     bool IsDeafTo(int signal) const;
+    bool KillDeaf(int signal);
     // RunInit= (unit_init.cc). Of the program: the main process, or its child; 0: not there.
     pid_t ProgramPid();
     int TrueStatus(int wait_status, bool own) const;

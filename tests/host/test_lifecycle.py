@@ -78,6 +78,18 @@ def test_a_stop_signals_as_the_keys_say_and_always_ends(device):
     assert "killed" in found.unit("deaf")["reason"]
 
 
+def test_a_program_that_ignores_the_signal_has_its_time(device):
+    says = "trap '' TERM; echo up; exec sleep 1000"
+    found = device({"busy": unit(says, "TimeoutStopSec=400ms\n"), "plain": unit("exec sleep 1000", "TimeoutStopSec=1min\n")})
+    found.wait_for("busy", lambda _: "up" in found.log("busy"))
+    began = time.monotonic()
+    assert found.husk("stop", "busy").returncode == 0
+    assert time.monotonic() - began > 0.4
+    # What does nothing about it would never end by it, being the first of its PID namespace.
+    assert found.husk("stop", "plain").returncode == 0
+    assert found.unit("plain")["last_exit"]["signal"] == "SIGKILL"
+
+
 def test_a_start_waits_for_others_no_longer_than_it_may(device):
     found = device({"slow": unit("sleep 3", "Type=oneshot\n"),
                     "late": unit("sleep 1000", head="After=slow\nRequires=slow\nJobTimeoutSec=300ms\n")})

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "config/keys.h"
 #include "supervisor/notify_message.h"
+#include "supervisor/process_stat.h"
 #include "supervisor/record.h"
 
 namespace husk::supervisor {
@@ -238,6 +239,22 @@ TEST(ProcessStartTime, IsFoundBehindAnyName) {
     for (const char* name :
          {"sh", "a b", "a) S 1 1 1 1", "((", ") (", "", "a\nb", "x) R 9 9 9 9 ("})
         EXPECT_EQ(*StartTimeOfStat(Stat(name)), 987654u) << name;
+}
+
+TEST(ProcessStatus, ASignalHasItsDefaultActionWhereTheProcessDidNothingAboutIt) {
+    const auto status = [](const char* blocked, const char* ignored, const char* caught) {
+        return Cat("Name:\tx\nState:\tS (sleeping)\nSigBlk:\t", blocked, "\nSigIgn:\t", ignored,
+                   "\nSigCgt:\t", caught, "\nSeccomp:\t2\n");
+    };
+    const char *none = "0000000000000000", *term = "0000000000004000", *last = "8000000000000000";
+    EXPECT_TRUE(HasDefaultAction(status(none, none, none), SIGTERM));
+    EXPECT_TRUE(HasDefaultAction(status(last, last, last), SIGTERM));
+    EXPECT_FALSE(HasDefaultAction(status(term, none, none), SIGTERM));  // signalfd(2)
+    EXPECT_FALSE(HasDefaultAction(status(none, term, none), SIGTERM));
+    EXPECT_FALSE(HasDefaultAction(status(none, none, term), SIGTERM));
+    EXPECT_FALSE(HasDefaultAction(status(none, none, last), 64));
+    EXPECT_FALSE(HasDefaultAction(status(none, none, none), 65));
+    EXPECT_FALSE(HasDefaultAction("Name:\tx\n", SIGTERM));  // nothing is known of it
 }
 
 TEST(ProcessStartTime, DamageIsAnError) {
