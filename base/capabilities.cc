@@ -66,8 +66,8 @@ Result<int> CapabilityNumber(std::string_view name) {
             return static_cast<int>(i);
     const std::vector<std::string_view> names(std::begin(kNames), std::end(kNames));
     auto nearest = Nearest(bare, names);
-    return Fail(Cat("no capability ", Quote(name),
-                    nearest ? Cat(" (did you mean 'CAP_", *nearest, "'?)") : std::string()));
+    return Fail("no capability ", Quote(name),
+                nearest ? Cat(" (did you mean 'CAP_", *nearest, "'?)") : std::string());
 }
 
 uint64_t AllCapabilities() { return (uint64_t{1} << std::size(kNames)) - 1; }

@@ -20,17 +20,17 @@ Result<OwnedFd> OpenFile(const std::string& path, int flags, unsigned mode) {
 
 Result<OwnedFd> OpenFileAt(int directory, const std::string& path, int flags, unsigned mode) {
     OwnedFd fd(::openat(directory, path.c_str(), flags | O_CLOEXEC, mode));
-    if (!fd) return FailErrno(Cat("open ", Quote(path)));
+    if (!fd) return FailErrno("open ", Quote(path));
     return fd;
 }
 
 Result<OwnedFd> OpenRegularFile(const OwnedFd& at, std::string_view name) {
     struct stat info {};
-    if (::fstat(at.get(), &info) != 0) return FailErrno(Cat("stat ", Quote(name)));
-    if (!S_ISREG(info.st_mode)) return Fail(Cat(Quote(name), " is not a regular file"));
+    if (::fstat(at.get(), &info) != 0) return FailErrno("stat ", Quote(name));
+    if (!S_ISREG(info.st_mode)) return Fail(Quote(name), " is not a regular file");
     OwnedFd fd(
         ::open(Cat("/proc/self/fd/", std::to_string(at.get())).c_str(), O_RDONLY | O_CLOEXEC));
-    if (!fd) return FailErrno(Cat("open ", Quote(name)));
+    if (!fd) return FailErrno("open ", Quote(name));
     return fd;
 }
 
@@ -49,7 +49,7 @@ Result<std::string> ReadAll(int fd, size_t limit, std::string_view name) {
         if (had == data.size()) data.resize(std::min(2 * had, limit + 1));
         const ssize_t got = ::read(fd, data.data() + had, data.size() - had);
         if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return FailErrno(Cat("read ", Quote(name)));
+        if (got < 0) return FailErrno("read ", Quote(name));
         if (got == 0) break;
         had += static_cast<size_t>(got);
     }
@@ -71,7 +71,7 @@ Status WriteAll(int fd, std::string_view data, std::string_view name) {
     while (!data.empty()) {
         ssize_t put = ::write(fd, data.data(), data.size());
         if (put < 0 && errno == EINTR) continue;
-        if (put < 0) return FailErrno(Cat("write ", Quote(name)));
+        if (put < 0) return FailErrno("write ", Quote(name));
         data.remove_prefix(static_cast<size_t>(put));
     }
     return {};
@@ -92,7 +92,7 @@ Status WriteAttributeAt(int directory, const std::string& name, std::string_view
     if (!fd) return Fail(std::move(fd).error());
     // One write: the kernel takes each as a whole value, so a short one must not be continued.
     if (::write(fd->get(), value.data(), value.size()) < 0)
-        return FailErrno(Cat("write ", Quote(value), " to ", Quote(name)));
+        return FailErrno("write ", Quote(value), " to ", Quote(name));
     return {};
 }
 
@@ -104,9 +104,9 @@ Status ReplaceFile(const std::string& path, std::string_view data, unsigned mode
         auto fd = OpenFile(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode);
         if (!fd) return Fail(std::move(fd).error());
         HUSK_TRY(WriteAll(fd->get(), data, temporary));
-        if (sync && ::fsync(fd->get()) != 0) return FailErrno(Cat("sync ", Quote(temporary)));
+        if (sync && ::fsync(fd->get()) != 0) return FailErrno("sync ", Quote(temporary));
         if (::rename(temporary.c_str(), path.c_str()) != 0)
-            return FailErrno(Cat("rename ", Quote(temporary)));
+            return FailErrno("rename ", Quote(temporary));
         return sync ? SyncDirectory(path.substr(0, path.rfind('/'))) : Status();
     }();
     // A file cut short by a full file system would only take room from the next try.
@@ -129,7 +129,7 @@ Status MakeDirectories(const std::string& path, unsigned mode) {
         if (at != path.size() && path[at] != '/') continue;
         const std::string part = path.substr(0, at);
         if (::mkdir(part.c_str(), mode) != 0 && errno != EEXIST)
-            return FailErrno(Cat("make directory ", Quote(part)));
+            return FailErrno("make directory ", Quote(part));
     }
     return {};
 }
@@ -140,7 +140,7 @@ Status MakeLink(const std::string& path, const std::string& target) {
     if (length >= 0 && std::string_view(there, static_cast<size_t>(length)) == target) return {};
     HUSK_TRY(MakeDirectories(path.substr(0, path.rfind('/'))));
     if (length >= 0) (void)::unlink(path.c_str());
-    if (::symlink(target.c_str(), path.c_str()) != 0) return FailErrno(Cat("link ", Quote(path)));
+    if (::symlink(target.c_str(), path.c_str()) != 0) return FailErrno("link ", Quote(path));
     return {};
 }
 
@@ -148,7 +148,7 @@ Status RemoveTree(const std::string& path) {
     struct stat info {};
     if (::lstat(path.c_str(), &info) != 0) {
         if (errno == ENOENT) return {};
-        return FailErrno(Cat("look at ", Quote(path)));
+        return FailErrno("look at ", Quote(path));
     }
     const bool is_directory = S_ISDIR(info.st_mode);
     if (is_directory) {
@@ -157,14 +157,14 @@ Status RemoveTree(const std::string& path) {
         for (const auto& name : *names) HUSK_TRY(RemoveTree(Cat(path, "/", name)));
     }
     if ((is_directory ? ::rmdir(path.c_str()) : ::unlink(path.c_str())) != 0)
-        return FailErrno(Cat("remove ", Quote(path)));
+        return FailErrno("remove ", Quote(path));
     return {};
 }
 
 Status SyncDirectory(const std::string& path) {
     auto directory = OpenFile(path, O_RDONLY | O_DIRECTORY);
     if (!directory) return Fail(std::move(directory).error());
-    if (::fsync(directory->get()) != 0) return FailErrno(Cat("sync directory ", Quote(path)));
+    if (::fsync(directory->get()) != 0) return FailErrno("sync directory ", Quote(path));
     return {};
 }
 
@@ -177,14 +177,14 @@ bool IsMountPoint(const std::string& path) {
 
 Result<std::vector<std::string>> ListDirectory(const std::string& path) {
     std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(path.c_str()), ::closedir);
-    if (!directory) return FailErrno(Cat("open directory ", Quote(path)));
+    if (!directory) return FailErrno("open directory ", Quote(path));
     std::vector<std::string> names;
     errno = 0;
     while (const dirent* entry = ::readdir(directory.get())) {
         std::string_view name = entry->d_name;
         if (name != "." && name != "..") names.emplace_back(name);
     }
-    if (errno != 0) return FailErrno(Cat("read directory ", Quote(path)));
+    if (errno != 0) return FailErrno("read directory ", Quote(path));
     Sort(names);
     return names;
 }

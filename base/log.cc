@@ -38,4 +38,11 @@ void Log(LogLevel level, std::string_view text) {
     }
 }
 
+void internal::Log(LogLevel level, unsigned kinds, ...) {
+    va_list parts;
+    va_start(parts, kinds);
+    husk::Log(level, ConcatenateParts(kinds, parts));
+    va_end(parts);
+}
+
 }  // namespace husk

@@ -4,6 +4,8 @@
 
 #include <string_view>
 
+#include "base/text.h"
+
 namespace husk {
 
 enum class LogLevel { kError = 3, kWarning = 4, kInfo = 6, kDebug = 7 };  // syslog's numbers
@@ -14,9 +16,28 @@ void StartLog(std::string_view role, LogLevel most);
 void LogToKernel();
 void Log(LogLevel level, std::string_view text);
 
-inline void LogError(std::string_view text) { Log(LogLevel::kError, text); }
-inline void LogWarning(std::string_view text) { Log(LogLevel::kWarning, text); }
-inline void LogInfo(std::string_view text) { Log(LogLevel::kInfo, text); }
-inline void LogDebug(std::string_view text) { Log(LogLevel::kDebug, text); }
+namespace internal {
+void Log(LogLevel level, unsigned kinds, ...);
+}
+
+// Of a text in parts, as Cat() takes them.
+template <typename... Parts>
+[[gnu::always_inline]] inline void LogError(const Parts&... parts) {
+    internal::Log(LogLevel::kError, internal::PartKinds<Parts...>(), internal::AddressOf(parts)...);
+}
+template <typename... Parts>
+[[gnu::always_inline]] inline void LogWarning(const Parts&... parts) {
+    internal::Log(LogLevel::kWarning, internal::PartKinds<Parts...>(),
+                  internal::AddressOf(parts)...);
+}
+template <typename... Parts>
+[[gnu::always_inline]] inline void LogInfo(const Parts&... parts) {
+    internal::Log(LogLevel::kInfo, internal::PartKinds<Parts...>(), internal::AddressOf(parts)...);
+}
+
+template <typename... Parts>
+[[gnu::always_inline]] inline void LogDebug(const Parts&... parts) {
+    internal::Log(LogLevel::kDebug, internal::PartKinds<Parts...>(), internal::AddressOf(parts)...);
+}
 
 }  // namespace husk

@@ -11,8 +11,8 @@ namespace husk {
 Result<sockaddr_un> UnixAddress(std::string_view path) {
     sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
     if (path.size() >= sizeof address.sun_path)
-        return Fail(Cat("the path ", Quote(path), " is too long for a socket (over ",
-                        std::to_string(sizeof address.sun_path - 1), " bytes)"));
+        return Fail("the path ", Quote(path), " is too long for a socket (over ",
+                    std::to_string(sizeof address.sun_path - 1), " bytes)");
     std::memcpy(address.sun_path, path.data(), path.size());
     return address;
 }

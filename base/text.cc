@@ -1,6 +1,5 @@
 #include "base/text.h"
 
-#include <cstdarg>
 #include <cstdio>
 #include <signal.h>
 #include <time.h>
@@ -59,14 +58,12 @@ std::string Concatenate(std::initializer_list<std::string_view> parts) {
     return Together(std::data(parts), parts.size());
 }
 
-std::string internal::Concatenate(unsigned kinds, ...) {
-    std::string_view parts[16];
+std::string internal::ConcatenateParts(unsigned kinds, va_list parts) {
+    std::string_view views[16];
     size_t count = 0;
-    va_list rest;
-    va_start(rest, kinds);
     for (; kinds != kNoPart; kinds >>= 2) {
-        const void* part = va_arg(rest, const void*);
-        std::string_view& view = parts[count++];
+        const void* part = va_arg(parts, const void*);
+        std::string_view& view = views[count++];
         switch (static_cast<PartKind>(kinds & 3)) {
             case kChars: view = static_cast<const char*>(part); break;
             case kString: view = *static_cast<const std::string*>(part); break;
@@ -74,8 +71,15 @@ std::string internal::Concatenate(unsigned kinds, ...) {
             case kNoPart: break;
         }
     }
-    va_end(rest);
-    return Together(parts, count);
+    return Together(views, count);
+}
+
+std::string internal::Concatenate(unsigned kinds, ...) {
+    va_list parts;
+    va_start(parts, kinds);
+    std::string together = ConcatenateParts(kinds, parts);
+    va_end(parts);
+    return together;
 }
 
 std::string EscapedByte(char byte) {

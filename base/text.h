@@ -1,6 +1,7 @@
 // Small pure helpers on text.
 #pragma once
 
+#include <cstdarg>
 #include <cstdint>
 
 #include <initializer_list>
@@ -22,6 +23,7 @@ namespace internal {
 // ends.
 enum PartKind : unsigned { kNoPart, kChars, kString, kView };
 std::string Concatenate(unsigned kinds, ...);
+std::string ConcatenateParts(unsigned kinds, va_list parts);
 
 template <typename Part>
 constexpr PartKind kPartKind = std::is_same_v<Part, std::string>        ? kString

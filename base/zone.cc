@@ -23,7 +23,7 @@ Result<ZoneScope> ZoneScope::Enter(const std::string& name) {
         const std::string file = kZoneFolder + name;
         // libc takes what it cannot read for UTC.
         if (::access(file.c_str(), R_OK) != 0)
-            return FailErrno(Cat("time zone ", Quote(name), ": ", Quote(file)));
+            return FailErrno("time zone ", Quote(name), ": ", Quote(file));
         zone = ":" + file;
     }
     if (::setenv(kVariable, zone.c_str(), 1) != 0) return FailErrno("set the time zone");

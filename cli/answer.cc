@@ -423,20 +423,20 @@ Result<Answer> ParseAnswer(std::string_view line) {
     // Iterative: the depth of what comes over a socket must not decide about our stack.
     document.Parse<rapidjson::kParseIterativeFlag>(line.data(), line.size());
     if (document.HasParseError())
-        return Fail(Cat("the supervisor's answer is not JSON: ",
-                        rapidjson::GetParseError_En(document.GetParseError()), " At byte ",
-                        std::to_string(document.GetErrorOffset())));
+        return Fail("the supervisor's answer is not JSON: ",
+                    rapidjson::GetParseError_En(document.GetParseError()), " At byte ",
+                    std::to_string(document.GetErrorOffset()));
     std::string problem;
     const Fields fields(document, "", problem);
     int64_t version = 0;
     fields.Read("version", version);
     if (problem.empty() && version != supervisor::kControlVersion)
-        return Fail(Cat("the supervisor speaks version ", std::to_string(version),
-                        " of the control protocol, this program version ",
-                        std::to_string(supervisor::kControlVersion),
-                        ": use the husk that the supervisor was started from"));
+        return Fail("the supervisor speaks version ", std::to_string(version),
+                    " of the control protocol, this program version ",
+                    std::to_string(supervisor::kControlVersion),
+                    ": use the husk that the supervisor was started from");
     Answer answer = ReadAnswer(fields);
-    if (!problem.empty()) return Fail(Cat("the supervisor's answer: ", problem));
+    if (!problem.empty()) return Fail("the supervisor's answer: ", problem);
     return answer;
 }
 
@@ -456,7 +456,7 @@ Result<EventView> ParseEvent(std::string_view line) {
     fields.Read("at", event.at);
     fields.Read("monotonic", event.monotonic);
     fields.Read("count", event.count);
-    if (!problem.empty()) return Fail(Cat("the supervisor's event: ", problem));
+    if (!problem.empty()) return Fail("the supervisor's event: ", problem);
     return event;
 }
 

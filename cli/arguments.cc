@@ -59,7 +59,7 @@ class Parser {
         std::optional<std::string_view> value;
         if (equals != std::string_view::npos) value = word.substr(equals + 1);
         if (value && option->argument == nullptr)
-            return Fail(Cat("option '--", option->name, "' takes no value"));
+            return Fail("option '--", option->name, "' takes no value");
         return Take(*option, value);
     }
 
@@ -67,7 +67,7 @@ class Parser {
         while (!letters.empty()) {
             const Option* option = ByLetter(known_, letters[0]);
             if (option == nullptr)
-                return Fail(Cat("unknown option ", Quote(Cat("-", letters.substr(0, 1)))));
+                return Fail("unknown option ", Quote(Cat("-", letters.substr(0, 1))));
             letters.remove_prefix(1);
             if (option->argument == nullptr) {
                 HUSK_TRY(Take(*option, std::nullopt));
@@ -83,7 +83,7 @@ class Parser {
     Status Take(const Option& option, std::optional<std::string_view> value) {
         if (option.argument != nullptr && !value) {
             if (next_ == words_.size())
-                return Fail(Cat("option '--", option.name, "' wants a value: ", option.argument));
+                return Fail("option '--", option.name, "' wants a value: ", option.argument);
             value = words_[next_++];
         }
         out_.options[option.name] = value.value_or("");

@@ -140,9 +140,8 @@ Status SendRequest(int fd, const Request& request, const std::vector<int>& files
                    Duration patience) {
     const std::string line = WriteRequest(request);
     if (line.size() > supervisor::kMaxControlRequest)
-        return Fail(Cat("the request is longer than ",
-                        std::to_string(supervisor::kMaxControlRequest),
-                        " bytes: name fewer units at once"));
+        return Fail("the request is longer than ", std::to_string(supervisor::kMaxControlRequest),
+                    " bytes: name fewer units at once");
     return Send(fd, line, files, patience);
 }
 
@@ -160,7 +159,7 @@ Result<Reply> ReceiveReply(int fd, Duration patience) {
         if (!*more) return Fail(WentAway());
         searched = reply.line.size();
         if (searched > kMaxAnswer)
-            return Fail(Cat("the supervisor's answer is longer than ", FormatBytes(kMaxAnswer)));
+            return Fail("the supervisor's answer is longer than ", FormatBytes(kMaxAnswer));
     }
     auto answer = ParseAnswer(reply.line);
     if (!answer) return Fail(std::move(answer).error());

@@ -23,8 +23,7 @@ Result<std::string> ReadInside(pid_t main_pid, const char* path) {
     const OwnedFd found(sys::openat2(
         root->get(), path,
         {.flags = O_PATH | O_CLOEXEC, .resolve = sys::kResolveInRoot | sys::kResolveNoMagicLinks}));
-    if (!found)
-        return errno == ENOENT ? Result<std::string>("") : FailErrno(Cat("open ", Quote(path)));
+    if (!found) return errno == ENOENT ? Result<std::string>("") : FailErrno("open ", Quote(path));
     auto file = OpenRegularFile(found, path);
     if (!file) return Fail(std::move(file).error());
     return ReadAll(file->get(), kNamesLimit, path);
@@ -48,14 +47,14 @@ Result<Request> BuildRequest(const Invocation& call) {
     request.terminal = given.Has("tty");
     request.directory = given.Get("workdir").value_or("");
     if (!request.directory.empty() && request.directory[0] != '/')
-        return Fail(Cat("working directory ", Quote(request.directory),
-                        ": write its absolute path in the container"));
+        return Fail("working directory ", Quote(request.directory),
+                    ": write its absolute path in the container");
     auto reply = Call(call.call, {.verb = "status", .units = request.units});
     if (!reply) return Fail(std::move(reply).error());
     if (!reply->answer.ok) return Fail(reply->answer.error);
     const UnitView& unit = reply->answer.units.front();
     if (unit.main_pid == 0)
-        return Fail(Cat("unit ", Quote(unit.name), ": it does not run (", unit.reason, ")"));
+        return Fail("unit ", Quote(unit.name), ": it does not run (", unit.reason, ")");
     request.main_pid = unit.main_pid;
     const auto pid = static_cast<pid_t>(unit.main_pid);
     if (const char* term = ::getenv("TERM"); request.terminal && term != nullptr)
@@ -69,7 +68,7 @@ Result<Request> BuildRequest(const Invocation& call) {
     for (const auto& [name, value] : given.in_order) {
         if (name != "env") continue;
         if (value.find('=') == value.npos || value.starts_with('='))
-            return Fail(Cat("option '--env': ", Quote(value), " is not NAME=VALUE"));
+            return Fail("option '--env': ", Quote(value), " is not NAME=VALUE");
         request.environment.push_back(value);
     }
     return request;

@@ -47,16 +47,15 @@ Result<LogQuery> ReadQuery(const Invocation& call) {
     if (auto name = call.arguments.Get("output")) {
         auto output = ParseLogOutput(*name);
         if (!output)
-            return Fail(Cat("no format ", Quote(*name),
-                            ": short, short-monotonic, short-iso, short-precise, cat or json"));
+            return Fail("no format ", Quote(*name),
+                        ": short, short-monotonic, short-iso, short-precise, cat or json");
         query.output = *output;
     }
     HUSK_TRY(ReadTimes(call, query));
     if (auto boot = call.arguments.Get("boot")) {
         auto number = ParseSigned(*boot);
         if (!number || *number > 0 || *number < -1)
-            return Fail(
-                Cat("--boot= wants 0 (this boot) or -1 (the one before), not ", Quote(*boot)));
+            return Fail("--boot= wants 0 (this boot) or -1 (the one before), not ", Quote(*boot));
         query.boot = *number;
     }
     if (query.boot != 0 && query.follow) return Fail("a boot that is over cannot be followed");
@@ -65,7 +64,7 @@ Result<LogQuery> ReadQuery(const Invocation& call) {
     if (auto lines = call.arguments.Get("lines")) {
         auto count = ParseUnsigned(*lines);
         if (!count && *lines != "all")
-            return Fail(Cat("--lines= wants a number or 'all', not ", Quote(*lines)));
+            return Fail("--lines= wants a number or 'all', not ", Quote(*lines));
         query.last.reset();
         if (count) query.last = static_cast<size_t>(*count);
     }

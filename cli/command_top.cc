@@ -34,18 +34,18 @@ Result<Options> ReadOptions(const Invocation& call) {
     options.batch = call.json || call.arguments.Has("batch") || !terminal;
     if (auto text = call.arguments.Get("rounds")) {
         const auto number = ParseUnsigned(*text);
-        if (!number || *number == 0) return Fail(Cat("no number of rounds: ", Quote(*text)));
+        if (!number || *number == 0) return Fail("no number of rounds: ", Quote(*text));
         options.rounds = *number;
     }
     if (auto text = call.arguments.Get("delay")) {
         const auto delay = config::ParseSpan(*text);
         if (!delay || *delay < kShortestDelay || *delay > kLongestDelay)
-            return Fail(Cat("no time between 100ms and 1h: ", Quote(*text)));
+            return Fail("no time between 100ms and 1h: ", Quote(*text));
         options.delay = *delay;
     }
     if (auto text = call.arguments.Get("sort")) {
         const auto key = text->size() == 1 ? TopKeyOf(text->front()) : std::nullopt;
-        if (!key) return Fail(Cat("no key to sort by: ", Quote(*text), "; there are c m t i n p"));
+        if (!key) return Fail("no key to sort by: ", Quote(*text), "; there are c m t i n p");
         options.key = *key;
     }
     return options;

@@ -237,7 +237,7 @@ Result<int64_t> ParseSince(std::string_view text, const Now& now) {
         // Beyond what nanoseconds count, on either side.
         constexpr int64_t kMost = 9'000'000'000;
         if (*seconds > kMost || *seconds < -kMost)
-            return Fail(Cat("time ", Quote(text), " is too far away"));
+            return Fail("time ", Quote(text), " is too far away");
         return *seconds * kSecond;
     }
     const bool ahead = span.starts_with('+');
@@ -247,8 +247,8 @@ Result<int64_t> ParseSince(std::string_view text, const Now& now) {
         span.remove_suffix(3);
     if (auto seconds = ParseSpan(span); seconds && *seconds < 9'000'000'000)
         return now.realtime + (ahead ? *seconds : -*seconds) * kSecond;
-    return Fail(Cat("cannot read the time ", Quote(text),
-                    ": write 10min, '2h ago', today, 05:10 or '2026-11-22 05:10:06' (UTC)"));
+    return Fail("cannot read the time ", Quote(text),
+                ": write 10min, '2h ago', today, 05:10 or '2026-11-22 05:10:06' (UTC)");
 }
 
 }  // namespace husk::cli

@@ -168,8 +168,8 @@ Result<ListenAddress> ParseListenAddress(std::string_view text) {
     ListenAddress at;
     const auto colon = text.rfind(':');
     auto refuse = [&] {
-        return Fail(Cat("no address to listen at: ", Quote(text),
-                        ": write 9100, 127.0.0.1:9100, 0.0.0.0:9100 or [::1]:9100"));
+        return Fail("no address to listen at: ", Quote(text),
+                    ": write 9100, 127.0.0.1:9100, 0.0.0.0:9100 or [::1]:9100");
     };
     std::string_view port = text;
     if (colon != text.npos) {
@@ -247,8 +247,8 @@ Result<OwnedFd> ListenHttp(const ListenAddress& at) {
                           ? ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&v6), sizeof v6)
                           : ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&v4), sizeof v4);
     const std::string name = Cat(at.address, ":", std::to_string(at.port));
-    if (bound != 0) return FailErrno(Cat("bind ", Quote(name)));
-    if (::listen(socket.get(), kBacklog) != 0) return FailErrno(Cat("listen at ", Quote(name)));
+    if (bound != 0) return FailErrno("bind ", Quote(name));
+    if (::listen(socket.get(), kBacklog) != 0) return FailErrno("listen at ", Quote(name));
     return socket;
 }
 

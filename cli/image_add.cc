@@ -39,14 +39,14 @@ struct Source {
         if (!file) return Fail(std::move(file).error());
         source.fd = std::move(*file);
         struct stat info {};
-        if (::fstat(source.fd.get(), &info) != 0) return FailErrno(Cat("stat ", Quote(path)));
+        if (::fstat(source.fd.get(), &info) != 0) return FailErrno("stat ", Quote(path));
         source.size = static_cast<uint64_t>(info.st_size);
         return source;
     }
     Result<rootfs::ImageType> Probe() const {
         std::string head(rootfs::kImageHeadSize, '\0');
         const ssize_t got = ::pread(fd.get(), head.data(), head.size(), 0);
-        if (got < 0) return FailErrno(Cat("read ", Quote(path)));
+        if (got < 0) return FailErrno("read ", Quote(path));
         head.resize(static_cast<size_t>(got));
         auto type = rootfs::ProbeImage(head, size);
         if (!type) return Fail(std::move(type).error().Wrap(Quote(path)));
@@ -81,10 +81,10 @@ Result<bool> HaveSameBytes(const Source& a, const Source& b) {
     for (uint64_t at = 0; at < a.size;) {
         const auto offset = static_cast<off_t>(at);
         const ssize_t got = ::pread(a.fd.get(), one.data(), kAtOnce, offset);
-        if (got <= 0) return FailErrno(Cat("read ", Quote(a.path)));
+        if (got <= 0) return FailErrno("read ", Quote(a.path));
         const auto size = static_cast<size_t>(got);
         const ssize_t same = ::pread(b.fd.get(), other.data(), size, offset);
-        if (same < 0) return FailErrno(Cat("read ", Quote(b.path)));
+        if (same < 0) return FailErrno("read ", Quote(b.path));
         if (static_cast<size_t>(same) != size || one.compare(0, size, other, 0, size) != 0)
             return false;
         at += size;
@@ -109,14 +109,14 @@ Result<bool> IsThere(const rootfs::ImageVersions& images, const std::string& nam
 
 Status CheckSpace(const std::string& folder, uint64_t wanted) {
     struct statvfs disk {};
-    if (::statvfs(folder.c_str(), &disk) != 0) return FailErrno(Cat("look at ", Quote(folder)));
+    if (::statvfs(folder.c_str(), &disk) != 0) return FailErrno("look at ", Quote(folder));
     const uint64_t lacking = LackingSpace(wanted, uint64_t{disk.f_bavail} * disk.f_frsize,
                                           uint64_t{disk.f_blocks} * disk.f_frsize);
     if (lacking == 0) return {};
-    return Fail(Cat("it wants ", FormatBytes(wanted), ", and ", FormatBytes(lacking),
-                    " are lacking on the disk of ", Quote(folder),
-                    " (some stays free for units): 'husk image remove --unused' removes what "
-                    "nothing would miss"));
+    return Fail("it wants ", FormatBytes(wanted), ", and ", FormatBytes(lacking),
+                " are lacking on the disk of ", Quote(folder),
+                " (some stays free for units): 'husk image remove --unused' removes what "
+                "nothing would miss");
 }
 
 // On disk when it returns.
@@ -133,16 +133,16 @@ Status Copy(const Source& source, const std::string& to, const AddProgress& prog
         const ssize_t got =
             ::pread(source.fd.get(), bytes.data(), bytes.size(), static_cast<off_t>(at));
         if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return FailErrno(Cat("read ", Quote(source.path)));
-        if (got == 0) return Fail(Cat(Quote(source.path), " has become shorter meanwhile"));
+        if (got < 0) return FailErrno("read ", Quote(source.path));
+        if (got == 0) return Fail(Quote(source.path), " has become shorter meanwhile");
         const std::string_view piece(bytes.data(), static_cast<size_t>(got));
         HUSK_TRY(WriteAll(copy->get(), piece, to));
         at += piece.size();
         if (at % kMostDirty == 0 && ::fdatasync(copy->get()) != 0)
-            return FailErrno(Cat("sync ", Quote(to)));
+            return FailErrno("sync ", Quote(to));
         progress("copying", static_cast<unsigned>(at * 100 / source.size));
     }
-    if (::fsync(copy->get()) != 0) return FailErrno(Cat("sync ", Quote(to)));
+    if (::fsync(copy->get()) != 0) return FailErrno("sync ", Quote(to));
     return {};
 }
 
@@ -161,7 +161,7 @@ Status Check(const std::string& folder, const std::string& file, uint64_t size, 
     struct stat root {};
     Status read;
     if (::stat(mounted->path.c_str(), &root) != 0)
-        read = FailErrno(Cat("look at ", Quote(mounted->path)));
+        read = FailErrno("look at ", Quote(mounted->path));
     else if (verity)
         read = rootfs::ReadVerityDevice(root.st_dev, [&](uint64_t at) {
             progress("checking", static_cast<unsigned>(std::min<uint64_t>(at * 100 / size, 100)));
@@ -185,13 +185,13 @@ std::string NameOf(const std::string& file) {
 
 Status CheckNames(const ImageToAdd& wish) {
     if (!config::IsImageStoreName(wish.name))
-        return Fail(Cat(Quote(wish.name),
-                        " is no name for an image: letters, digits, '.', '_', "
-                        "'-'; give NAME or NAME:VERSION behind the file"));
+        return Fail(Quote(wish.name),
+                    " is no name for an image: letters, digits, '.', '_', "
+                    "'-'; give NAME or NAME:VERSION behind the file");
     if (!wish.version.empty() && !rootfs::IsImageVersion(wish.version))
-        return Fail(Cat(Quote(wish.version),
-                        " is no version: letters, digits, '.', '_', '-', at "
-                        "most 64, not begun by '.' or '-'"));
+        return Fail(Quote(wish.version),
+                    " is no version: letters, digits, '.', '_', '-', at "
+                    "most 64, not begun by '.' or '-'");
     return {};
 }
 
@@ -247,10 +247,9 @@ Result<AddedImage> AddImage(const rootfs::ImageVersions& images, const ImageToAd
             return added;
         }
         if (!wish.version.empty())
-            return Fail(Cat("there is a version ", Quote(wish.version), " of image ",
-                            Quote(wish.name),
-                            " already, with other bytes or another root hash: "
-                            "versions never change, give this one another name"));
+            return Fail("there is a version ", Quote(wish.version), " of image ", Quote(wish.name),
+                        " already, with other bytes or another root hash: "
+                        "versions never change, give this one another name");
     }
     if (added.version.empty()) added.version = rootfs::NextVersion(names);
     auto stage = images.Stage();

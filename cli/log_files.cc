@@ -55,8 +55,8 @@ Result<size_t> ReadAt(int fd, void* buffer, size_t length, uint64_t offset) {
 
 Result<LogReader> LogReader::Create(std::vector<OwnedFd> files) {
     if (files.size() != 2)
-        return Fail(Cat("the supervisor sent ", std::to_string(files.size()),
-                        " log files where two were to come"));
+        return Fail("the supervisor sent ", std::to_string(files.size()),
+                    " log files where two were to come");
     return LogReader(OwnDescription(std::move(files[0])), OwnDescription(std::move(files[1])));
 }
 

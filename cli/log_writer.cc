@@ -53,10 +53,10 @@ class LogFile {
         if (!finish && MonotonicNow() < try_again_) return;
         Status written = WriteAll(finish);
         if (!written && !std::exchange(failing_, true))
-            LogWarning(Cat("log file ", Quote(spec_.path), ": ", written.error().text(),
-                           "; the log in memory goes on"));
+            LogWarning("log file ", Quote(spec_.path), ": ", written.error().text(),
+                       "; the log in memory goes on");
         if (written && std::exchange(failing_, false))
-            LogInfo(Cat("log file ", Quote(spec_.path), ": written again"));
+            LogInfo("log file ", Quote(spec_.path), ": written again");
         if (!written) try_again_ = MonotonicNow() + kTryAgain;
     }
     LogReader& reader() { return reader_; }
@@ -122,8 +122,8 @@ class LogFile {
         const uint64_t free = uint64_t{system.f_bavail} * system.f_frsize;
         const uint64_t reserve = LogReserve(uint64_t{system.f_blocks} * system.f_frsize);
         if (free >= reserve + bytes) return {};
-        return Fail(Cat("not written while less than ", FormatBytes(reserve),
-                        " of its file system is free"));
+        return Fail("not written while less than ", FormatBytes(reserve),
+                    " of its file system is free");
     }
 
     Status Open() {
@@ -181,7 +181,7 @@ class LogFile {
         file_.reset();
         for (int number = spec_.max_file - 1; number > 0; --number)
             if (::rename(name(number - 1).c_str(), name(number).c_str()) != 0 && errno != ENOENT)
-                return FailErrno(Cat("rename ", Quote(name(number - 1))));
+                return FailErrno("rename ", Quote(name(number - 1)));
         if (spec_.max_file == 1 && ::unlink(spec_.path.c_str()) != 0 && errno != ENOENT)
             return FailErrno("remove");
         HUSK_TRY(Open());
@@ -215,10 +215,10 @@ Result<Options> ParseOptions(int argc, char** argv) {
             options.kernel_log = true;
         } else if (word.starts_with("--file=")) {
             auto spec = ParseLogFileSpec(word.substr(7));
-            if (!spec) return Fail(Cat("not UNIT:NAME:SIZE:COUNT:PATH: ", Quote(word)));
+            if (!spec) return Fail("not UNIT:NAME:SIZE:COUNT:PATH: ", Quote(word));
             options.files.push_back(std::move(*spec));
         } else {
-            return Fail(Cat("unknown option ", Quote(word), "; see 'husk log-files --help'"));
+            return Fail("unknown option ", Quote(word), "; see 'husk log-files --help'");
         }
     }
     return options;
@@ -256,7 +256,7 @@ Status WriteLogFiles(const Options& options) {
         if (file)
             files.push_back(std::move(*file));
         else
-            LogWarning(Cat("log file ", Quote(spec.path), ": ", file.error().text()));
+            LogWarning("log file ", Quote(spec.path), ": ", file.error().text());
     }
     LogWatch watch;
     watch.Add(end.get());
@@ -324,7 +324,7 @@ int LogFilesMain(int argc, char** argv) {
     StartLog("husk", LogLevel::kInfo);
     if (options->kernel_log) LogToKernel();
     Status ended = WriteLogFiles(*options);
-    if (!ended) LogError(Cat("log files: ", ended.error().text()));
+    if (!ended) LogError("log files: ", ended.error().text());
     return ended ? 0 : 1;
 }
 

@@ -80,11 +80,11 @@ Result<config::LoadedUnit> LoadNamedUnit(const std::string& name,
     if (is_path && !loaded.problems.empty()) return Fail(Describe(loaded.problems.front()));
     for (const auto& masked : loaded.masked)
         if (masked.name == name || is_path)
-            return Fail(Cat("unit ", Quote(name), " is masked: ", Quote(masked.path),
-                            " is a link to /dev/null"));
+            return Fail("unit ", Quote(name), " is masked: ", Quote(masked.path),
+                        " is a link to /dev/null");
     auto near = Nearest(name, names);
-    return Fail(Cat("no unit ", Quote(name), " in ", Join(folders, ", "),
-                    near ? Cat(" (did you mean ", Quote(*near), "?)") : std::string()));
+    return Fail("no unit ", Quote(name), " in ", Join(folders, ", "),
+                near ? Cat(" (did you mean ", Quote(*near), "?)") : std::string());
 }
 
 }  // namespace husk::cli

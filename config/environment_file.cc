@@ -54,7 +54,7 @@ class Reader {
     }
 
     std::unexpected<Error> FailHere(std::string_view what) const {
-        return Fail(Cat("line ", std::to_string(begin_), ": ", what));
+        return Fail("line ", std::to_string(begin_), ": ", what);
     }
 
     // Over blank lines and comments. False: nothing is left.

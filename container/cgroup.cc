@@ -167,7 +167,7 @@ std::optional<uint64_t> FindCount(std::string_view file, std::string_view key) {
 
 Status Cgroup::Create(const CgroupLimits& limits) {
     if (::mkdir(path_.c_str(), 0755) != 0 && errno != EEXIST)
-        return FailErrno(Cat("make cgroup ", Quote(path_)));
+        return FailErrno("make cgroup ", Quote(path_));
     HUSK_TRY(WriteLimits(limits));
     if (limits.delegate_to) HUSK_TRY_WRAP(Delegate(*limits.delegate_to), "Delegate=");
     return {};
@@ -185,7 +185,7 @@ Status Cgroup::Delegate(uint32_t owner) const {
     for (auto name : names) {
         const std::string path = name.empty() ? path_ : Cat(path_, "/", name);
         if (::chown(path.c_str(), owner, owner) != 0 && errno != ENOENT)  // of a controller
-            return FailErrno(Cat("set the owner of ", Quote(path)));
+            return FailErrno("set the owner of ", Quote(path));
     }
     return {};
 }
@@ -207,9 +207,9 @@ Status Cgroup::WriteLimits(const CgroupLimits& limits) const {
         if (written) continue;
         const int code = written.error().code();
         if (code == ENOENT || code == EACCES)
-            return Fail(Cat(attribute.key, "=: this kernel has no ", Quote(attribute.file),
-                            ": it needs ", KernelOptionOf(attribute.file),
-                            ", and no cgroup_disable= on its command line that takes it away"));
+            return Fail(attribute.key, "=: this kernel has no ", Quote(attribute.file),
+                        ": it needs ", KernelOptionOf(attribute.file),
+                        ", and no cgroup_disable= on its command line that takes it away");
         return Fail(std::move(written).error().Wrap(attribute.key + "="));
     }
     return {};
@@ -260,7 +260,7 @@ Standstill::Standstill(const Cgroup& cgroup) : path_(cgroup.path() + "/cgroup.fr
 Standstill::~Standstill() { (void)WriteAttribute(path_, "0"); }
 
 Status Cgroup::SignalAll(int signal) const {
-    if (!Exists()) return FailErrno(Cat("signal cgroup ", Quote(path_)));
+    if (!Exists()) return FailErrno("signal cgroup ", Quote(path_));
     // A process that ended meanwhile needs no signal.
     for (const pid_t pid : Processes()) (void)::kill(pid, signal);
     return {};
@@ -309,7 +309,7 @@ Status Cgroup::Remove() const {
         RemoveChildren(path_, kMostDepth);
         if (::rmdir(path_.c_str()) == 0) return {};
     }
-    if (errno != ENOENT) return FailErrno(Cat("remove cgroup ", Quote(path_)));
+    if (errno != ENOENT) return FailErrno("remove cgroup ", Quote(path_));
     return {};
 }
 

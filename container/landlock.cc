@@ -51,15 +51,15 @@ Result<LandlockPlan> PlanLandlock(const LandlockSpec& spec) {
                       : !spec.write.empty() ? "LandlockWritePaths="
                                             : "LandlockBindPorts=";
     if (spec.abi < 1)
-        return Fail(Cat(key,
-                        " needs Landlock, which this kernel lacks: build it with "
-                        "CONFIG_SECURITY_LANDLOCK, and name landlock in lsm= of its command "
-                        "line or in CONFIG_LSM; or drop the key"));
+        return Fail(key,
+                    " needs Landlock, which this kernel lacks: build it with "
+                    "CONFIG_SECURITY_LANDLOCK, and name landlock in lsm= of its command "
+                    "line or in CONFIG_LSM; or drop the key");
     if (!spec.bind_ports.empty() && spec.abi < kNetworkAbi)
         return Fail(
-            Cat("LandlockBindPorts= needs kernel 6.7 or later, where Landlock has ABI 4; "
-                "this one has ABI ",
-                std::to_string(spec.abi), ": drop the key"));
+            "LandlockBindPorts= needs kernel 6.7 or later, where Landlock has ABI 4; "
+            "this one has ABI ",
+            std::to_string(spec.abi), ": drop the key");
     const bool reading = !spec.read.empty(), writing = !spec.write.empty();
     LandlockAttributes& attributes = plan.attributes;
     if (reading) attributes.handled_files |= kReading;

@@ -95,9 +95,9 @@ class Luggage {
     Status Pack(const LaunchInput& input, OwnedFd& status) {
         const int behind = 3 + static_cast<int>(input.passed_descriptors.size());
         if (input.notify_descriptor >= 0 && input.notify_number < behind)
-            return Fail(Cat("NotifyFd=", std::to_string(input.notify_number),
-                            ": the program has something else at that number; take one from ",
-                            std::to_string(behind), " on"));
+            return Fail("NotifyFd=", std::to_string(input.notify_number),
+                        ": the program has something else at that number; take one from ",
+                        std::to_string(behind), " on");
         if (behind == 3 && input.notify_descriptor < 0) return {};
         above_ = std::max(behind, input.notify_number + 1);
         for (int fd : input.passed_descriptors) HUSK_TRY(Lift(fd));
@@ -162,9 +162,9 @@ Status RaiseHardLimits(pid_t pid, const std::vector<ResourceLimit>& limits) {
         const uint64_t had = std::exchange(now[1], limit.hard);
         if (::syscall(SYS_prlimit64, pid, limit.resource, now, nullptr) != 0)
             return FailErrno(
-                Cat(LimitKey(limit.resource), ": raise the hard limit from ", std::to_string(had),
-                    limit.resource == RLIMIT_NOFILE ? " (the most is /proc/sys/fs/nr_open)" : "",
-                    ", which husk was started with"));
+                LimitKey(limit.resource), ": raise the hard limit from ", std::to_string(had),
+                limit.resource == RLIMIT_NOFILE ? " (the most is /proc/sys/fs/nr_open)" : "",
+                ", which husk was started with");
     }
     return {};
 }

@@ -36,8 +36,8 @@ Result<Program> MakeProgram(ProgramSpec spec) {
     Program program;
     program.paths = Candidates(asked, spec.environment);
     if (program.paths.empty())
-        return Fail(Cat("command ", Quote(asked),
-                        ": PATH has no absolute folder; write the program's full path"));
+        return Fail("command ", Quote(asked),
+                    ": PATH has no absolute folder; write the program's full path");
     program.searched = asked.find('/') == std::string::npos;
     program.arguments = std::move(spec.arguments);
     program.environment = std::move(spec.environment);

@@ -94,7 +94,7 @@ Result<uint32_t> Interpret(const FilterProgram& program, uint32_t architecture, 
             case BPF_JMP | BPF_JSET | BPF_K: jump((accumulator & step.k) != 0); break;
             case BPF_ALU | BPF_AND | BPF_K: accumulator &= step.k; break;
             case BPF_RET | BPF_K: return step.k;
-            default: return Fail(Cat("instruction code ", std::to_string(step.code)));
+            default: return Fail("instruction code ", std::to_string(step.code));
         }
     }
     return Fail("ran past the end");

@@ -204,9 +204,9 @@ FilterProgram Emitter::Run() {
 Result<FilterProgram> Assemble(const Filter& filter) {
     FilterProgram program = Emitter(filter).Run();
     if (program.size() > BPF_MAXINSNS)
-        return Fail(Cat("the filter would have ", std::to_string(program.size()),
-                        " instructions, and the kernel takes ", std::to_string(BPF_MAXINSNS),
-                        ": give it fewer rules"));
+        return Fail("the filter would have ", std::to_string(program.size()),
+                    " instructions, and the kernel takes ", std::to_string(BPF_MAXINSNS),
+                    ": give it fewer rules");
     return program;
 }
 

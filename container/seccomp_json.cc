@@ -328,7 +328,7 @@ Result<Filter> Profile::Read() {
     if (bad()) return Fail(std::move(error_));
     for (rapidjson::SizeType i = 0; entries != nullptr && i < entries->Size(); ++i) {
         ReadEntry((*entries)[i]);
-        if (bad()) return Fail(Cat("entry ", std::to_string(i + 1), " of 'syscalls': ", error_));
+        if (bad()) return Fail("entry ", std::to_string(i + 1), " of 'syscalls': ", error_);
     }
     const uint32_t newer =
         IsPermissive(default_action_) ? default_action_ : container::Refuse(ENOSYS);
@@ -343,14 +343,14 @@ Result<Filter> Profile::Read() {
 Result<Filter> ParseSeccompProfile(std::string_view json, uint64_t capabilities,
                                    std::string_view release) {
     if (json.size() > kMaxSeccompProfile)
-        return Fail(Cat("it is larger than ", FormatBytes(kMaxSeccompProfile)));
+        return Fail("it is larger than ", FormatBytes(kMaxSeccompProfile));
     rapidjson::Document document;
     // Iterative: a deep nest of brackets must not end our stack.
     document.Parse<rapidjson::kParseIterativeFlag>(json.data(), json.size());
     if (document.HasParseError()) {
         const std::string_view before = json.substr(0, document.GetErrorOffset());
-        return Fail(Cat("line ", std::to_string(1 + std::count(before.begin(), before.end(), '\n')),
-                        " is not JSON"));
+        return Fail("line ", std::to_string(1 + std::count(before.begin(), before.end(), '\n')),
+                    " is not JSON");
     }
     return Profile(document, capabilities, release).Read();
 }

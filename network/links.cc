@@ -191,7 +191,7 @@ Status MakeUpperLink(NetlinkSocket& socket, const char* kind, uint32_t parent, c
     HUSK_TRY(socket.Send(std::move(out)));
     auto made = FindLink(*inside, kBornAs);
     if (!made) return Fail(std::move(made).error());
-    if (!*made) return Fail(Cat("link ", Quote(link.name), " is gone again"));
+    if (!*made) return Fail("link ", Quote(link.name), " is gone again");
     return ChangeLink(*inside, **made, {.name = link.name});
 }
 

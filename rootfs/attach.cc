@@ -20,10 +20,10 @@ Result<OwnedFd> OpenBelow(const std::string& shared, const std::string& source) 
                               {.flags = O_PATH | O_CLOEXEC,
                                .resolve = sys::kResolveBeneath | sys::kResolveNoMagicLinks}));
     if (!at && (errno == EXDEV || errno == ELOOP))
-        return Fail(Cat("mount ", Quote(source), ": a link in ", Quote(shared),
-                        ", which units can write to, leads out of it; remove the link, or "
-                        "name what it leads to"));
-    if (!at) return FailErrno(Cat("mount ", Quote(source)));
+        return Fail("mount ", Quote(source), ": a link in ", Quote(shared),
+                    ", which units can write to, leads out of it; remove the link, or "
+                    "name what it leads to");
+    if (!at) return FailErrno("mount ", Quote(source));
     return at;
 }
 
@@ -38,10 +38,10 @@ Result<OwnedFd> OpenSource(const std::string& source, const std::string& subpath
         {.flags = O_PATH | O_CLOEXEC,
          .resolve = sys::kResolveInRoot | sys::kResolveNoMagicLinks | sys::kResolveNoSymlinks}));
     if (!part && errno == ELOOP)
-        return Fail(Cat(Quote(subpath), " in ", Quote(source),
-                        " is or lies behind a symbolic link, and none is followed there; name the "
-                        "folder itself"));
-    if (!part) return FailErrno(Cat("open ", Quote(subpath), " in ", Quote(source)));
+        return Fail(Quote(subpath), " in ", Quote(source),
+                    " is or lies behind a symbolic link, and none is followed there; name the "
+                    "folder itself");
+    if (!part) return FailErrno("open ", Quote(subpath), " in ", Quote(source));
     return part;
 }
 
@@ -57,7 +57,7 @@ Result<Attached> OpenAttachment(const Attachment& attachment, int user_namespace
     attached.mount.reset(sys::open_tree(
         source->get(), "",
         sys::kOpenTreeClone | sys::kOpenTreeCloexec | sys::kAtEmptyPath | recursive));
-    if (!attached.mount) return FailErrno(Cat("mount ", Quote(attachment.source)));
+    if (!attached.mount) return FailErrno("mount ", Quote(attachment.source));
 
     sys::MountAttributes wanted{.propagation = MS_PRIVATE};
     if (attachment.read_only) wanted.set |= sys::kMountReadOnly;
@@ -66,18 +66,17 @@ Result<Attached> OpenAttachment(const Attachment& attachment, int user_namespace
     if (attachment.no_dev) wanted.set |= sys::kMountNoDev;
     const unsigned flags = sys::kAtEmptyPath | recursive;
     if (sys::mount_setattr(attached.mount.get(), "", flags, wanted) != 0)
-        return FailErrno(Cat("set attributes of the mount of ", Quote(attachment.source)));
+        return FailErrno("set attributes of the mount of ", Quote(attachment.source));
 
     if (!attachment.idmap || user_namespace < 0) return attached;
     const sys::MountAttributes map{.set = sys::kMountIdMap,
                                    .user_namespace = static_cast<uint64_t>(user_namespace)};
     if (sys::mount_setattr(attached.mount.get(), "", flags, map) == 0) return attached;
     if (errno != EINVAL || !attachment.read_only)
-        return FailErrno(
-            Cat("map the owners of ", Quote(attachment.source),
-                " for the container's user namespace (this kernel can do that on ext4, "
-                "xfs, f2fs, btrfs and erofs, and on tmpfs from 6.3 on: put the volume "
-                "there, mount it read-only, or write UserNS=host)"));
+        return FailErrno("map the owners of ", Quote(attachment.source),
+                         " for the container's user namespace (this kernel can do that on ext4, "
+                         "xfs, f2fs, btrfs and erofs, and on tmpfs from 6.3 on: put the volume "
+                         "there, mount it read-only, or write UserNS=host)");
     attached.owners_unmapped = true;
     return attached;
 }

@@ -31,25 +31,25 @@ Status MakeNode(int tree, const DeviceNode& node) {
     const mode_t type = node.block ? S_IFBLK : S_IFCHR;
     // A node of the usual ones can be asked for with other rights.
     if (::unlinkat(tree, node.path.c_str(), 0) != 0 && errno != ENOENT)
-        return FailErrno(Cat("make device ", Quote(Cat("/dev/", node.path))));
+        return FailErrno("make device ", Quote(Cat("/dev/", node.path)));
     if (::mknodat(tree, node.path.c_str(), type | node.mode, makedev(node.major, node.minor)) != 0)
-        return FailErrno(Cat("make device ", Quote(Cat("/dev/", node.path))));
+        return FailErrno("make device ", Quote(Cat("/dev/", node.path)));
     if (::fchmodat(tree, node.path.c_str(), node.mode, 0) != 0 ||  // mknod obeys the umask
         ::fchownat(tree, node.path.c_str(), node.uid, node.gid, 0) != 0)
-        return FailErrno(Cat("set owner and mode of ", Quote(Cat("/dev/", node.path))));
+        return FailErrno("set owner and mode of ", Quote(Cat("/dev/", node.path)));
     return {};
 }
 
 Status MakeFolders(int tree, std::string_view path) {
     for (size_t at = 0; (at = path.find('/', at)) != path.npos; ++at)
         if (::mkdirat(tree, std::string(path.substr(0, at)).c_str(), 0755) != 0 && errno != EEXIST)
-            return FailErrno(Cat("make folder ", Quote(Cat("/dev/", path.substr(0, at)))));
+            return FailErrno("make folder ", Quote(Cat("/dev/", path.substr(0, at))));
     return {};
 }
 
 Status MakeNotifyPlace(int tree) {
     const OwnedFd place(::openat(tree, kNotifyPlace, O_RDONLY | O_CREAT | O_CLOEXEC, 0));
-    if (!place) return FailErrno(Cat("make ", Quote(Cat("/dev/", kNotifyPlace))));
+    if (!place) return FailErrno("make ", Quote(Cat("/dev/", kNotifyPlace)));
     return {};
 }
 
@@ -70,7 +70,7 @@ Status FillDeviceTree(int tree, const std::vector<DeviceNode>& more) {
         HUSK_TRY(MakeNode(
             tree, {.path = node.name, .major = node.major, .minor = node.minor, .mode = 0666}));
     for (const auto& [name, target] : kLinks)
-        if (::symlinkat(target, tree, name) != 0) return FailErrno(Cat("link ", Quote(name)));
+        if (::symlinkat(target, tree, name) != 0) return FailErrno("link ", Quote(name));
     for (const auto& node : more) {
         HUSK_TRY(MakeFolders(tree, node.path));
         HUSK_TRY(MakeNode(tree, node));
@@ -78,7 +78,7 @@ Status FillDeviceTree(int tree, const std::vector<DeviceNode>& more) {
     HUSK_TRY(MakeNotifyPlace(tree));
     for (const char* folder : {"pts", "shm", "mqueue"})
         if (::mkdirat(tree, folder, 0755) != 0 && errno != EEXIST)
-            return FailErrno(Cat("make folder ", Quote(Cat("/dev/", folder))));
+            return FailErrno("make folder ", Quote(Cat("/dev/", folder)));
     return {};
 }
 
@@ -93,7 +93,7 @@ Status PrepareDeviceTree(const std::string& path) {
         return MakeNotifyPlace(tree->get());  // by a husk that did not know it
     }
     if (::mount("tmpfs", path.c_str(), "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=755,size=64k") != 0)
-        return FailErrno(Cat("mount tmpfs on ", Quote(path)));
+        return FailErrno("mount tmpfs on ", Quote(path));
     auto tree = OpenFile(path, O_RDONLY | O_DIRECTORY);
     if (!tree) return Fail(std::move(tree).error());
     return FillDeviceTree(tree->get(), {});

@@ -44,8 +44,8 @@ const char* GuessFile(std::string_view head) {
 }
 
 std::unexpected<Error> CutShort(const char* type, uint64_t wanted, uint64_t size) {
-    return Fail(Cat("it is cut short: its ", type, " header says ", std::to_string(wanted),
-                    " bytes, the file has ", std::to_string(size), "; copy it again"));
+    return Fail("it is cut short: its ", type, " header says ", std::to_string(wanted),
+                " bytes, the file has ", std::to_string(size), "; copy it again");
 }
 
 // LOOP_CTL_GET_FREE and LOOP_CONFIGURE are two calls: somebody else may take the device between
@@ -69,7 +69,7 @@ Result<OwnedFd> AttachLoop(int image, const std::string& name, std::string& devi
         std::snprintf(reinterpret_cast<char*>(config.info.lo_file_name), LO_NAME_SIZE, "%s",
                       name.c_str());
         if (::ioctl(loop->get(), LOOP_CONFIGURE, &config) == 0) return loop;
-        if (errno != EBUSY) return FailErrno(Cat("set up loop device ", Quote(device)));
+        if (errno != EBUSY) return FailErrno("set up loop device ", Quote(device));
     }
     return Fail("every loop device was taken by somebody else; try again");
 }
@@ -191,10 +191,9 @@ Result<std::string> CheckedDevice(const ImageFile& image, const std::string& ima
         }
         struct stat info {};
         if (!file || ::fstat(file.get(), &info) != 0)
-            return Fail(
-                Cat("there is a root hash for it and no hash tree: neither at its end nor in ",
-                    Quote(Cat(image_file, ".verity")),
-                    "; make it with 'build-image --verity' or 'veritysetup format'"));
+            return Fail("there is a root hash for it and no hash tree: neither at its end nor in ",
+                        Quote(Cat(image_file, ".verity")),
+                        "; make it with 'build-image --verity' or 'veritysetup format'");
         source.superblock = ReadSuperblock(file.get(), 0);
         source.place = {.offset = 0,
                         .hash_file = static_cast<uint64_t>(info.st_size),
@@ -248,7 +247,7 @@ Status MountImageDevice(const std::string& device, ImageType type, const std::st
         return {};
     const char* hint = errno == ENODEV ? " (the kernel has no such file system: load its module)"
                                        : " (is the file damaged?)";
-    return FailErrno(Cat("mount as ", FileSystemName(type), hint));
+    return FailErrno("mount as ", FileSystemName(type), hint);
 }
 
 uint64_t FileSystemSize(std::string_view head, ImageType type) {
@@ -277,8 +276,8 @@ Result<ImageType> ProbeImage(std::string_view head, uint64_t file_size) {
         if (wanted > file_size) return CutShort("squashfs", wanted, file_size);
         return ImageType::kSquashfs;
     }
-    return Fail(Cat("it is neither erofs nor squashfs but ", GuessFile(head),
-                    "; make an image with mkfs.erofs or mksquashfs"));
+    return Fail("it is neither erofs nor squashfs but ", GuessFile(head),
+                "; make an image with mkfs.erofs or mksquashfs");
 }
 
 std::vector<std::string> NearImages(const std::vector<std::string>& names,
@@ -374,8 +373,8 @@ Result<std::vector<std::string>> ImageStore::List() const {
 
 Status ImageStore::Unmount(const std::string& path) {
     if (::umount2(path.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0 && errno != EINVAL)
-        return FailErrno(Cat("unmount ", Quote(path)));
-    if (::rmdir(path.c_str()) != 0) return FailErrno(Cat("remove ", Quote(path)));
+        return FailErrno("unmount ", Quote(path));
+    if (::rmdir(path.c_str()) != 0) return FailErrno("remove ", Quote(path));
     return {};
 }
 

@@ -96,11 +96,11 @@ Result<std::string> ImageVersions::Current(const std::string& name) const {
     const ssize_t size = ::readlink(PathOf(name, kCurrent).c_str(), target, sizeof target);
     // Not there, or the folder of something else.
     if (size < 0 && (errno == ENOENT || errno == ENOTDIR)) return std::string(kBuiltIn);
-    if (size < 0) return FailErrno(Cat("read link ", Quote(PathOf(name, kCurrent))));
+    if (size < 0) return FailErrno("read link ", Quote(PathOf(name, kCurrent)));
     std::string version(target, static_cast<size_t>(size));
     if (!IsImageVersion(version))
-        return Fail(Cat("link ", Quote(PathOf(name, kCurrent)), " leads to ", Quote(version),
-                        ", which is no version; use 'husk image switch'"));
+        return Fail("link ", Quote(PathOf(name, kCurrent)), " leads to ", Quote(version),
+                    ", which is no version; use 'husk image switch'");
     return version;
 }
 
@@ -108,16 +108,15 @@ Status ImageVersions::SetCurrent(const std::string& name, const std::string& ver
     const std::string link = PathOf(name, kCurrent), folder = Cat(folder_, "/", name);
     if (version == kBuiltIn) {
         if (::unlink(link.c_str()) != 0 && errno != ENOENT)
-            return FailErrno(Cat("remove ", Quote(link)));
+            return FailErrno("remove ", Quote(link));
         return SyncDirectory(folder);
     }
     const std::string fresh = Cat(folder, "/.", kCurrent);
-    if (::unlink(fresh.c_str()) != 0 && errno != ENOENT)
-        return FailErrno(Cat("remove ", Quote(fresh)));
+    if (::unlink(fresh.c_str()) != 0 && errno != ENOENT) return FailErrno("remove ", Quote(fresh));
     if (::symlink(version.c_str(), fresh.c_str()) != 0)
-        return FailErrno(Cat("make link ", Quote(fresh)));
+        return FailErrno("make link ", Quote(fresh));
     if (::rename(fresh.c_str(), link.c_str()) != 0)
-        return FailErrno(Cat("rename ", Quote(fresh), " to ", Quote(link)));
+        return FailErrno("rename ", Quote(fresh), " to ", Quote(link));
     return SyncDirectory(folder);
 }
 
@@ -127,9 +126,9 @@ Result<std::string> ImageVersions::CurrentFile(const std::string& name) const {
     if (*current == kBuiltIn) return std::string();
     std::string file = FindImageFile(PathOf(name, *current) + "/image");
     if (!file.empty()) return file;
-    return Fail(Cat("image ", Quote(name), ": its current version ", Quote(*current), " is not in ",
-                    Quote(Cat(folder_, "/", name)),
-                    ": 'husk image list' has those that are, 'husk image switch' takes one"));
+    return Fail("image ", Quote(name), ": its current version ", Quote(*current), " is not in ",
+                Quote(Cat(folder_, "/", name)),
+                ": 'husk image list' has those that are, 'husk image switch' takes one");
 }
 
 Result<ImageStage> ImageVersions::Stage() const {
@@ -140,12 +139,12 @@ Result<ImageStage> ImageVersions::Stage() const {
                                      i == 0 ? "" : Cat("-", std::to_string(i)));
         if (::mkdir(path.c_str(), 0755) != 0) {
             if (errno == EEXIST) continue;  // somebody of another PID namespace has the number, too
-            return FailErrno(Cat("make folder ", Quote(path)));
+            return FailErrno("make folder ", Quote(path));
         }
         // Until it is locked, another one may tidy it away.
         if (OwnedFd lock = LockFolder(path); lock) return ImageStage(path, std::move(lock));
     }
-    return Fail(Cat("others are adding images to ", Quote(folder_), "; try again"));
+    return Fail("others are adding images to ", Quote(folder_), "; try again");
 }
 
 Status ImageVersions::Commit(ImageStage& stage, const std::string& name,
@@ -155,7 +154,7 @@ Status ImageVersions::Commit(ImageStage& stage, const std::string& name,
     HUSK_TRY(MakeDirectories(folder));
     if (sys::renameat2(AT_FDCWD, stage.path_.c_str(), AT_FDCWD, target.c_str(), RENAME_NOREPLACE) !=
         0)
-        return FailErrno(Cat("rename ", Quote(stage.path_), " to ", Quote(target)));
+        return FailErrno("rename ", Quote(stage.path_), " to ", Quote(target));
     stage.lock_.reset();
     HUSK_TRY(SyncDirectory(folder));
     return SyncDirectory(folder_);
@@ -166,7 +165,7 @@ Status ImageVersions::Remove(const std::string& name, const std::string& version
     const std::string path = Cat(folder_, "/", kStagePrefix, "gone-", std::to_string(::getpid()));
     HUSK_TRY(RemoveTree(path));
     if (::rename(PathOf(name, version).c_str(), path.c_str()) != 0)
-        return FailErrno(Cat("remove ", Quote(PathOf(name, version))));
+        return FailErrno("remove ", Quote(PathOf(name, version)));
     HUSK_TRY(SyncDirectory(Cat(folder_, "/", name)));
     return RemoveTree(path);
 }

@@ -69,7 +69,7 @@ PathFact Tree::LookUp(const std::string& path) const {
 
 Result<std::string> Tree::ReadText(const std::string& path, size_t limit) const {
     OwnedFd at = OpenIn(root_.get(), path);
-    if (!at && errno == EIO) return FailErrno(Cat("read ", Quote(path)));
+    if (!at && errno == EIO) return FailErrno("read ", Quote(path));
     if (!at) return std::string();
     auto file = OpenRegularFile(at, path);
     if (!file) return std::string();

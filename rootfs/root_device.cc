@@ -27,7 +27,7 @@ struct Disk {
         if (!fd) return Fail(std::move(fd).error());
         disk.fd = std::move(*fd);
         if (::ioctl(disk.fd.get(), BLKGETSIZE64, &disk.size) != 0)
-            return FailErrno(Cat("ask for the size of ", Quote(node)));
+            return FailErrno("ask for the size of ", Quote(node));
         return disk;
     }
     // What is there of it: empty behind the end and where it cannot be read.
@@ -53,9 +53,8 @@ Result<std::string> CheckedDevice(const RootDevice& root, const Disk& data, uint
             .offset = 0, .hash_file = disk->size, .data = data.size, .file_system = file_system};
     source.superblock = disk->Read(source.place.offset, kVeritySuperblockSize);
     if (!IsVeritySuperblock(source.superblock))
-        return Fail(Cat("there is no hash tree ", apart ? "on " : "behind the file system on ",
-                        source.hashes,
-                        ": write the image with what 'veritysetup format' made for it"));
+        return Fail("there is no hash tree ", apart ? "on " : "behind the file system on ",
+                    source.hashes, ": write the image with what 'veritysetup format' made for it");
     return MakeVerityDevice("husk-root", source);
 }
 
@@ -72,10 +71,10 @@ Status MountRootDevice(const RootDevice& root, const std::string& target) {
     if (!node) return Fail(std::move(node).error().Wrap(root.data));
     Status mounted = MountImageDevice(*node, *type, target);
     if (!mounted && mounted.error().code() == EIO)
-        return Fail(Cat(root.data,
-                        ": its first blocks do not match the root hash: either that is not this "
-                        "image's, or the image is damaged; boot with the hash that 'veritysetup "
-                        "format' printed for it, or write the image again"));
+        return Fail(root.data,
+                    ": its first blocks do not match the root hash: either that is not this "
+                    "image's, or the image is damaged; boot with the hash that 'veritysetup "
+                    "format' printed for it, or write the image again");
     return mounted;
 }
 

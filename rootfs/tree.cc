@@ -330,9 +330,9 @@ class RootPlanner {
             return {};
         }
         if (!spec_.read_only && !HasOverlay())
-            return Fail(Cat("the writable root lacks ",
-                            Quote(lacking.empty() ? files.front().path : lacking.front().first),
-                            ": make it in ", Quote(spec_.tree), ", or write Overlay=volatile"));
+            return Fail("the writable root lacks ",
+                        Quote(lacking.empty() ? files.front().path : lacking.front().first),
+                        ": make it in ", Quote(spec_.tree), ", or write Overlay=volatile");
         AddLayer(tree, lacking, files);
         return {};
     }

@@ -36,8 +36,8 @@ Result<uint32_t> ResolveGroup(std::string_view name, std::string_view group_file
         return true;
     });
     if (!found)
-        return Fail(Cat("no group ", Quote(name),
-                        " in the container's /etc/group; use a number, or add it to the image"));
+        return Fail("no group ", Quote(name),
+                    " in the container's /etc/group; use a number, or add it to the image");
     return gid;
 }
 
@@ -59,8 +59,8 @@ Result<UserIds> ResolveUser(const UserRequest& request, std::string_view passwd,
         return true;
     });
     if (!found && !number)
-        return Fail(Cat("no user ", Quote(wanted),
-                        " in the container's /etc/passwd; use a number, or add it to the image"));
+        return Fail("no user ", Quote(wanted),
+                    " in the container's /etc/passwd; use a number, or add it to the image");
     if (!found) {
         ids.uid = *number;
         ids.gid = 0;  // as Docker and Podman do for a number without an entry

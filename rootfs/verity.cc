@@ -111,9 +111,9 @@ Result<OwnedFd> OpenMapper() {
 Result<std::string> NodeOf(uint64_t device) {
     std::string path = Cat("/dev/dm-", std::to_string(minor(static_cast<dev_t>(device))));
     struct stat node {};
-    if (::stat(path.c_str(), &node) != 0) return FailErrno(Cat("find ", Quote(path)));
+    if (::stat(path.c_str(), &node) != 0) return FailErrno("find ", Quote(path));
     if (!S_ISBLK(node.st_mode) || node.st_rdev != static_cast<dev_t>(device))
-        return Fail(Cat(Quote(path), " is not the device that was made"));
+        return Fail(Quote(path), " is not the device that was made");
     return path;
 }
 
@@ -127,10 +127,10 @@ Result<std::string> LoadAndResume(int control, const VerityDevice& device) {
     if (!load.SetTable(device.sectors, device.table)) return Fail("its verity table is too long");
     if (!load.Send(control, DM_TABLE_LOAD)) {
         const bool unknown = errno == EINVAL;
-        return FailErrno(Cat("load the verity table",
-                             unknown ? " (has the kernel dm-verity and its hash? CONFIG_DM_VERITY, "
-                                       "KernelModules=dm_verity in system.conf)"
-                                     : ""));
+        return FailErrno("load the verity table",
+                         unknown ? " (has the kernel dm-verity and its hash? CONFIG_DM_VERITY, "
+                                   "KernelModules=dm_verity in system.conf)"
+                                 : "");
     }
     MapperRequest resume(device.name);
     if (!resume.Send(control, DM_DEV_SUSPEND)) return FailErrno("start the verity device");
@@ -146,7 +146,7 @@ Result<std::string> MakeOrFind(const VerityDevice& device) {
             return NodeOf(status.head().dev);
         // Half made by a supervisor that died.
         if (!SendRemove(control->get(), device.name, false))
-            return FailErrno(Cat("remove the old device ", Quote(device.name)));
+            return FailErrno("remove the old device ", Quote(device.name));
     }
     MapperRequest create(device.name);
     create.SetUuid(device.uuid);
@@ -172,9 +172,9 @@ Result<VerityTree> ParseVeritySuperblock(std::string_view block, const VerityPla
     const DiskBytes bytes(block);
     VerityTree tree;
     if (const uint64_t version = bytes.Number(kVersion, 4); version != 1)
-        return Fail(Cat("its format has version ", Bytes(version), ", known is 1"));
+        return Fail("its format has version ", Bytes(version), ", known is 1");
     tree.hash_type = static_cast<unsigned>(bytes.Number(kHashType, 4));
-    if (tree.hash_type > 1) return Fail(Cat("its hash type is ", Bytes(tree.hash_type)));
+    if (tree.hash_type > 1) return Fail("its hash type is ", Bytes(tree.hash_type));
     const std::string_view name = block.substr(kAlgorithm, kAlgorithmSize);
     tree.algorithm = name.substr(0, name.find('\0'));
     if (DigestSize(tree.algorithm) == 0)
@@ -189,19 +189,19 @@ Result<VerityTree> ParseVeritySuperblock(std::string_view block, const VerityPla
         return Fail("its number of data blocks is out of range");
     const uint64_t covered = tree.data_blocks * tree.data_block_size;
     if (covered > place.data)
-        return Fail(Cat("it is about ", Bytes(covered), " bytes of data, and there are ",
-                        Bytes(place.data)));
+        return Fail("it is about ", Bytes(covered), " bytes of data, and there are ",
+                    Bytes(place.data));
     if (covered < place.file_system)
-        return Fail(Cat("it covers ", Bytes(covered), " of the file system's ",
-                        Bytes(place.file_system), " bytes"));
+        return Fail("it covers ", Bytes(covered), " of the file system's ",
+                    Bytes(place.file_system), " bytes");
     const uint64_t salt_size = bytes.Number(kSaltSize, 2);
     if (salt_size > kMostSalt) return Fail("its salt is too long");
     tree.salt = salt_size == 0 ? "-" : HexOf(block.substr(kSalt, salt_size));
     tree.first_hash = DivideUp(place.offset + kVeritySuperblockSize, tree.hash_block_size);
     const uint64_t end = (tree.first_hash + TreeBlocks(tree)) * tree.hash_block_size;
     if (end > place.hash_file)
-        return Fail(Cat("it is cut short: it wants ", Bytes(end), " bytes, the file has ",
-                        Bytes(place.hash_file), "; copy it again"));
+        return Fail("it is cut short: it wants ", Bytes(end), " bytes, the file has ",
+                    Bytes(place.hash_file), "; copy it again");
     return tree;
 }
 
@@ -220,8 +220,8 @@ Result<std::string> ParseRootHashText(std::string_view text) {
 Status CheckRootHash(const VerityTree& tree, std::string_view root_hash) {
     const size_t wanted = 2 * DigestSize(tree.algorithm);
     if (root_hash.size() == wanted) return {};
-    return Fail(Cat("the root hash has ", Bytes(root_hash.size()), " digits, and a hash by ",
-                    tree.algorithm, " has ", Bytes(wanted)));
+    return Fail("the root hash has ", Bytes(root_hash.size()), " digits, and a hash by ",
+                tree.algorithm, " has ", Bytes(wanted));
 }
 
 std::string VerityTable(const VerityTree& tree, const std::string& data_device,
@@ -250,7 +250,7 @@ Status RemoveVerityDevice(const std::string& name, bool when_unused) {
     auto control = OpenMapper();
     if (!control) return Fail(std::move(control).error());
     if (!SendRemove(control->get(), name, when_unused))
-        return FailErrno(Cat("remove the verity device ", Quote(name)));
+        return FailErrno("remove the verity device ", Quote(name));
     return {};
 }
 
@@ -265,9 +265,9 @@ Status ReadVerityDevice(dev_t device, const std::function<void(uint64_t)>& progr
         const ssize_t got = ::read(file->get(), bytes.data(), bytes.size());
         if (got < 0 && errno == EINTR) continue;
         if (got < 0 && errno == EIO)
-            return Fail(Cat("a block behind byte ", Bytes(total),
-                            " does not match the root hash: the file is damaged, copy it again"));
-        if (got < 0) return FailErrno(Cat("read ", Quote(*node)));
+            return Fail("a block behind byte ", Bytes(total),
+                        " does not match the root hash: the file is damaged, copy it again");
+        if (got < 0) return FailErrno("read ", Quote(*node));
         if (got == 0) return {};
         total += static_cast<uint64_t>(got);
         progress(total);

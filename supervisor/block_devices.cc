@@ -135,8 +135,8 @@ Result<const BlockDevice*> FindBlockDevice(const std::vector<BlockDevice>& devic
             tagged ? EqualsIgnoringCase(tag->value(device), wanted) : device.node == wanted;
         if (!fits) continue;
         if (found != nullptr)
-            return Fail(Cat(Quote(found->node), " and ", Quote(device.node), " are both ", what,
-                            "; give one of them another, or write the path in /dev"));
+            return Fail(Quote(found->node), " and ", Quote(device.node), " are both ", what,
+                        "; give one of them another, or write the path in /dev");
         found = &device;
     }
     return found;

@@ -133,8 +133,8 @@ void Manager::Instantiate(const std::vector<std::string>& names) {
             wanted.push_back(name);
     if (wanted.empty()) return;
     std::vector<config::LoadedUnit> fresh;
-    config::LoadedFolder loaded = config::LoadUnits(
-        options_.unit_folders, {.instances = wanted, .masked = masked_for_boot_});
+    config::LoadedFolder loaded =
+        config::LoadUnits(options_.unit_folders, {.instances = wanted, .masked = masked_for_boot_});
     CheckSpecs(loaded);
     for (auto& unit : loaded.units)
         if (unit.unit.name.find('@') != std::string::npos && FindEntry(unit.unit.name) == nullptr)
@@ -170,8 +170,7 @@ void Manager::AddEntry(config::LoadedUnit unit, container::IdRange ids, const Un
         old.erase(found);
     }
     if (unit.refused) {
-        LogError(
-            Cat("unit ", Quote(entry.name), " is refused: ", config::DescribeFirst(unit.problems)));
+        LogError("unit ", Quote(entry.name), " is refused: ", config::DescribeFirst(unit.problems));
         entry.refused = {entry.name, unit.unit.path, std::move(unit.problems)};
         if (entry.runner && !Outlives(*entry.runner)) {
             entry.runner->Forget();
@@ -273,16 +272,16 @@ bool Manager::RecoverFolder() {
         NoteChange(kByRevert);  // a crash behind the exchange must not leave the units as they are
         Status back = folder->Revert();
         if (!back) {
-            LogError(Cat("revert 'husk apply': ", back.error().text()));
+            LogError("revert 'husk apply': ", back.error().text());
             ForgetChange();
         }
         reverted |= back.has_value();
     }
     if (reverted)
         LogError(
-            Cat("what 'husk apply' brought was not confirmed in time, so it was reverted; it "
-                "lies in ",
-                Quote(folder->reverted())));
+            "what 'husk apply' brought was not confirmed in time, so it was reverted; it "
+            "lies in ",
+            Quote(folder->reverted()));
     return reverted;
 }
 

@@ -47,8 +47,8 @@ void NameSource(config::Problems& problems, const std::string& staged, const std
 
 Status CheckFolder(const std::string& path) {
     struct stat info {};
-    if (::stat(path.c_str(), &info) != 0) return FailErrno(Cat("folder ", Quote(path)));
-    if (!S_ISDIR(info.st_mode)) return Fail(Cat(Quote(path), " is no folder"));
+    if (::stat(path.c_str(), &info) != 0) return FailErrno("folder ", Quote(path));
+    if (!S_ISDIR(info.st_mode)) return Fail(Quote(path), " is no folder");
     return {};
 }
 
@@ -162,7 +162,7 @@ void Manager::AnswerApply(ControlServer::ConnectionId id, const ControlRequest& 
     if (!problems)
         return Reply(
             id, Answer::Failure("failed", Cat(problems.error().text(), "; nothing was changed")));
-    LogInfo(Cat("'husk apply': ", Quote(request.path), " is ", Quote(folder->path()), " now"));
+    LogInfo("'husk apply': ", Quote(request.path), " is ", Quote(folder->path()), " now");
     AwaitConfirmation();
     AwaitUnits(id, request.verb, ChangeUnits(kByApply, LoadFolders()));
 }

@@ -33,7 +33,7 @@ Status SetLine(int terminal, uint32_t bits) {
     if (bits != 0) {
         const Speed* speed = std::ranges::find(kSpeeds, bits, &Speed::bits);
         if (speed == std::end(kSpeeds))
-            return Fail(Cat("termios(3) has no speed of ", std::to_string(bits)));
+            return Fail("termios(3) has no speed of ", std::to_string(bits));
         (void)::cfsetspeed(&line, speed->code);  // fails for what is no code only
     }
     return ::tcsetattr(terminal, TCSANOW, &line) == 0 ? Status() : FailErrno("set its line");
@@ -59,7 +59,7 @@ Status Place(const config::Terminal& console, InitLink& init) {
 
 Status PlaceConsole(const config::Terminal& console, InitLink& init) {
     if (console.path.empty()) return {};
-    HUSK_TRY_WRAP(Place(console, init), Cat("Console=", console.path));
+    HUSK_TRY_WRAP(Place(console, init), "Console=", console.path);
     return {};
 }
 

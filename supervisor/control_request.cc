@@ -17,7 +17,7 @@ constexpr size_t kMostGroups = 1024;  // of a user
 Status TakeText(const rapidjson::Value& object, const char* key, std::string& text) {
     auto member = object.FindMember(key);
     if (member == object.MemberEnd()) return {};
-    if (!member->value.IsString()) return Fail(Cat("'", key, "' is no string"));
+    if (!member->value.IsString()) return Fail("'", key, "' is no string");
     text.assign(member->value.GetString(), member->value.GetStringLength());
     return {};
 }
@@ -25,7 +25,7 @@ Status TakeText(const rapidjson::Value& object, const char* key, std::string& te
 Status TakeFlag(const rapidjson::Value& object, const char* key, bool& flag) {
     auto member = object.FindMember(key);
     if (member == object.MemberEnd()) return {};
-    if (!member->value.IsBool()) return Fail(Cat("'", key, "' is neither true nor false"));
+    if (!member->value.IsBool()) return Fail("'", key, "' is neither true nor false");
     flag = member->value.GetBool();
     return {};
 }
@@ -33,7 +33,7 @@ Status TakeFlag(const rapidjson::Value& object, const char* key, bool& flag) {
 Status TakePath(const rapidjson::Value& object, std::string& path) {
     HUSK_TRY(TakeText(object, "path", path));
     if (path.empty()) return {};
-    if (!path.starts_with('/')) return Fail(Cat("'path' is not absolute: ", Quote(path)));
+    if (!path.starts_with('/')) return Fail("'path' is not absolute: ", Quote(path));
     if (path.find('\0') != std::string::npos) return Fail("'path' has a NUL in it");
     return {};
 }
@@ -45,8 +45,8 @@ Status TakeSeconds(const rapidjson::Value& object, const char* key, int64_t leas
     const auto most = std::chrono::duration_cast<std::chrono::seconds>(longest);
     if (!member->value.IsInt64() || member->value.GetInt64() < least ||
         member->value.GetInt64() > most.count())
-        return Fail(Cat("'", key, "' is no number of seconds from ", std::to_string(least), " to ",
-                        std::to_string(most.count()), " (", FormatDuration(most), ")"));
+        return Fail("'", key, "' is no number of seconds from ", std::to_string(least), " to ",
+                    std::to_string(most.count()), " (", FormatDuration(most), ")");
     time = std::chrono::seconds(member->value.GetInt64());
     return {};
 }
@@ -55,10 +55,9 @@ Status TakeList(const rapidjson::Value& object, const char* key, std::vector<std
     auto member = object.FindMember(key);
     if (member == object.MemberEnd()) return {};
     if (!member->value.IsArray() || member->value.Size() > kMostSettings)
-        return Fail(
-            Cat("'", key, "' is no list, or has more than ", std::to_string(kMostSettings)));
+        return Fail("'", key, "' is no list, or has more than ", std::to_string(kMostSettings));
     for (const auto& item : member->value.GetArray()) {
-        if (!item.IsString()) return Fail(Cat("'", key, "' holds something that is no string"));
+        if (!item.IsString()) return Fail("'", key, "' holds something that is no string");
         list.emplace_back(item.GetString(), item.GetStringLength());
     }
     return {};
@@ -70,12 +69,12 @@ Status TakeWords(const rapidjson::Value& object, const char* key, size_t most,
     auto member = object.FindMember(key);
     if (member == object.MemberEnd()) return {};
     if (!member->value.IsArray() || member->value.Size() > most)
-        return Fail(Cat("'", key, "' is no list, or has more than ", std::to_string(most)));
+        return Fail("'", key, "' is no list, or has more than ", std::to_string(most));
     for (const auto& value : member->value.GetArray()) {
-        if (!value.IsString()) return Fail(Cat("'", key, "' holds something that is no string"));
+        if (!value.IsString()) return Fail("'", key, "' holds something that is no string");
         words.emplace_back(value.GetString(), value.GetStringLength());
         if (words.back().find('\0') != std::string::npos)
-            return Fail(Cat("'", key, "' has a NUL in it"));
+            return Fail("'", key, "' has a NUL in it");
     }
     return {};
 }
@@ -118,11 +117,11 @@ Status TakeExec(const rapidjson::Value& object, ExecRequest& exec) {
     HUSK_TRY(TakeWords(object, "environment", kMostWords, exec.environment));
     for (const auto& variable : exec.environment)
         if (variable.find('=') == std::string::npos || variable.starts_with('='))
-            return Fail(Cat("'environment': ", Quote(variable), " is not NAME=VALUE"));
+            return Fail("'environment': ", Quote(variable), " is not NAME=VALUE");
     HUSK_TRY(TakeText(object, "directory", exec.directory));
     if (!exec.directory.empty() &&
         (exec.directory[0] != '/' || exec.directory.find('\0') != std::string::npos))
-        return Fail(Cat("'directory' is not absolute: ", Quote(exec.directory)));
+        return Fail("'directory' is not absolute: ", Quote(exec.directory));
     HUSK_TRY(TakeFlag(object, "terminal", exec.terminal));
     if (auto pid = object.FindMember("main_pid"); pid != object.MemberEnd()) {
         if (!pid->value.IsInt64()) return Fail("'main_pid' is no number");
@@ -142,8 +141,8 @@ Result<ControlRequest> ParseControlRequest(std::string_view line) {
     auto version = document.FindMember("version");
     if (version == document.MemberEnd() || !version->value.IsInt() ||
         version->value.GetInt() != kControlVersion)
-        return Fail(Cat("the request's version is not ", std::to_string(kControlVersion),
-                        "; are husk and its supervisor of the same version?"));
+        return Fail("the request's version is not ", std::to_string(kControlVersion),
+                    "; are husk and its supervisor of the same version?");
     ControlRequest request;
     HUSK_TRY(TakeText(document, "verb", request.verb));
     HUSK_TRY(TakeText(document, "signal", request.signal));
@@ -153,7 +152,7 @@ Result<ControlRequest> ParseControlRequest(std::string_view line) {
     HUSK_TRY(TakeFlag(document, "no_wait", request.no_wait));
     HUSK_TRY(TakeText(document, "whom", request.whom));
     if (!request.whom.empty() && request.whom != "main" && request.whom != "all")
-        return Fail(Cat("'whom' is neither main nor all: ", Quote(request.whom)));
+        return Fail("'whom' is neither main nor all: ", Quote(request.whom));
     HUSK_TRY(TakePath(document, request.path));
     HUSK_TRY(TakeSeconds(document, "confirm", 1, kLongestConfirmTime, request.confirm_time));
     HUSK_TRY(TakeFlag(document, "partial", request.partial));

@@ -35,7 +35,7 @@ Result<OwnedFd> OpenListener(const std::string& path) {
     const int bound =
         ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address);
     (void)::umask(before);
-    if (bound != 0) return FailErrno(Cat("bind the control socket ", Quote(path)));
+    if (bound != 0) return FailErrno("bind the control socket ", Quote(path));
     if (::listen(socket.get(), kBacklog) != 0) return FailErrno("listen on the control socket");
     return socket;
 }
@@ -51,9 +51,9 @@ ssize_t SendSome(int socket, std::string_view data, const std::vector<OwnedFd>& 
 // file while it is still the wrong group's.
 Status OpenToReaders(const std::string& path, gid_t readers) {
     if (::chown(path.c_str(), static_cast<uid_t>(-1), readers) != 0)
-        return FailErrno(Cat("set the group of the control socket ", Quote(path)));
+        return FailErrno("set the group of the control socket ", Quote(path));
     if (::chmod(path.c_str(), 0660) != 0)
-        return FailErrno(Cat("set the mode of the control socket ", Quote(path)));
+        return FailErrno("set the mode of the control socket ", Quote(path));
     return {};
 }
 

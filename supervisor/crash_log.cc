@@ -80,7 +80,7 @@ void CrashLog::Tell(const std::string& unit, std::string_view reason,
     if (!pmsg_) {
         // The reason is there already.
         for (const auto& line : last_lines)
-            LogInfo(Cat("unit ", Quote(unit), ": last words: ", PlainText(line)));
+            LogInfo("unit ", Quote(unit), ": last words: ", PlainText(line));
         return;
     }
     CrashLine line{.unit = unit, .realtime = RealtimeNow(), .monotonic = now.since_boot.count()};
@@ -109,15 +109,13 @@ Status CopyFiles(const std::vector<std::string>& names, const std::string& folde
         HUSK_TRY(WriteFileDurably(Cat(folder, ".new/", name), *text, 0600));
     }
     if (::rename((folder + ".new").c_str(), folder.c_str()) != 0)
-        return FailErrno(Cat("rename ", Quote(folder)));
+        return FailErrno("rename ", Quote(folder));
     return SyncDirectory(folder.substr(0, folder.rfind('/')));
 }
 
 }  // namespace
 
-std::string ThisBoot() {
-    return ReadAttribute("/proc/sys/kernel/random/boot_id");
-}
+std::string ThisBoot() { return ReadAttribute("/proc/sys/kernel/random/boot_id"); }
 
 std::string PstoreOf(const std::string& state_directory, std::string_view boot) {
     const std::string parent = state_directory + "/pstore";
@@ -153,11 +151,10 @@ Status CollectPstore(const std::string& state_directory) {
     HUSK_TRY(CopyFiles(*names, Cat(parent, "/", std::to_string(next))));
     for (const auto& name : *names)
         if (::unlink(Cat(kPstoreFolder, "/", name).c_str()) != 0)
-            return FailErrno(Cat("remove ", Quote(name), " from pstore"));
+            return FailErrno("remove ", Quote(name), " from pstore");
     for (size_t i = 0; i + kKeptFolders <= numbers.size(); ++i)
         HUSK_TRY(RemoveTree(Cat(parent, "/", std::to_string(numbers[i]))));
-    LogInfo(
-        Cat("the boot before ended in a crash: 'husk logs -b -1' shows what pstore kept of it"));
+    LogInfo("the boot before ended in a crash: 'husk logs -b -1' shows what pstore kept of it");
     return {};
 }
 

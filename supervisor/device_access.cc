@@ -37,11 +37,11 @@ Status Collect(const std::string& path, int depth, std::vector<DeviceFact>& foun
     if (::stat(path.c_str(), &info) != 0) return FailErrno(Quote(path));
     if (S_ISCHR(info.st_mode) || S_ISBLK(info.st_mode)) {
         if (found.size() >= kMostNodes)
-            return Fail(Cat("more than ", std::to_string(kMostNodes), " devices"));
+            return Fail("more than ", std::to_string(kMostNodes), " devices");
         found.push_back(FactOf(path, info));
         return {};
     }
-    if (!S_ISDIR(info.st_mode)) return Fail(Cat(Quote(path), " is no device"));
+    if (!S_ISDIR(info.st_mode)) return Fail(Quote(path), " is no device");
     auto names = ListDirectory(path);
     if (!names) return Fail(std::move(names).error());
     for (const auto& name : *names) {
@@ -96,10 +96,10 @@ Result<UnitDevices> FindDevices(const config::Unit& unit) {
         }
         struct stat info {};
         if (::stat(rule.name.c_str(), &info) != 0)
-            return FailErrno(Cat("DeviceAllow=", rule.name,
-                                 ": plug it in, or allow its class, as in char-NAME"));
+            return FailErrno("DeviceAllow=", rule.name,
+                             ": plug it in, or allow its class, as in char-NAME");
         if (!S_ISCHR(info.st_mode) && !S_ISBLK(info.st_mode))
-            return Fail(Cat("DeviceAllow=", rule.name, ": it is no device"));
+            return Fail("DeviceAllow=", rule.name, ": it is no device");
         devices.allowed.push_back(FactOf(rule.name, info));
     }
     if (!by_class) return devices;
@@ -128,9 +128,9 @@ Result<container::DeviceRules> BuildDeviceRules(const config::Unit& unit,
         const bool block = rule.kind == config::DeviceRule::Kind::kBlockClass;
         const auto majors = MajorsOfClass(found.classes, block, rule.name);
         if (majors.empty())
-            return Fail(Cat("DeviceAllow=: /proc/devices has no class ", Quote(rule.name), " of ",
-                            block ? "block" : "character",
-                            " devices (is its module loaded? KernelModules= in system.conf)"));
+            return Fail("DeviceAllow=: /proc/devices has no class ", Quote(rule.name), " of ",
+                        block ? "block" : "character",
+                        " devices (is its module loaded? KernelModules= in system.conf)");
         for (const uint32_t major : majors) add(block, major, std::nullopt, rule.access);
     }
     for (const auto& added : found.added)

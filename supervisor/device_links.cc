@@ -56,8 +56,7 @@ Status DeviceLinks::SetUpAll() {
         // It may be gone again; whoever tells of that lets this run once more.
         if (!done && done.error().code() == ENODEV) continue;
         Tell(setup.link.name, done ? "" : done.error().text());
-        if (done && setup.wish != nullptr)
-            LogInfo(Cat("link ", Quote(setup.link.name), " is set up"));
+        if (done && setup.wish != nullptr) LogInfo("link ", Quote(setup.link.name), " is set up");
     }
     return {};
 }

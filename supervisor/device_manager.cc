@@ -133,8 +133,8 @@ Status DeviceManager::WaitFor(const std::string& what, Duration limit, std::stri
         }
         const Duration left = until - MonotonicNow();
         if (left <= Duration::zero())
-            return Fail(Cat("there is no ", what, " after ", FormatDuration(limit),
-                            " (there are: ", Describe(disks_), ")"));
+            return Fail("there is no ", what, " after ", FormatDuration(limit),
+                        " (there are: ", Describe(disks_), ")");
         std::vector<Error> errors;
         WaitForEvents(left, errors);
         for (const Error& error : errors) LogError(error.text());
@@ -182,7 +182,7 @@ void DeviceManager::SetNode(std::string_view name, std::vector<Error>& errors) {
     const auto rule = RuleOf(system_.nodes, name);
     if (!rule) return;
     if (Status set = ApplyRule(name, *rule); !set)
-        errors.push_back(std::move(set).error().Wrap(Cat("device ", Quote(name))));
+        errors.push_back(std::move(set).error().Wrap("device ", Quote(name)));
 }
 
 void DeviceManager::LookAtDisks(std::vector<Error>& errors) {

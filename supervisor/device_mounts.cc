@@ -60,12 +60,12 @@ Result<bool> Prepare(const DeviceMount& mount, const BlockDevice& device) {
                               : mount.type == "exfat" ? mount.type
                                                       : std::string();
     if (device.blank || there.empty())
-        return Fail(Cat("on ", device.node, " is ",
-                        device.blank ? "nothing (make a file system, or set MakeFileSystem=yes)"
-                                     : "no file system that husk knows"));
+        return Fail("on ", device.node, " is ",
+                    device.blank ? "nothing (make a file system, or set MakeFileSystem=yes)"
+                                 : "no file system that husk knows");
     const bool ext = there == "ext4" && mount.type.starts_with("ext");
     if (!mount.type.empty() && mount.type != there && !ext)
-        return Fail(Cat("on ", device.node, " is ", there, " and not ", mount.type));
+        return Fail("on ", device.node, " is ", there, " and not ", mount.type);
     if ((mount.options.flags & MS_RDONLY) == 0)
         HUSK_TRY(CheckFileSystem(device.node, there, mount.check));
     return false;
@@ -122,7 +122,7 @@ std::vector<Error> DeviceMounts::Try(const std::vector<BlockDevice>& devices) {
         Status done = Mount(entry, devices);
         const std::string error = done ? std::string() : done.error().text();
         if (!done && error != entry.error && !entry.absent)
-            errors.push_back(std::move(done.error()).Wrap(Cat("mount ", Quote(entry.mount.where))));
+            errors.push_back(std::move(done).error().Wrap("mount ", Quote(entry.mount.where)));
         entry.error = error;
     }
     return errors;
@@ -132,7 +132,7 @@ Status DeviceMounts::Mount(Entry& entry, const std::vector<BlockDevice>& devices
     const DeviceMount& mount = entry.mount;
     entry.absent = false;
     if (const Entry* above = Above(entry); above != nullptr && !above->mounted)
-        return Fail(Cat(Quote(above->mount.where), " is not mounted"));
+        return Fail(Quote(above->mount.where), " is not mounted");
     std::string source = mount.type, type = mount.type;
     bool made = false;
     if (type == "tmpfs") {
@@ -153,18 +153,17 @@ Status DeviceMounts::Mount(Entry& entry, const std::vector<BlockDevice>& devices
     HUSK_TRY(MakeDirectories(mount.where));
     if (::mount(source.c_str(), mount.where.c_str(), type.c_str(), mount.options.flags,
                 mount.options.data.c_str()) != 0)
-        return FailErrno(Cat(source, " as ", type));
+        return FailErrno(source, " as ", type);
     entry.mounted = true;
     entry.node = source;
     entry.type = type;
-    LogInfo(
-        Cat("mounted ", Quote(mount.where), ": ", source, ", ", type, made ? ", made anew" : ""));
+    LogInfo("mounted ", Quote(mount.where), ": ", source, ", ", type, made ? ", made anew" : "");
     if (mount.grow && type == "ext4") {
         auto grown = GrowFileSystem(mount.where, source);
         if (!grown)
             LogError(grown.error().text());
         else if (*grown)
-            LogInfo(Cat("grew ", Quote(mount.where), " to the size of ", source));
+            LogInfo("grew ", Quote(mount.where), " to the size of ", source);
     }
     return {};
 }
@@ -176,7 +175,7 @@ void DeviceMounts::OnGone(std::string_view node) {
         entry->mounted = false;
         entry->absent = true;
         entry->error = NotThere(entry->mount);
-        LogWarning(Cat("unmounted ", Quote(entry->mount.where), ": ", node, " has gone"));
+        LogWarning("unmounted ", Quote(entry->mount.where), ": ", node, " has gone");
     }
 }
 

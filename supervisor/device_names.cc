@@ -44,7 +44,7 @@ std::vector<network::NameServers> ReadClients(const std::string& folder) {
         if (text)
             clients.push_back(network::ReadNameServers(*text));
         else
-            LogDebug(Cat("name servers: ", text.error().text()));
+            LogDebug("name servers: ", text.error().text());
     }
     return clients;
 }

@@ -20,7 +20,7 @@ namespace {
 
 Status SetSysctl(const std::string& assignment) {
     const auto equals = assignment.find('=');
-    if (equals == std::string::npos) return Fail(Cat("sysctl ", Quote(assignment), ": no '='"));
+    if (equals == std::string::npos) return Fail("sysctl ", Quote(assignment), ": no '='");
     std::string path = "/proc/sys/" + assignment.substr(0, equals);
     std::replace(path.begin() + 10, path.end(), '.', '/');
     return WriteAttribute(path, assignment.substr(equals + 1));
@@ -38,12 +38,12 @@ Status SetTimezone(const std::string& zone, const std::string& run_directory) {
     constexpr char kLocal[] = "/etc/localtime";
     const std::string file = "/usr/share/zoneinfo/" + zone, link = run_directory + "/localtime";
     if (::access(file.c_str(), R_OK) != 0)
-        return FailErrno(Cat(Quote(file), " (put the zone's file there)"));
+        return FailErrno(Quote(file), " (put the zone's file there)");
     HUSK_TRY(MakeLink(link, file));
     if (AreOneFile(kLocal, file)) return {};
     if (::unlink(kLocal) != 0 && errno != ENOENT)
-        return FailErrno(Cat("replace ", Quote(kLocal), " (let it be a link to ", Quote(link),
-                             " in the image)"));
+        return FailErrno("replace ", Quote(kLocal), " (let it be a link to ", Quote(link),
+                         " in the image)");
     return MakeLink(kLocal, link);
 }
 
@@ -68,7 +68,7 @@ std::vector<Error> SetUpDevice(const config::SystemConfig& system, DeviceManager
         errors.push_back(Error::FromErrno(Cat("set host name ", Quote(system.hostname))));
     if (!system.timezone.empty())
         if (Status set = SetTimezone(system.timezone, run_directory); !set)
-            errors.push_back(std::move(set).error().Wrap(Cat("Timezone=", system.timezone)));
+            errors.push_back(std::move(set).error().Wrap("Timezone=", system.timezone));
     // The kernel drops lines of /dev/kmsg when there are many at once, as at boot.
     (void)WriteAttribute("/proc/sys/kernel/printk_devkmsg", "on");  // "once set" refuses: as well
     if (sys::bring_loopback_up() != 0)

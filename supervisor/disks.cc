@@ -37,9 +37,9 @@ Result<DiskFacts> LookAt(const std::string& path) {
 Result<DeviceNumber> WholeDisk(const std::string& path, const DiskFacts& facts) {
     // Numbers of major 0 are given out to file systems that lie on no device, or on several.
     if (facts.number.major == 0)
-        return Fail(Cat(Quote(path),
-                        " lies on no disk of its own (as tmpfs, overlay, btrfs and file systems of "
-                        "the network): name the disk, such as '/dev/sda'"));
+        return Fail(Quote(path),
+                    " lies on no disk of its own (as tmpfs, overlay, btrfs and file systems of "
+                    "the network): name the disk, such as '/dev/sda'");
     if (facts.whole_disk.empty()) return facts.number;
     const std::string_view text =
         Trim(std::string_view(facts.whole_disk).substr(0, facts.whole_disk.find('\n')));
@@ -47,7 +47,7 @@ Result<DeviceNumber> WholeDisk(const std::string& path, const DiskFacts& facts) 
     const auto major = ParseUnsigned(parts[0]);
     const auto minor = ParseUnsigned(parts.size() == 2 ? parts[1] : std::string_view());
     if (!major || !minor || *major > UINT32_MAX || *minor > UINT32_MAX)
-        return Fail(Cat(Quote(path), ": the kernel names no disk for this partition"));
+        return Fail(Quote(path), ": the kernel names no disk for this partition");
     return DeviceNumber{static_cast<uint32_t>(*major), static_cast<uint32_t>(*minor)};
 }
 

@@ -90,7 +90,7 @@ void Manager::AnswerExec(ControlServer::ConnectionId id, const ControlRequest& r
     };
     auto session = runner.StartSession(std::move(order));
     if (!session) return refuse("failed", session.error().text());
-    LogInfo(Cat("unit ", Quote(name), ": 'husk exec' runs ", Quote(asked.command.front())));
+    LogInfo("unit ", Quote(name), ": 'husk exec' runs ", Quote(asked.command.front()));
     // As where a terminal hangs up: the kernel says so by itself where there is one.
     control_->WhenGone(id, [session = *session] { session->Signal(SIGHUP); });
 }

@@ -77,7 +77,7 @@ Result<Ended> RunTool(const std::vector<std::string>& words) {
     }
     int status = 0;
     while (::waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR) return FailErrno(Cat("wait for ", words[0]));
+        if (errno != EINTR) return FailErrno("wait for ", words[0]);
     ended.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     return ended;
 }
@@ -99,7 +99,7 @@ Result<Device> OpenDevice(const std::string& node, int flags) {
     if (!fd) return std::unexpected(std::move(fd).error());
     Device device{.fd = std::move(*fd)};
     if (::ioctl(device.fd.get(), BLKGETSIZE64, &device.size) != 0)
-        return FailErrno(Cat("ask for the size of ", Quote(node)));
+        return FailErrno("ask for the size of ", Quote(node));
     return device;
 }
 
@@ -113,7 +113,7 @@ Status WriteMark(const std::string& node, std::string_view mark) {
         ::pwrite(device->fd.get(), sector.data(), kSector,
                  static_cast<off_t>(device->size - kSector)) != ssize_t{kSector} ||
         ::fsync(device->fd.get()) != 0)
-        return FailErrno(Cat("write to the end of ", Quote(node)));
+        return FailErrno("write to the end of ", Quote(node));
     return {};
 }
 
@@ -123,10 +123,10 @@ Result<bool> IsHalfMade(const std::string& node) {
     auto device = OpenDevice(node, O_RDONLY);
     if (!device) return std::unexpected(std::move(device).error());
     char end[kMark.size()];
-    if (device->size < kSector || ::pread(device->fd.get(), end, sizeof end,
-                                          static_cast<off_t>(device->size - kSector)) !=
-                                      static_cast<ssize_t>(sizeof end))
-        return FailErrno(Cat("read the end of ", Quote(node)));
+    if (device->size < kSector ||
+        ::pread(device->fd.get(), end, sizeof end, static_cast<off_t>(device->size - kSector)) !=
+            static_cast<ssize_t>(sizeof end))
+        return FailErrno("read the end of ", Quote(node));
     return std::string_view(end, sizeof end) == kMark;
 }
 
@@ -136,9 +136,9 @@ Status JudgeCheck(std::string_view tool, int status, std::string_view output) {
     constexpr int kLeft = 4;
     if ((status & ~3) == 0) return {};
     const std::string said = LastWords(output);
-    return Fail(Cat(tool, status == kLeft ? " left errors" : " failed", " (status ",
-                    std::to_string(status), said.empty() ? "" : ": ", said,
-                    "); run it by hand in the rescue shell, or set Check=repair"));
+    return Fail(tool, status == kLeft ? " left errors" : " failed", " (status ",
+                std::to_string(status), said.empty() ? "" : ": ", said,
+                "); run it by hand in the rescue shell, or set Check=repair");
 }
 
 Status CheckFileSystem(const std::string& node, std::string_view type, Check check) {
@@ -158,9 +158,9 @@ Status CheckFileSystem(const std::string& node, std::string_view type, Check che
     auto ended = RunTool(words);
     if (!ended) return std::unexpected(std::move(ended).error());
     HUSK_TRY(JudgeCheck(name, ended->status, ended->output));
-    LogInfo(Cat(name, " ", node, ": ",
-                ended->status == 0 ? "clean" : Cat("mended: ", LastWords(ended->output)), ", took ",
-                FormatDuration(MonotonicNow() - began)));
+    LogInfo(name, " ", node, ": ",
+            ended->status == 0 ? "clean" : Cat("mended: ", LastWords(ended->output)), ", took ",
+            FormatDuration(MonotonicNow() - began));
     return {};
 }
 
@@ -168,25 +168,25 @@ Status MakeFileSystem(const std::string& node, std::string_view type) {
     const bool ext = IsExt(type);
     // What the tool discards would take the mark along.
     std::vector<std::string> words =
-        ext ? std::vector<std::string>{"mke2fs", "-q", "-F", "-t", std::string(type), "-E",
-                                       "nodiscard", node}
+        ext ? std::vector<std::string>{"mke2fs",          "-q", "-F",        "-t",
+                                       std::string(type), "-E", "nodiscard", node}
             : std::vector<std::string>{"mkfs.f2fs", "-q", "-f", "-t", "0", node};
     auto tool = FindTool(words[0]);
     if (!tool)
-        return Fail(Cat(words[0], " is not in the image; add it, or make the file system before"));
-    LogInfo(Cat("making ", type, " on ", node));
+        return Fail(words[0], " is not in the image; add it, or make the file system before");
+    LogInfo("making ", type, " on ", node);
     const std::string name = words[0];
     words[0] = *tool;
     HUSK_TRY(WriteMark(node, kMark));
     auto ended = RunTool(words);
     if (!ended) return std::unexpected(std::move(ended).error());
     if (ended->status != 0)
-        return Fail(Cat(name, " failed (status ", std::to_string(ended->status), ": ",
-                        LastWords(ended->output), ")"));
+        return Fail(name, " failed (status ", std::to_string(ended->status), ": ",
+                    LastWords(ended->output), ")");
     // fsync of the device in between: the file system is whole before the mark goes.
     auto device = OpenDevice(node, O_WRONLY);
     if (!device) return std::unexpected(std::move(device).error());
-    if (::fsync(device->fd.get()) != 0) return FailErrno(Cat("write ", Quote(node)));
+    if (::fsync(device->fd.get()) != 0) return FailErrno("write ", Quote(node));
     return WriteMark(node, "");
 }
 
@@ -197,10 +197,10 @@ Result<bool> GrowFileSystem(const std::string& where, const std::string& node) {
     if (!folder) return std::unexpected(std::move(folder).error());
     struct statfs before {};
     if (::fstatfs(folder->get(), &before) != 0 || before.f_bsize <= 0)
-        return FailErrno(Cat("ask for the size of ", Quote(where)));
+        return FailErrno("ask for the size of ", Quote(where));
     uint64_t blocks = device->size / static_cast<uint64_t>(before.f_bsize);
     if (::ioctl(folder->get(), EXT4_IOC_RESIZE_FS, &blocks) != 0)
-        return FailErrno(Cat("grow the file system at ", Quote(where)));
+        return FailErrno("grow the file system at ", Quote(where));
     struct statfs after {};
     (void)::fstatfs(folder->get(), &after);  // it worked a moment ago
     return after.f_blocks != before.f_blocks;

@@ -1,5 +1,6 @@
 #include "supervisor/hardware_watchdog.h"
 
+#include <cstring>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <linux/watchdog.h>
@@ -9,7 +10,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "base/file.h"
@@ -88,7 +88,7 @@ Status HardwareWatchdog::Open(bool first) {
     HUSK_TRY(Configure(device->get()));
     if (!kept) HUSK_TRY(init_.StoreAs(kWatchdogSlot, device->get()));
     open_ = true;
-    LogInfo(Cat("hardware watchdog ", Quote(identity_), ", ", FormatDuration(timeout_)));
+    LogInfo("hardware watchdog ", Quote(identity_), ", ", FormatDuration(timeout_));
     if (first) Vouch(true);
     reason_is_old_ = !first;  // an earlier supervisor's
     return {};
@@ -97,7 +97,7 @@ Status HardwareWatchdog::Open(bool first) {
 Status HardwareWatchdog::Configure(int device) {
     watchdog_info info{};
     if (::ioctl(device, WDIOC_GETSUPPORT, &info) != 0)
-        return FailErrno(Cat("ask ", Quote(system_.watchdog_device), " what it is"));
+        return FailErrno("ask ", Quote(system_.watchdog_device), " what it is");
     const auto* identity = reinterpret_cast<const char*>(info.identity);
     identity_.assign(identity, ::strnlen(identity, sizeof info.identity));
     int status = 0;
@@ -119,10 +119,10 @@ void HardwareWatchdog::SetGovernor() {
     const std::string& governor = system_.runtime_watchdog_pre_governor;
     if (governor.empty()) return;
     const std::string name = system_.watchdog_device.substr(system_.watchdog_device.rfind('/') + 1);
-    if (Status set = WriteAttribute(Cat("/sys/class/watchdog/", name, "/pretimeout_governor"),
-                                    governor);
+    if (Status set =
+            WriteAttribute(Cat("/sys/class/watchdog/", name, "/pretimeout_governor"), governor);
         !set)
-        LogWarning(Cat("RuntimeWatchdogPreGovernor=", governor, ": ", set.error().text()));
+        LogWarning("RuntimeWatchdogPreGovernor=", governor, ": ", set.error().text());
 }
 
 // Many boards count to 16 s only.
@@ -133,9 +133,9 @@ void HardwareWatchdog::SetTimeout(int device) {
     const bool taken = !off && ::ioctl(device, WDIOC_SETTIMEOUT, &seconds) == 0;
     if (!taken && ::ioctl(device, WDIOC_GETTIMEOUT, &seconds) != 0) seconds = wanted;
     if (seconds != wanted && !off)
-        LogWarning(Cat("RuntimeWatchdogSec=", FormatDuration(system_.runtime_watchdog),
-                       ": the hardware watchdog does not take it, and counts to ",
-                       std::to_string(seconds), " s"));
+        LogWarning("RuntimeWatchdogSec=", FormatDuration(system_.runtime_watchdog),
+                   ": the hardware watchdog does not take it, and counts to ",
+                   std::to_string(seconds), " s");
     timeout_ = std::chrono::seconds(std::max(seconds, 1));
 }
 
@@ -170,8 +170,7 @@ void HardwareWatchdog::Tick() {
 
 // As long as the hardware waits, the supervisor may be silent as well.
 void HardwareWatchdog::Vouch(bool healthy) {
-    const int last =
-        system_.reboot_watchdog == kInfinite ? 0 : Seconds(system_.reboot_watchdog);
+    const int last = system_.reboot_watchdog == kInfinite ? 0 : Seconds(system_.reboot_watchdog);
     const auto told = init_.TrustWatchdog(healthy ? timeout_ : Duration{}, timeout_ / 3, last);
     if (!told && !std::exchange(failed_, true)) LogError(told.error().text());
     if (!told) return;
@@ -197,8 +196,8 @@ std::vector<Veto> HardwareWatchdog::Judge(Instant now) {
     const MemoryState memory =
         ParseMemoryState(ReadFile("/proc/pressure/memory", 4096).value_or(""),
                          ReadFile("/proc/meminfo", 16384).value_or(""));
-    for (auto& veto : {JudgeStorage(storage, timeout_),
-                       JudgeMemory(memory, system_.watchdog_memory_pressure)})
+    for (auto& veto :
+         {JudgeStorage(storage, timeout_), JudgeMemory(memory, system_.watchdog_memory_pressure)})
         if (veto) vetoes.push_back(*veto);
     return vetoes;
 }
@@ -210,7 +209,7 @@ void HardwareWatchdog::Tell(std::vector<Veto> vetoes) {
     for (const Veto& veto : vetoes_) {
         if (std::ranges::find(before, veto.about, &Veto::about) != before.end()) continue;
         const std::string words = Cat(veto.text, kNotFed);
-        LogError(Cat(words, ", and resets the device in ", FormatDuration(timeout_)));
+        LogError(words, ", and resets the device in ", FormatDuration(timeout_));
         crash_log_.Tell(kCrashName, words, {});
     }
 }
@@ -218,11 +217,9 @@ void HardwareWatchdog::Tell(std::vector<Veto> vetoes) {
 void HardwareWatchdog::WriteReason() {
     std::vector<std::string> texts;
     for (const Veto& veto : vetoes_) texts.push_back(veto.text);
-    const Status begun = reason_.Run(
-        [path = ResetReasonFile(state_directory_), text = Join(texts, "; ")] {
-            return WriteOver(path, text);
-        },
-        [](int) {});
+    const Status begun = reason_.Run([path = ResetReasonFile(state_directory_),
+                                      text = Join(texts, "; ")] { return WriteOver(path, text); },
+                                     [](int) {});
     if (begun) reason_is_old_ = false;
 }
 

@@ -104,8 +104,8 @@ Result<HuskBinary> ReadHuskBinary(Bytes bytes) {
     const auto own = OwnHeader();
     if (header->e_ident[EI_CLASS] != kClass || header->e_ident[EI_DATA] != kOrder ||
         (own && header->e_machine != own->e_machine))
-        return Fail(Cat("it is a program for another machine (e_machine ",
-                        std::to_string(header->e_machine), ")"));
+        return Fail("it is a program for another machine (e_machine ",
+                    std::to_string(header->e_machine), ")");
     if (header->e_phentsize != sizeof(Segment) || header->e_phnum > kMostSegments)
         return Fail("it is no husk: its segments are odd");
     Found found;
@@ -130,10 +130,10 @@ Result<HuskBinary> ReadHuskBinary(const std::string& path) {
     struct stat facts {};
     if (::fstat(file->get(), &facts) != 0 || facts.st_size <= 0 ||
         static_cast<uint64_t>(facts.st_size) > kMaxImageSize)
-        return Fail(Cat(Quote(path), " is no husk"));
+        return Fail(Quote(path), " is no husk");
     const auto size = static_cast<size_t>(facts.st_size);
     void* mapping = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file->get(), 0);
-    if (mapping == MAP_FAILED) return FailErrno(Cat("map ", Quote(path)));
+    if (mapping == MAP_FAILED) return FailErrno("map ", Quote(path));
     auto image = ReadHuskBinary(Bytes(static_cast<const unsigned char*>(mapping), size));
     (void)::munmap(mapping, size);
     return image;

@@ -84,17 +84,17 @@ Result<Manager::SwitchPlan> Manager::PlanSwitch(const ImageRequest& request) con
     auto versions = images.Versions(name);
     if (!versions) return Fail(std::move(versions).error());
     if (versions->empty())
-        return Fail(
-            Cat("there are no versions of image ", Quote(name), " ('husk image add' brings one)"));
+        return Fail("there are no versions of image ", Quote(name),
+                    " ('husk image add' brings one)");
     // A link that leads nowhere is no reason to stay there.
     plan.before = images.Current(name).value_or(rootfs::kBuiltIn);
     plan.version = request.back ? plan.state.previous : request.versions.front();
     if (plan.version.empty())
-        return Fail(Cat("image ", Quote(name), " was never switched, so there is no way back"));
+        return Fail("image ", Quote(name), " was never switched, so there is no way back");
     if (plan.version == rootfs::kBuiltIn) {
         if (rootfs::FindBuiltIn(name, ImageFolders(device_.facts)).empty())
-            return Fail(Cat("there is no image ", Quote(name), " but its versions, in any of ",
-                            Join(ImageFolders(device_.facts), ", ")));
+            return Fail("there is no image ", Quote(name), " but its versions, in any of ",
+                        Join(ImageFolders(device_.facts), ", "));
         return plan;
     }
     if (std::ranges::find(*versions, plan.version, &rootfs::ImageVersions::Version::version) !=
@@ -102,8 +102,8 @@ Result<Manager::SwitchPlan> Manager::PlanSwitch(const ImageRequest& request) con
         return plan;
     std::vector<std::string> there;
     for (const auto& one : *versions) there.push_back(Quote(one.version));
-    return Fail(Cat("there is no version ", Quote(plan.version), " of image ", Quote(name),
-                    ", but ", Join(there, ", ")));
+    return Fail("there is no version ", Quote(plan.version), " of image ", Quote(name), ", but ",
+                Join(there, ", "));
 }
 
 Duration Manager::TimeForSwitch(const std::vector<Index>& units, Duration settle) const {
@@ -150,8 +150,8 @@ void Manager::AnswerImageSwitch(ControlServer::ConnectionId id, const ControlReq
                                                           : TimeForSwitch(running, trial.settle))};
     const bool tried = !running.empty() && !wish.no_rollback;
     if (Status begun = BeginSwitch(change, tried); !begun)
-        return Reply(
-            id, Answer::Failure("failed", Cat(begun.error().text(), "; nothing was changed")));
+        return Reply(id,
+                     Answer::Failure("failed", Cat(begun.error().text(), "; nothing was changed")));
     switch_ = std::move(change);
     if (!tried) KeepSwitch();
     Status planned = unit_jobs_.Restart(running, Cat("for image ", Quote(wish.name)));
@@ -167,13 +167,13 @@ Status Manager::CheckRemovable(const std::string& image, const std::string& vers
     const std::string what = Cat("version ", Quote(version), " of image ", Quote(image));
     auto current = images.Current(image);
     if (current && *current == version)
-        return Fail(Cat(what, " is current: 'husk image switch' to another one first"));
+        return Fail(what, " is current: 'husk image switch' to another one first");
     if (switch_ && switch_->image == image && switch_->state.trial->before == version)
-        return Fail(Cat(what, " is the way back of a trial: wait until that is over"));
+        return Fail(what, " is the way back of a trial: wait until that is over");
     const std::string file = rootfs::FindImageFile(images.PathOf(image, version) + "/image");
-    if (file.empty()) return Fail(Cat("there is no ", what));
+    if (file.empty()) return Fail("there is no ", what);
     if (const auto units = RunningFrom(file); !units.empty())
-        return Fail(Cat(what, " is in use by ", Join(units, ", "), ": restart or stop that first"));
+        return Fail(what, " is in use by ", Join(units, ", "), ": restart or stop that first");
     return {};
 }
 
@@ -211,7 +211,7 @@ void Manager::AnswerImageRemove(ControlServer::ConnectionId id, const ControlReq
     for (const auto& [name, version] : going) {
         if (Status gone = images.Remove(name, version); !gone)
             return Reply(id, Answer::Failure("failed", gone.error().text()));
-        LogInfo(Cat("version ", Quote(version), " of image ", Quote(name), " is removed"));
+        LogInfo("version ", Quote(version), " of image ", Quote(name), " is removed");
         removed.push_back(Cat(name, ":", version));
     }
     Answer answer;

@@ -125,7 +125,7 @@ Result<ImageState> ParseImageState(std::string_view text) {
         const size_t equals = line.find('=');
         if (equals == line.npos ||
             !TakeLine(line.substr(0, equals), line.substr(equals + 1), state))
-            return Fail(Cat("it has a line that is not known: ", Quote(line)));
+            return Fail("it has a line that is not known: ", Quote(line));
     }
     if (state.trial && (state.trial->version.empty() || state.trial->before.empty()))
         return Fail("its trial lacks a version");

@@ -41,9 +41,9 @@ Status RestoreClock(const std::string& state_directory) {
     if (!floor) return {};
     const timespec time{.tv_sec = floor->seconds};
     if (::clock_settime(CLOCK_REALTIME, &time) != 0) return FailErrno("set the clock");
-    LogInfo(Cat("the clock was behind and is set forward by ",
-                FormatDuration(std::chrono::seconds(floor->seconds - now)), ", to ",
-                floor->kept ? "when it was seen last" : "when this image was built"));
+    LogInfo("the clock was behind and is set forward by ",
+            FormatDuration(std::chrono::seconds(floor->seconds - now)), ", to ",
+            floor->kept ? "when it was seen last" : "when this image was built");
     return {};
 }
 
@@ -51,8 +51,7 @@ Status KeepClock(const std::string& state_directory) {
     const std::string path = ClockFile(state_directory);
     auto file = OpenFile(path, O_WRONLY | O_CREAT | O_NOFOLLOW, 0644);
     if (!file) return Fail(std::move(file).error());
-    if (::futimens(file->get(), nullptr) != 0)
-        return FailErrno(Cat("change the time of ", Quote(path)));
+    if (::futimens(file->get(), nullptr) != 0) return FailErrno("change the time of ", Quote(path));
     return {};
 }
 

@@ -35,8 +35,7 @@ std::string ResetReasonFile(const std::string& state_directory) {
 }
 
 std::string DescribeLastEnd(const std::optional<std::string>& kept, bool watchdog) {
-    if (kept && !kept->empty())
-        return Cat("the hardware watchdog was not fed any more: ", *kept);
+    if (kept && !kept->empty()) return Cat("the hardware watchdog was not fed any more: ", *kept);
     if (watchdog)
         return "the hardware watchdog reset the device: PID 1 or the kernel stood still, or nobody "
                "could write down why";
@@ -62,9 +61,9 @@ std::string BeginBoot(const std::string& state_directory, const std::string& run
     if (auto text = ReadFile(path, kMostReason)) kept = std::string(Trim(*text));
     if (kept && kept->empty()) kept = ReasonInPstore(state_directory);
     const std::string words = DescribeLastEnd(kept, watchdog);
-    if (!words.empty()) LogWarning(Cat("the last boot ended: ", words));
-    for (const Status& written : {WriteFileAtomically(LastEndFile(run_directory), words),
-                                  WriteFileDurably(path, "", 0600)})
+    if (!words.empty()) LogWarning("the last boot ended: ", words);
+    for (const Status& written :
+         {WriteFileAtomically(LastEndFile(run_directory), words), WriteFileDurably(path, "", 0600)})
         if (!written) LogWarning(written.error().text());
     return words;
 }
@@ -75,8 +74,7 @@ std::string ReadLastEnd(const std::string& run_directory) {
 
 Status NoteOrderlyEnd(const std::string& state_directory) {
     const std::string path = ResetReasonFile(state_directory);
-    if (::unlink(path.c_str()) != 0 && errno != ENOENT)
-        return FailErrno(Cat("remove ", Quote(path)));
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT) return FailErrno("remove ", Quote(path));
     return {};
 }
 

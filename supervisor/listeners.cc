@@ -65,9 +65,9 @@ Result<Spot> FindSpot(const std::string& path, const std::string& shared) {
                                    {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
                                     .resolve = sys::kResolveBeneath | sys::kResolveNoSymlinks}));
     if (!spot.folder)
-        return FailErrno(Cat("open ", Quote(parent),
-                             " (a container writes there: no link is followed, and folders must "
-                             "be there)"));
+        return FailErrno("open ", Quote(parent),
+                         " (a container writes there: no link is followed, and folders must "
+                         "be there)");
     return spot;
 }
 

@@ -31,16 +31,16 @@ Result<OwnedFd> Reopen(int fd, int flags) {
 
 Result<OwnedFd> MakeMemoryFile(const std::string& name) {
     OwnedFd fd(::memfd_create(name.c_str(), MFD_CLOEXEC));
-    if (!fd) return FailErrno(Cat("create memory file ", Quote(name)));
+    if (!fd) return FailErrno("create memory file ", Quote(name));
     // Readers get a read-only description; without this they could open it anew for writing.
-    if (::fchmod(fd.get(), 0600) != 0) return FailErrno(Cat("chmod memory file ", Quote(name)));
+    if (::fchmod(fd.get(), 0600) != 0) return FailErrno("chmod memory file ", Quote(name));
     return fd;
 }
 
 Status ExpectType(int fd, mode_t type, const char* what) {
     struct stat info {};
-    if (::fstat(fd, &info) != 0) return FailErrno(Cat("stat ", what));
-    if ((info.st_mode & S_IFMT) != type) return Fail(Cat(what, " is of the wrong type"));
+    if (::fstat(fd, &info) != 0) return FailErrno("stat ", what);
+    if ((info.st_mode & S_IFMT) != type) return Fail(what, " is of the wrong type");
     return {};
 }
 
@@ -247,7 +247,7 @@ Result<std::vector<std::string>> UnitLog::Tail(size_t lines) const {
     std::string text(size, '\0');
     const ssize_t got =
         ::pread(file->get(), text.data(), text.size(), static_cast<off_t>(end_ - size));
-    if (got < 0) return FailErrno(Cat("read log of ", Quote(unit_)));
+    if (got < 0) return FailErrno("read log of ", Quote(unit_));
     text.resize(static_cast<size_t>(got));
 
     std::string_view rest = text;

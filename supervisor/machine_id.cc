@@ -34,7 +34,7 @@ Status PublishMachineId(const std::string& state_directory, const std::string& r
         if (!made) return Fail(std::move(made).error());
         id = std::move(*made);
         kept = WriteFileDurably(file, id + "\n", 0444);
-        if (kept) LogInfo(Cat("the device has a machine id from now on: ", id));
+        if (kept) LogInfo("the device has a machine id from now on: ", id);
     }
     HUSK_TRY(WriteFileAtomically(run_directory + "/machine-id", id + "\n", 0444));
     return kept;

@@ -120,8 +120,8 @@ void Manager::AdoptRecords() {
         if (!text) EndIfItPasses("records", text.error());
         auto record = text ? ParseRecord(*text) : Result<Record>(Fail(std::move(text).error()));
         if (!record) {
-            LogError(Cat("record ", Quote(file), ": ", record.error().text(),
-                         "; what runs of the unit is ended, and it is started anew"));
+            LogError("record ", Quote(file), ": ", record.error().text(),
+                     "; what runs of the unit is ended, and it is started anew");
             const std::string name = file.substr(0, file.size() - 5);
             (void)container::Cgroup(Cat(device_.cgroup_parent, "/", name)).Kill();  // may not exist
             continue;
@@ -162,8 +162,7 @@ void Manager::AdoptRecords() {
         if (entries_[i].runner) FollowOwner(i, State::kStarting);
     booted_ = !records.empty() && boot_times_.settled != Instant{};
     if (!records.empty())
-        LogInfo(
-            Cat("took over ", std::to_string(records.size()), " units from an earlier supervisor"));
+        LogInfo("took over ", std::to_string(records.size()), " units from an earlier supervisor");
 }
 
 // Once a round of the loop, however many units changed in it.
@@ -237,7 +236,7 @@ void Manager::ImagesUnused(const std::vector<std::string>& images) {
 void Manager::OnDamage(const BlockDamage& damage) {
     // Of the device's own root, whoever read it has got an error in place of the block.
     if (struct stat root{}; ::stat("/", &root) == 0 && root.st_dev == damage.device)
-        LogError(Cat("the root is damaged: ", Describe(damage), "; write its image again"));
+        LogError("the root is damaged: ", Describe(damage), "; write its image again");
     for (auto& entry : entries_) {
         if (!entry.runner) continue;
         const std::string image = entry.runner->ImageOn(damage.device);
@@ -305,7 +304,7 @@ void Manager::BeginShutdown(ShutdownAction action, const std::string& why) {
     if (switch_)
         Reply(switch_->client,
               Answer::Failure("stopping", "the system goes down: the next boot rolls it back"));
-    LogInfo(Cat("going down for ", ActionName(action), " (", why, ")"));
+    LogInfo("going down for ", ActionName(action), " (", why, ")");
     shutdown_ = action;
     if (watchdog_ != nullptr) watchdog_->GoDown();
     if (device_.init.connected())

@@ -37,7 +37,7 @@ ImageState Manager::LoadImageState(const std::string& image) const {
     if (!text && (text.error().code() == ENOENT || text.error().code() == ENOTDIR)) return {};
     auto state = text ? ParseImageState(*text) : Fail(std::move(text).error());
     if (state) return std::move(*state);
-    LogError(Cat(Quote(path), ": ", state.error().text(), "; what it said is lost"));
+    LogError(Quote(path), ": ", state.error().text(), "; what it said is lost");
     return {};
 }
 
@@ -67,7 +67,7 @@ void Manager::RecoverImages() {
         }
         if (state.trial->failure.empty()) state.trial->failure = kLostPower;
         if (Status back = images.SetCurrent(name, state.trial->before); !back)
-            LogError(Cat("roll back image ", Quote(name), ": ", back.error().text()));
+            LogError("roll back image ", Quote(name), ": ", back.error().text());
         else
             NoteRollBack(name, state);
     }
@@ -80,8 +80,8 @@ void Manager::ResumeSwitch() {
     if (!trial.failure.empty()) return GoBack(std::string(trial.failure));
     if (!current || *current != trial.version)
         return GoBack("the supervisor ended in the middle of the switch");
-    LogInfo(Cat("the trial of image ", Quote(switch_->image), ", version ", Quote(trial.version),
-                ", goes on"));
+    LogInfo("the trial of image ", Quote(switch_->image), ", version ", Quote(trial.version),
+            ", goes on");
     const std::vector<Index> left = UnitsToRestart(trial);
     Status planned = unit_jobs_.Restart(left, Cat("for image ", Quote(switch_->image)));
     if (!planned) GoBack(planned.error().text());
@@ -196,7 +196,7 @@ void Manager::KeepSwitch() {
         Cat("image ", Quote(done.image), ": version ", Quote(trial.version), " stays");
     NoteOfUnits(trial.units, text);
     if (Status saved = SaveImageState(done.image, done.state); !saved) {
-        LogError(Cat(saved.error().text(), ": the next boot rolls it back"));
+        LogError(saved.error().text(), ": the next boot rolls it back");
         return Reply(done.client, Answer::Failure("failed", Cat(saved.error().text(),
                                                                 "; the next boot rolls it back")));
     }
@@ -245,8 +245,8 @@ void Manager::NoteRollBack(const std::string& image, ImageState& state) {
                              .before = trial.before,
                              .why = trial.failure,
                              .at = RealtimeNow()};
-    LogError(Cat("image ", Quote(image), " was rolled back from ", Quote(back.version), " to ",
-                 Quote(back.before), ": ", back.why));
+    LogError("image ", Quote(image), " was rolled back from ", Quote(back.version), " to ",
+             Quote(back.before), ": ", back.why);
     state.rolled_back = rolled_back_[image] = back;
     state.trial.reset();
     if (Status saved = SaveImageState(image, state); !saved) LogError(saved.error().text());

@@ -88,8 +88,8 @@ void Manager::IndexEntries(const std::vector<Record>* records) {
 void Manager::StartEnabled() {
     if (WantsRescue(condition_facts_.kernel_command_line)) {
         if (!device_.system.rescue_password.empty())
-            return LogWarning(Cat(kRescueSwitch, ": no unit is started"));
-        LogWarning(Cat(kRescueSwitch, " is off: RescuePassword= in system.conf turns it on"));
+            return LogWarning(kRescueSwitch, ": no unit is started");
+        LogWarning(kRescueSwitch, " is off: RescuePassword= in system.conf turns it on");
     }
     std::vector<Index> roots;
     for (Index i = 0; i < entries_.size(); ++i) {
@@ -124,11 +124,11 @@ void Manager::TellMasked() const {
 }
 
 void Manager::EndBoot() {
-    LogInfo(Cat("boot has settled: ", BootStateName(Overall())));
+    LogInfo("boot has settled: ", BootStateName(Overall()));
     SaveBootTimes();
     if (!device_.init.connected()) return;  // started by hand: no boot of the device
     if (Status noted = EndFirstBoot(device_.facts.state_directory); !noted)
-        LogWarning(Cat("the next boot will count as the first one again: ", noted.error().text()));
+        LogWarning("the next boot will count as the first one again: ", noted.error().text());
 }
 
 void Manager::JoinOrder(UnitRunner& runner) {
@@ -232,11 +232,10 @@ OutsideWait Manager::LookOutside(Index unit) {
     for (const std::string& link : device_.networks.ParentsOf(runner.unit().name))
         if (!links_.Has(link)) facts.missing_links.push_back(link);
     if (device_.mounts != nullptr)
-        for (const std::string& path :
-             NeededPaths(runner.unit(), device_.facts.state_directory))
+        for (const std::string& path : NeededPaths(runner.unit(), device_.facts.state_directory))
             if (std::string mount = device_.mounts->Missing(path);
-                !mount.empty() && std::ranges::find(facts.missing_mounts, mount) ==
-                                      facts.missing_mounts.end())
+                !mount.empty() &&
+                std::ranges::find(facts.missing_mounts, mount) == facts.missing_mounts.end())
                 facts.missing_mounts.push_back(std::move(mount));
     if (section.after_online) {
         facts.offline = links_.Offline(device_.links.wishes());

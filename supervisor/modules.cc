@@ -86,7 +86,7 @@ class ModuleFolder {
         auto fd = OpenFile(path_ + file, O_RDONLY);
         if (!fd) return std::unexpected(std::move(fd).error());
         if (sys::finit_module(fd->get(), "", 0) != 0 && errno != EEXIST)
-            return FailErrno(Cat("load module ", Quote(path_ + file)));
+            return FailErrno("load module ", Quote(path_ + file));
         return {};
     }
 
@@ -100,7 +100,7 @@ Result<std::vector<std::string>> ModuleOrder(std::string_view modules_dep,
                                              std::string_view module) {
     const Index index = IndexLines(modules_dep);
     const std::string name = ModuleName(module);
-    if (!index.contains(name)) return Fail(Cat("module ", Quote(module), ": not in modules.dep"));
+    if (!index.contains(name)) return Fail("module ", Quote(module), ": not in modules.dep");
     std::vector<std::string> order;
     std::set<std::string> seen;
     Collect(index, name, seen, order);

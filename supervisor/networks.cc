@@ -91,9 +91,9 @@ Status CheckPorts(const PlannedUnit& unit) {
         }
         if (::bind(probe.get(), reinterpret_cast<const sockaddr*>(&storage), size) != 0 &&
             errno == EADDRINUSE)
-            return Fail(Cat("PublishPort=: port ", std::to_string(port.port),
-                            port.protocol == IPPROTO_TCP ? "/tcp" : "/udp",
-                            " of the device is taken by a process; end that, or choose another"));
+            return Fail("PublishPort=: port ", std::to_string(port.port),
+                        port.protocol == IPPROTO_TCP ? "/tcp" : "/udp",
+                        " of the device is taken by a process; end that, or choose another");
     }
     return {};
 }
@@ -104,7 +104,7 @@ Status WriteInPlace(const std::string& path, std::string_view text) {
     if (!file) return Fail(std::move(file).error());
     HUSK_TRY(WriteAll(file->get(), text, path));
     if (::ftruncate(file->get(), static_cast<off_t>(text.size())) != 0)
-        return FailErrno(Cat("cut ", Quote(path)));
+        return FailErrno("cut ", Quote(path));
     return {};
 }
 
@@ -158,8 +158,7 @@ void Networks::KeepLeases(const DeviceFacts& device) {
     Status kept = MakeDirectories(path.substr(0, path.rfind('/')));
     if (kept) kept = WriteFileDurably(path, text);
     if (!kept && !std::exchange(lease_error_told_, true))
-        LogWarning(
-            Cat(kept.error().text(), "; units may have other addresses after the next boot"));
+        LogWarning(kept.error().text(), "; units may have other addresses after the next boot");
 }
 
 void Networks::WriteNames(const DeviceFacts& device) {
@@ -223,7 +222,7 @@ Status Networks::Begin(const DeviceFacts& device) {
     rules_ = std::move(*rules);
     // An option: without it packets take the longer way.
     const Status probed = network::Commit(*rules_, network::TryTable(network::FlowProbe()));
-    if (!probed) LogDebug(Cat("no flowtables: ", probed.error().text()));
+    if (!probed) LogDebug("no flowtables: ", probed.error().text());
     flows_ = probed.has_value();
     // The rules first: nothing is forwarded without them.
     Status ready = PutRules();
@@ -342,7 +341,7 @@ void Networks::Detach(const DeviceFacts& device, const std::string& unit) {
         *rules_,
         network::ChangeElements(network::ElementsOf(network::MembersOf(gone), gone.ports), false));
     if (!taken) taken = PutRules();
-    if (!taken) LogError(Cat("unit ", Quote(unit), ": ", taken.error().text()));
+    if (!taken) LogError("unit ", Quote(unit), ": ", taken.error().text());
     // Its links go with the namespace, by a worker of the kernel's: to take one away by name waits
     // some 30 ms for RCU, and a device that goes down has many. Until then the guard lets nothing
     // pass that comes from them.
@@ -404,7 +403,7 @@ Status Networks::FinishTakeOver(const DeviceFacts& device) {
                 return one.second.planned.bridge == link.name;
             });
         if (!stray_port && !stray_bridge) continue;
-        LogInfo(Cat("link ", Quote(link.name), " is nobody's any more"));
+        LogInfo("link ", Quote(link.name), " is nobody's any more");
         HUSK_TRY(network::RemoveLink(*route_, link.name));
     }
     const bool bridged = std::ranges::any_of(

@@ -115,19 +115,18 @@ Status Networks::MakeWay(const DeviceFacts& device, const PlannedUnit& unit) {
 
 Result<uint32_t> Networks::OpenBridge(const std::string& name) {
     const PlannedNetwork* planned = plan_.FindNetwork(name);
-    if (planned == nullptr) return Fail(Cat("network ", Quote(name), " does not exist"));
+    if (planned == nullptr) return Fail("network ", Quote(name), " does not exist");
     const auto known = bridges_.find(name);
     if (known != bridges_.end() && IsPlanned(name, known->second)) return known->second.index;
     std::string where;
     if (const auto clash = FindClash(*planned, where))
-        return Fail(Cat("network ", Quote(name), ": its subnet overlaps ",
-                        Quote(FormatPrefix(*clash)), " ", where, "; write another Subnet= in ",
-                        name, ".network"));
+        return Fail("network ", Quote(name), ": its subnet overlaps ", Quote(FormatPrefix(*clash)),
+                    " ", where, "; write another Subnet= in ", name, ".network");
     auto found = network::FindLink(*route_, planned->bridge);
     if (!found) return Fail(std::move(found).error());
     if (*found && !(*found)->alias.starts_with(kOurs))
-        return Fail(Cat("a link ", Quote(planned->bridge),
-                        " is there that is not husk's; rename the network or the link"));
+        return Fail("a link ", Quote(planned->bridge),
+                    " is there that is not husk's; rename the network or the link");
     if (!*found) {
         Status made = network::MakeBridge(*route_, {.name = planned->bridge,
                                                     .alias = Cat(kOurs, "network ", name),
@@ -136,7 +135,7 @@ Result<uint32_t> Networks::OpenBridge(const std::string& name) {
         if (!made) return Fail(network::ExplainKernel(std::move(made).error(), "CONFIG_BRIDGE"));
         found = network::FindLink(*route_, planned->bridge);
         if (!found) return Fail(std::move(found).error());
-        if (!*found) return Fail(Cat("bridge ", Quote(planned->bridge), " is gone again"));
+        if (!*found) return Fail("bridge ", Quote(planned->bridge), " is gone again");
     }
     const Link link = **found;
     const bool v6 = HasIp6(planned->addresses);
@@ -235,7 +234,7 @@ Result<Link> Networks::ConnectMember(const PlannedMember& member, int network_na
     if (!port) return Fail(std::move(port).error());
     auto link = network::FindLink(inside, member.interface);
     if (!link) return Fail(std::move(link).error());
-    if (!*port || !*link) return Fail(Cat("link ", Quote(member.port), " is gone again"));
+    if (!*port || !*link) return Fail("link ", Quote(member.port), " is gone again");
     HUSK_TRY(network::SetUpPort(*route_, **port, member.mac));
     for (const IpPrefix& address : member.addresses)
         HUSK_TRY(network::AddAddress(inside, **link, address));
@@ -249,14 +248,14 @@ Status Networks::MakeUpper(const PlannedMember& member, int network_namespace,
     for (const Error& error : LoadModules({upper.kind})) LogDebug(error.text());
     auto parent = network::FindLink(*route_, upper.parent);
     if (!parent) return Fail(std::move(parent).error());
-    if (!*parent) return Fail(Cat("link ", Quote(upper.parent), " is not there"));
+    if (!*parent) return Fail("link ", Quote(upper.parent), " is not there");
     auto taken = network::ListAddresses(*route_);
     if (!taken) return Fail(std::move(taken).error());
     for (const auto& own : *taken)
         for (const IpPrefix& address : member.addresses)
             if (own.prefix.address == address.address)
-                return Fail(Cat("address ", Quote(FormatAddress(address.address)),
-                                " is the device's own; choose another"));
+                return Fail("address ", Quote(FormatAddress(address.address)),
+                            " is the device's own; choose another");
     if (!(*parent)->up) HUSK_TRY(network::ChangeLink(*route_, **parent, {.up = true}));
     network::NewLink link{.name = member.interface, .mtu = upper.mtu};
     if (upper.kind == "macvlan") link.mac = member.mac;
@@ -275,7 +274,7 @@ Status Networks::MakeUpper(const PlannedMember& member, int network_namespace,
     }
     auto own = network::FindLink(inside, member.interface);
     if (!own) return Fail(std::move(own).error());
-    if (!*own) return Fail(Cat("link ", Quote(member.interface), " is gone again"));
+    if (!*own) return Fail("link ", Quote(member.interface), " is gone again");
     for (const IpPrefix& address : member.addresses)
         HUSK_TRY(network::AddAddress(inside, **own, address));
     return network::ChangeLink(inside, **own, {.up = true});

@@ -26,7 +26,7 @@ Status MakeNotifyFolders(const std::string& run_directory) {
         const std::string folder = run_directory + name;
         HUSK_TRY(MakeDirectories(folder));
         if (::chmod(folder.c_str(), static_cast<mode_t>(mode)) != 0)
-            return FailErrno(Cat("set the mode of ", Quote(folder)));
+            return FailErrno("set the mode of ", Quote(folder));
     }
     return {};
 }
@@ -41,12 +41,11 @@ Result<OwnedFd> BindNotifySocket(const std::string& folder, const std::string& n
     const std::string fresh = folder + kNewName, path = Cat(folder, "/", name);
     auto address = UnixAddress(fresh);
     if (!address) return Fail(std::move(address).error());
-    if (::unlink(fresh.c_str()) != 0 && errno != ENOENT)
-        return FailErrno(Cat("remove ", Quote(fresh)));
+    if (::unlink(fresh.c_str()) != 0 && errno != ENOENT) return FailErrno("remove ", Quote(fresh));
     if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0)
-        return FailErrno(Cat("bind ", Quote(fresh)));
+        return FailErrno("bind ", Quote(fresh));
     if (::chmod(fresh.c_str(), 0666) != 0 || ::rename(fresh.c_str(), path.c_str()) != 0)
-        return FailErrno(Cat("make ", Quote(path)));
+        return FailErrno("make ", Quote(path));
     return socket;
 }
 

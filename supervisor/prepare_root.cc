@@ -23,7 +23,7 @@ constexpr char kInit[] = "/sbin/init";
 
 Status TakeDevice(std::string_view name, std::string_view text, std::string& device) {
     auto parsed = config::ParseBlockDevice(text);
-    if (!parsed) return Fail(Cat(name, "=: ", parsed.error().text, "; ", parsed.error().hint));
+    if (!parsed) return Fail(name, "=: ", parsed.error().text, "; ", parsed.error().hint);
     device = std::move(*parsed);
     return {};
 }
@@ -61,9 +61,9 @@ Status WaitForDevice(DeviceManager& devices, const std::string& what, Duration l
                      std::string& node) {
     Status there = devices.WaitFor(what, limit, node);
     if (there) return there;
-    return Fail(Cat(there.error().text(),
-                    ": name another by husk.root= on the kernel's command line, wait longer by "
-                    "husk.rootwait=SECONDS, or give the initramfs the module of its driver"));
+    return Fail(there.error().text(),
+                ": name another by husk.root= on the kernel's command line, wait longer by "
+                "husk.rootwait=SECONDS, or give the initramfs the module of its driver");
 }
 
 // What cannot be read of it would end PID 1 where nobody can say why any more.
@@ -71,15 +71,14 @@ Status CheckInit(const std::string& root) {
     if (::chroot(root.c_str()) != 0) return FailErrno("enter the root");
     auto file = OpenFile(kInit, O_RDONLY);
     if (!file)
-        return Fail(
-            Cat(file.error().text(), ": the root's image wants husk there, or a link to it"));
+        return Fail(file.error().text(), ": the root's image wants husk there, or a link to it");
     char bytes[16384];
     ssize_t got;
     while ((got = ::read(file->get(), bytes, sizeof bytes)) > 0) {
     }
     if (got < 0)
-        return Fail(Cat(FailErrno(Cat("read ", Quote(kInit))).error().text(),
-                        ": the root is damaged; write its image again"));
+        return Fail(FailErrno("read ", Quote(kInit)).error().text(),
+                    ": the root is damaged; write its image again");
     return {};
 }
 
@@ -106,9 +105,9 @@ Status PrepareRoot(const std::string& target) {
     HUSK_TRY(rootfs::MountRootDevice(root, target));
     HUSK_TRY(CheckInit(target));
     if (root.root_hash.empty())
-        LogWarning(Cat("the root is ", root.data, ", not checked: husk.roothash=none"));
+        LogWarning("the root is ", root.data, ", not checked: husk.roothash=none");
     else
-        LogInfo(Cat("the root is ", root.data, ", checked by ", root.root_hash));
+        LogInfo("the root is ", root.data, ", checked by ", root.root_hash);
     return {};
 }
 
@@ -126,17 +125,17 @@ Result<std::string> AgreeOnHash(const RootWish& wish, const std::optional<std::s
     if (!file) {
         if (!wish.root_hash.empty() || wish.unchecked) return wish.root_hash;
         return Fail(
-            Cat("there is no root hash: write husk.roothash=HASH on the kernel's command "
-                "line, or HASH into ",
-                Quote(kRootHashFile),
-                " of the initramfs; husk.roothash=none boots a root that nothing checks"));
+            "there is no root hash: write husk.roothash=HASH on the kernel's command "
+            "line, or HASH into ",
+            Quote(kRootHashFile),
+            " of the initramfs; husk.roothash=none boots a root that nothing checks");
     }
     auto hash = rootfs::ParseRootHashText(*file);
     if (!hash) return Fail(std::move(hash).error().Wrap(Quote(kRootHashFile)));
     if (wish.unchecked || (!wish.root_hash.empty() && wish.root_hash != *hash))
-        return Fail(Cat("husk.roothash= on the kernel's command line is another than that of ",
-                        Quote(kRootHashFile),
-                        " in the initramfs: take one of the two away, or make them the same"));
+        return Fail("husk.roothash= on the kernel's command line is another than that of ",
+                    Quote(kRootHashFile),
+                    " in the initramfs: take one of the two away, or make them the same");
     return hash;
 }
 
@@ -148,7 +147,7 @@ int PrepareRootMain(int argc, char** argv) {
         return 2;
     }
     Status prepared = PrepareRoot(argv[1]);
-    if (!prepared) LogError(Cat("no root: ", prepared.error().text()));
+    if (!prepared) LogError("no root: ", prepared.error().text());
     return prepared ? 0 : 1;
 }
 

@@ -37,12 +37,12 @@ Status RestoreSeed(const std::string& state_directory) {
     const std::string path = SeedFile(state_directory);
     auto seed = ReadFile(path, kSeedSize);
     if (!seed && seed.error().code() == ENOENT) return {};
-    if (::unlink(path.c_str()) != 0) return FailErrno(Cat("remove ", Quote(path)));
+    if (::unlink(path.c_str()) != 0) return FailErrno("remove ", Quote(path));
     HUSK_TRY(SyncDirectory(state_directory));
     if (!seed) return Fail(std::move(seed).error());
     if (seed->size() != kSeedSize)
-        return Fail(Cat(Quote(path), " has not ", std::to_string(kSeedSize),
-                        " bytes, and is not used; a new one is made"));
+        return Fail(Quote(path), " has not ", std::to_string(kSeedSize),
+                    " bytes, and is not used; a new one is made");
     Status credited = CreditSeed(*seed);
     ::explicit_bzero(seed->data(), seed->size());
     return credited;

@@ -521,16 +521,16 @@ Result<Record> ParseRecord(std::string_view text) {
     // Iterative: a deep nest of brackets must not end our stack.
     document.Parse<rapidjson::kParseIterativeFlag>(text.data(), text.size());
     if (document.HasParseError())
-        return Fail(Cat("record is damaged at byte ", std::to_string(document.GetErrorOffset())));
+        return Fail("record is damaged at byte ", std::to_string(document.GetErrorOffset()));
     JsonReader in(document);
     Record record;
     int version = 0;
     in.Number("version", version, 0, std::numeric_limits<int>::max());
     if (in.error().empty() && version != kRecordVersion)
-        return Fail(Cat("record has version ", std::to_string(version), ", this husk knows ",
-                        std::to_string(kRecordVersion)));
+        return Fail("record has version ", std::to_string(version), ", this husk knows ",
+                    std::to_string(kRecordVersion));
     ReadRecord(in, record);
-    if (!in.error().empty()) return Fail(Cat("record is damaged: ", in.error()));
+    if (!in.error().empty()) return Fail("record is damaged: ", in.error());
     return record;
 }
 

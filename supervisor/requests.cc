@@ -53,10 +53,10 @@ Status Manager::CheckUnits(const ControlRequest& request, bool refused_too) {
         const Entry* entry = FindEntry(name);
         if (entry != nullptr && (entry->runner || refused_too)) continue;
         if (entry != nullptr)
-            return Fail(Cat("unit ", Quote(name), " is refused: ",
-                            entry->refused.problems.empty()
-                                ? std::string("see 'husk why'")
-                                : config::DescribeFirst(entry->refused.problems)));
+            return Fail("unit ", Quote(name), " is refused: ",
+                        entry->refused.problems.empty()
+                            ? std::string("see 'husk why'")
+                            : config::DescribeFirst(entry->refused.problems));
         return Fail(Error::FromErrno(ENOENT, WhyAbsent(name)));
     }
     return {};

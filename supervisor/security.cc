@@ -135,7 +135,7 @@ Result<SecurityReport> AssessFiles(const config::Unit& unit, const config::Syste
     auto spec = BuildSpec(without, system, device, facts);
     if (!spec) return Fail(std::move(spec).error());
     auto filter = Filters().Get(unit.container, spec->capabilities);
-    if (!filter) return Fail(Cat("key ", Quote(filter.error().key), ": ", filter.error().text));
+    if (!filter) return Fail("key ", Quote(filter.error().key), ": ", filter.error().text);
     spec->filter = std::move(*filter);
     return Assess(unit, *spec);
 }

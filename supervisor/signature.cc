@@ -66,8 +66,7 @@ Result<std::vector<PublicKey>> ParsePublicKeys(std::string_view text) {
         if (end == text.npos) return Fail("its last key is cut off");
         auto key = ParseBlock(text.substr(0, end));
         if (!key) return Fail(std::move(key).error());
-        if (keys.size() == kMostKeys)
-            return Fail(Cat("more than ", std::to_string(kMostKeys), " keys"));
+        if (keys.size() == kMostKeys) return Fail("more than ", std::to_string(kMostKeys), " keys");
         keys.push_back(*key);
     }
     if (keys.empty()) return Fail("no public key in it (openssl pkey -in key.pem -pubout)");

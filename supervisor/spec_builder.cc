@@ -202,9 +202,9 @@ Status CheckMapped(const Unit& unit, const ContainerSpec& spec) {
     auto check = [&](const std::vector<container::IdExtent>& map, uint32_t id,
                      const char* key) -> Status {
         if (container::OnDevice(map, id)) return {};
-        return Fail(Cat(key, " ", std::to_string(id), " of ", Quote(unit.container.user),
-                        " is not in the map of ids; add it to ",
-                        std::string_view(key) == "user" ? "UIDMap=" : "GIDMap="));
+        return Fail(key, " ", std::to_string(id), " of ", Quote(unit.container.user),
+                    " is not in the map of ids; add it to ",
+                    std::string_view(key) == "user" ? "UIDMap=" : "GIDMap=");
     };
     HUSK_TRY(check(spec.user_namespace->users, spec.user.uid, "user"));
     HUSK_TRY(check(spec.user_namespace->groups, spec.user.gid, "group"));

@@ -73,7 +73,7 @@ Result<Options> ParseOptions(int argc, char** argv) {
             options.units.push_back(text);
         else if (take(kInitSocketOption, text)) {
             auto fd = ParseUnsigned(text);
-            if (!fd || *fd > INT32_MAX) return Fail(Cat("not a descriptor: ", Quote(text)));
+            if (!fd || *fd > INT32_MAX) return Fail("not a descriptor: ", Quote(text));
             options.init_socket = static_cast<int>(*fd);
         } else if (word == "--debug")
             options.debug = true;
@@ -82,7 +82,7 @@ Result<Options> ParseOptions(int argc, char** argv) {
         else if (!take("--config=", options.config) && !take("--run-dir=", options.run_directory) &&
                  !take("--state-dir=", options.state_directory) &&
                  !take("--cgroup=", options.cgroup))
-            return Fail(Cat("unknown option ", Quote(word), "; see 'husk supervise --help'"));
+            return Fail("unknown option ", Quote(word), "; see 'husk supervise --help'");
     }
     return options;
 }
@@ -278,7 +278,7 @@ int SuperviseMain(int argc, char** argv) {
     ResetSignals();
     (void)::umask(022);
     Status ended = Supervise(*options);
-    if (!ended) LogError(Cat("the supervisor ends: ", ended.error().text()));
+    if (!ended) LogError("the supervisor ends: ", ended.error().text());
     return 1;
 }
 

@@ -19,7 +19,7 @@ bool WillPass(const Error& error) {
 
 void EndIfItPasses(std::string_view what, const Error& error) {
     if (!WillPass(error)) return;
-    LogError(Cat("the supervisor ends, for the next one to take over: ", what, ": ", error.text()));
+    LogError("the supervisor ends, for the next one to take over: ", what, ": ", error.text());
     ::_exit(1);
 }
 

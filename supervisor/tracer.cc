@@ -41,9 +41,9 @@ void EndTracer(pid_t pid, std::string_view leaf) {
     // Held before it is looked at, so that what is killed is what was seen.
     const OwnedFd handle(sys::pidfd_open(tracer));
     if (!handle || !IsInLeaf(ReadOf(tracer, "cgroup"), LeafPath(leaf))) return;
-    LogWarning(Cat("process ", std::to_string(tracer), " of ", Quote(LeafPath(leaf)),
-                   " is killed: it traces process ", std::to_string(pid),
-                   ", which has ended, and does not wait for it"));
+    LogWarning("process ", std::to_string(tracer), " of ", Quote(LeafPath(leaf)),
+               " is killed: it traces process ", std::to_string(pid),
+               ", which has ended, and does not wait for it");
     (void)sys::pidfd_send_signal(handle.get(), SIGKILL);  // gone meanwhile is as good
 }
 

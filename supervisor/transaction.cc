@@ -90,18 +90,18 @@ Status Planner::FindContradiction(const std::vector<Index>& fresh,
                                   std::vector<std::pair<Index, Index>>& stops) const {
     for (Index unit : fresh) {
         if (planned_[unit].kind == JobKind::kStop)
-            return Fail(Cat(Quote(order_.Name(unit)), " is stopped ", planned_[unit].why));
+            return Fail(Quote(order_.Name(unit)), " is stopped ", planned_[unit].why);
         for (Index other : order_.Conflicts(unit)) {
             if (ComesUp(other))
-                return Fail(Cat(Quote(order_.Name(std::min(unit, other))), " and ",
-                                Quote(order_.Name(std::max(unit, other))),
-                                " conflict with each other (Conflicts=)"));
+                return Fail(Quote(order_.Name(std::min(unit, other))), " and ",
+                            Quote(order_.Name(std::max(unit, other))),
+                            " conflict with each other (Conflicts=)");
             if (IsIdle(standings_[other])) continue;
             for (Index stopped : order_.StopSet({&other, 1})) {
                 if (ComesUp(stopped))
-                    return Fail(Cat(Quote(order_.Name(unit)), " conflicts with ",
-                                    Quote(order_.Name(other)), " (Conflicts=), and ",
-                                    Quote(order_.Name(stopped)), " would stop with that"));
+                    return Fail(Quote(order_.Name(unit)), " conflicts with ",
+                                Quote(order_.Name(other)), " (Conflicts=), and ",
+                                Quote(order_.Name(stopped)), " would stop with that");
                 if (!IsIdle(standings_[stopped])) stops.emplace_back(stopped, unit);
             }
         }

@@ -271,8 +271,8 @@ Status UnitRunner::OpenSocketOf(const config::Listener& listener, const std::str
         open.pop_back();
     }
     triggers_->sockets.resize(before);
-    return Fail(std::move(opened).error().Wrap(
-        Cat("cannot listen on ", Quote(name), " (", at.file, ":", std::to_string(at.line), ")")));
+    return Fail(std::move(opened).error().Wrap("cannot listen on ", Quote(name), " (", at.file, ":",
+                                               std::to_string(at.line), ")"));
 }
 
 void UnitRunner::CloseSockets() {
@@ -313,7 +313,7 @@ void UnitRunner::WatchSockets(bool wanted) {
             continue;
         }
         Status added = device_.loop.Add(fd, EPOLLIN, [this, i](uint32_t) { OnConnection(i); });
-        if (!added) LogError(Cat("unit ", Quote(unit_.name), ": ", added.error().text()));
+        if (!added) LogError("unit ", Quote(unit_.name), ": ", added.error().text());
     }
 }
 

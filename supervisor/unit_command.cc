@@ -32,10 +32,10 @@ Result<std::string> MakeGroupBelow(const std::string& leaf, std::string_view nam
         // Anew in any case: a container with Delegate= may have made or killed it.
         if (!container::Cgroup(path).Remove()) continue;
         if (::mkdir(path.c_str(), 0755) == 0) return path;
-        if (errno != EEXIST) return FailErrno(Cat("make cgroup ", Quote(path)));
+        if (errno != EEXIST) return FailErrno("make cgroup ", Quote(path));
     }
-    return Fail(Cat("cgroup ", Quote(Cat(leaf, "/", name)), ": ", std::to_string(kMostGroups),
-                    " of them are in use"));
+    return Fail("cgroup ", Quote(Cat(leaf, "/", name)), ": ", std::to_string(kMostGroups),
+                " of them are in use");
 }
 
 void KillGroupsBelow(const std::string& leaf, std::string_view name) {
@@ -161,9 +161,9 @@ void ReapLater(EventLoop& loop, OwnedFd pidfd) {
     const Status watched = loop.Add(child->get(), EPOLLIN, [&loop, child, again](uint32_t) {
         loop.Remove(child->get());
         siginfo_t info{};
-        const bool traced = ::waitid(P_PIDFD, static_cast<id_t>(child->get()), &info,
-                                     WEXITED | WNOHANG) == 0 &&
-                            info.si_pid == 0;
+        const bool traced =
+            ::waitid(P_PIDFD, static_cast<id_t>(child->get()), &info, WEXITED | WNOHANG) == 0 &&
+            info.si_pid == 0;
         if (traced) loop.StartTimer(MonotonicNow() + kTracerPause, again);
     });
     if (!watched) loop.StartTimer(MonotonicNow() + kTracerPause, again);

@@ -32,8 +32,7 @@ Status CheckNamespaces(const container::Plan& plan, pid_t main) {
         for (const Kind& kind : kKinds)
             if (std::string_view(kNamespaceKinds[i]) == kind.name &&
                 (plan.clone_flags & kind.flag) != 0 && own[i] == device[i])
-                return Fail(
-                    Cat("its main process has left the container's ", kind.name, " namespace"));
+                return Fail("its main process has left the container's ", kind.name, " namespace");
     return {};
 }
 
@@ -87,8 +86,8 @@ Result<container::Program> UnitRunner::ProgramInside(container::ProgramSpec spec
 
 Result<UnitCommand*> UnitRunner::StartSession(UnitCommand::Order order) {
     if (sessions_.size() >= kMostSessions)
-        return Fail(Cat("it has ", std::to_string(kMostSessions),
-                        " programs of 'husk exec' already; end one of them first"));
+        return Fail("it has ", std::to_string(kMostSessions),
+                    " programs of 'husk exec' already; end one of them first");
     auto command = std::make_unique<UnitCommand>(device_.loop, cgroup_.path(), plan_);
     UnitCommand* session = command.get();
     order.group = kSessionGroup;

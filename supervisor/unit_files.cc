@@ -27,12 +27,12 @@ Result<std::vector<std::string>> ReadEnvironmentFiles(const config::Unit& unit,
         auto file = ReadUnitFile(path, config::kMaxEnvironmentFileBytes, device);
         if (!file && file.error().code() == ENOENT) {
             if (optional) continue;
-            return Fail(Cat("EnvironmentFile=", path, " is not there; make it, or write -", path,
-                            " if it may be missing"));
+            return Fail("EnvironmentFile=", path, " is not there; make it, or write -", path,
+                        " if it may be missing");
         }
         if (!file) return Fail(std::move(file).error().Wrap("EnvironmentFile="));
         auto read = config::ParseEnvironmentText(*file);
-        if (!read) return Fail(std::move(read).error().Wrap(Cat("EnvironmentFile=", path)));
+        if (!read) return Fail(std::move(read).error().Wrap("EnvironmentFile=", path));
         container::Overlay(variables, *read);
     }
     return variables;

@@ -44,7 +44,7 @@ std::optional<std::string> RealPath(const std::string& path) {
 Result<std::string> ReadLink(const std::string& path) {
     char target[PATH_MAX];
     const ssize_t size = ::readlink(path.c_str(), target, sizeof target);
-    if (size < 0) return FailErrno(Cat("read link ", Quote(path)));
+    if (size < 0) return FailErrno("read link ", Quote(path));
     return std::string(target, static_cast<size_t>(size));
 }
 
@@ -89,7 +89,7 @@ class Copy {
 Status Copy::Folder(const std::string& from, const std::string& to, int depth) {
     auto names = ListDirectory(from);
     if (!names) return Fail(std::move(names).error());
-    if (::mkdir(to.c_str(), 0755) != 0) return FailErrno(Cat("make directory ", Quote(to)));
+    if (::mkdir(to.c_str(), 0755) != 0) return FailErrno("make directory ", Quote(to));
     for (const auto& name : *names)
         if (!name.starts_with('.'))
             HUSK_TRY(Entry(Cat(from, "/", name), Cat(to, "/", name), depth));
@@ -98,15 +98,15 @@ Status Copy::Folder(const std::string& from, const std::string& to, int depth) {
 
 Status Copy::Entry(const std::string& from, const std::string& to, int depth) {
     if (++files_ > kMostFiles)
-        return Fail(Cat("over ", std::to_string(kMostFiles), " files: is this a folder of units?"));
+        return Fail("over ", std::to_string(kMostFiles), " files: is this a folder of units?");
     struct stat info {};
-    if (::lstat(from.c_str(), &info) != 0) return FailErrno(Cat("look at ", Quote(from)));
+    if (::lstat(from.c_str(), &info) != 0) return FailErrno("look at ", Quote(from));
     if (S_ISREG(info.st_mode)) return File(from, to, info.st_mode);
     if (S_ISLNK(info.st_mode)) return Link(from, to, depth);
     if (S_ISDIR(info.st_mode) && depth == 0 && from.ends_with(kDropInSuffix))
         return Folder(from, to, depth + 1);
-    return Fail(Cat(Quote(from), " is neither a file nor a link",
-                    depth == 0 ? " nor a folder NAME.container.d" : "", ": move it elsewhere"));
+    return Fail(Quote(from), " is neither a file nor a link",
+                depth == 0 ? " nor a folder NAME.container.d" : "", ": move it elsewhere");
 }
 
 Status Copy::File(const std::string& from, const std::string& to, mode_t mode) {
@@ -114,13 +114,13 @@ Status Copy::File(const std::string& from, const std::string& to, mode_t mode) {
     if (!source) return Fail(std::move(source).error());
     auto text = ReadAll(source->get(), config::kMaxFileBytes, from);
     if (!text && text.error().code() == EFBIG)
-        return Fail(Cat(Quote(from), " is over ", std::to_string(config::kMaxFileBytes >> 10),
-                        " KiB: only unit files belong into a folder of units"));
+        return Fail(Quote(from), " is over ", std::to_string(config::kMaxFileBytes >> 10),
+                    " KiB: only unit files belong into a folder of units");
     if (!text) return Fail(std::move(text).error());
     auto copy = OpenFile(to, O_WRONLY | O_CREAT | O_EXCL, 0600 | (mode & 0044));
     if (!copy) return Fail(std::move(copy).error());
     HUSK_TRY(WriteAll(copy->get(), *text, to));
-    if (::fsync(copy->get()) != 0) return FailErrno(Cat("sync ", Quote(to)));
+    if (::fsync(copy->get()) != 0) return FailErrno("sync ", Quote(to));
     return {};
 }
 
@@ -128,9 +128,9 @@ Status Copy::Link(const std::string& from, const std::string& to, int depth) {
     auto target = ReadLink(from);
     if (!target) return Fail(std::move(target).error());
     if (LeadsOut(*target, depth))
-        return Fail(Cat("link ", Quote(from), " leads out of its folder to ", Quote(*target),
-                        ": give it an absolute path"));
-    if (::symlink(target->c_str(), to.c_str()) != 0) return FailErrno(Cat("make link ", Quote(to)));
+        return Fail("link ", Quote(from), " leads out of its folder to ", Quote(*target),
+                    ": give it an absolute path");
+    if (::symlink(target->c_str(), to.c_str()) != 0) return FailErrno("make link ", Quote(to));
     return {};
 }
 
@@ -196,7 +196,7 @@ Result<UnitFolder> UnitFolder::At(const std::string& path) {
         active = target->starts_with('/') ? *target : Cat(ParentOf(active), "/", *target);
         while (active.size() > 1 && active.ends_with('/')) active.pop_back();
     }
-    return Fail(Cat(Quote(path), ": too many links behind each other"));
+    return Fail(Quote(path), ": too many links behind each other");
 }
 
 // Copying a folder into itself would not end, and clearing what is staged must not clear the
@@ -204,15 +204,15 @@ Result<UnitFolder> UnitFolder::At(const std::string& path) {
 Status UnitFolder::CheckSource(const std::string& source) const {
     struct stat info {};
     auto real = RealPath(source);
-    if (!real) return FailErrno(Cat("folder ", Quote(source)));
+    if (!real) return FailErrno("folder ", Quote(source));
     if (::stat(real->c_str(), &info) != 0 || !S_ISDIR(info.st_mode))
-        return Fail(Cat(Quote(source), " is no folder"));
+        return Fail(Quote(source), " is no folder");
     for (const auto& own : {active_, staged()})
         if (IsInside(*real, own) || IsInside(own, *real))
-            return Fail(Cat("folder ", Quote(source), " and ", Quote(own),
-                            " are the same, or one is inside the other: apply a folder elsewhere, "
-                            "or write into ",
-                            Quote(active_), " and use 'husk reload'"));
+            return Fail("folder ", Quote(source), " and ", Quote(own),
+                        " are the same, or one is inside the other: apply a folder elsewhere, "
+                        "or write into ",
+                        Quote(active_), " and use 'husk reload'");
     return {};
 }
 
@@ -234,7 +234,7 @@ Status UnitFolder::Mark(const Pending& pending) const {
         auto file = OpenFile(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
         if (!file) return Fail(std::move(file).error());
         HUSK_TRY(WriteAll(file->get(), Serialize(pending), path));
-        if (::fsync(file->get()) != 0) return FailErrno(Cat("sync ", Quote(path)));
+        if (::fsync(file->get()) != 0) return FailErrno("sync ", Quote(path));
         return SyncDirectory(staged());
     }();
     if (!marked) return Fail(WithAdvice(std::move(marked).error(), active_));
@@ -297,7 +297,7 @@ Status UnitFolder::TakePrevious() const {
     if (Exists(previous())) return {};
     // Without a way back the marker would only bring us here again at each boot.
     (void)Confirm();
-    return Fail(Cat(Quote(previous()), " is gone, so what was applied stays active"));
+    return Fail(Quote(previous()), " is gone, so what was applied stays active");
 }
 
 Status UnitFolder::DropReverted() const {
@@ -319,7 +319,7 @@ Status UnitFolder::NoteRejected() const {
 
 Status UnitFolder::Move(const std::string& from, const std::string& to) const {
     if (::rename(from.c_str(), to.c_str()) != 0)
-        return FailErrno(Cat("rename ", Quote(from), " to ", Quote(to)));
+        return FailErrno("rename ", Quote(from), " to ", Quote(to));
     return SyncParent();
 }
 
@@ -329,7 +329,7 @@ Status UnitFolder::Swap(const std::string& other) const {
         return sys::renameat2(AT_FDCWD, active_.c_str(), AT_FDCWD, other.c_str(),
                               sys::kRenameExchange);
     };
-    if (exchange() != 0) return FailErrno(Cat("exchange ", Quote(active_), " and ", Quote(other)));
+    if (exchange() != 0) return FailErrno("exchange ", Quote(active_), " and ", Quote(other));
     Status synced = SyncParent();
     if (!synced) (void)exchange();
     return synced;
@@ -349,7 +349,7 @@ Status UnitFolder::Confirm() const {
     if (::unlink(marker.c_str()) != 0) {
         if (errno == ENOENT || errno == ENOTDIR)
             return Fail("nothing is to be confirmed: no 'husk apply --confirm' is pending");
-        return FailErrno(Cat("remove ", Quote(marker)));
+        return FailErrno("remove ", Quote(marker));
     }
     return SyncDirectory(active_);
 }

@@ -71,15 +71,15 @@ class Giving {
     Status Entry(int directory, const char* name, const struct stat& folder, int depth) {
         struct stat file {};
         if (::fstatat(directory, name, &file, AT_SYMLINK_NOFOLLOW) != 0)
-            return errno == ENOENT ? Status() : FailErrno(Cat("look at ", Quote(name)));
+            return errno == ENOENT ? Status() : FailErrno("look at ", Quote(name));
         if (++seen_ > kMostGiven)
-            return Fail(Cat("it belongs to another user, and over ", std::to_string(kMostGiven),
-                            " files are in it; 'chown -R ", std::to_string(owner_.uid), ":",
-                            std::to_string(owner_.gid), "' it yourself"));
+            return Fail("it belongs to another user, and over ", std::to_string(kMostGiven),
+                        " files are in it; 'chown -R ", std::to_string(owner_.uid), ":",
+                        std::to_string(owner_.gid), "' it yourself");
         if (!S_ISDIR(file.st_mode)) return owner_.Is(file) ? Status() : Give(directory, name);
         if (file.st_dev != folder.st_dev) return {};
         const OwnedFd below(sys::openat2(directory, name, kFolder));
-        if (!below) return FailErrno(Cat("open ", Quote(name)));
+        if (!below) return FailErrno("open ", Quote(name));
         return Folder(below.get(), file, depth + 1);
     }
 
@@ -104,7 +104,7 @@ Status MakeFolder(const ProgramFolder& folder, Owner owner) {
             return FailErrno("make it");
         OwnedFd next(sys::openat2(at.get(), name.c_str(), kFolder));
         if (!next && (errno == ELOOP || errno == ENOTDIR))
-            return Fail(Cat(Quote(name), " in it is no folder; remove it"));
+            return Fail(Quote(name), " in it is no folder; remove it");
         if (!next) return FailErrno("open it");
         at = std::move(next);
     }
@@ -190,7 +190,7 @@ Status MountForUnit(const std::string& path, const char* type) {
     HUSK_TRY(MakeDirectories(path, 0700));
     if (IsMountPoint(path)) return {};
     if (::mount(type, path.c_str(), type, MS_NOSUID | MS_NODEV, "mode=0700") != 0)
-        return FailErrno(Cat("mount ", Quote(type), " on ", Quote(path)));
+        return FailErrno("mount ", Quote(type), " on ", Quote(path));
     return {};
 }
 
@@ -212,8 +212,8 @@ Status MakeUnitFolders(const config::Unit& unit, const DeviceFacts& device,
             HUSK_TRY(MountForUnit(folder.shelf, "tmpfs"));
         }
         HUSK_TRY(MakeDirectories(folder.shelf, 0700));
-        HUSK_TRY_WRAP(MakeFolder(folder, owner),
-                      Cat("folder ", Quote(Cat(folder.shelf, "/", folder.path))));
+        HUSK_TRY_WRAP(MakeFolder(folder, owner), "folder ",
+                      Quote(Cat(folder.shelf, "/", folder.path)));
     }
     return {};
 }

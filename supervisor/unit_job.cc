@@ -23,8 +23,8 @@ void UnitRunner::SetTrigger(const std::string& mark, bool save) {
 
 Status UnitRunner::SignalAll(int signal) {
     if (!HasProcesses(record_.life.state))
-        return Fail(Cat("unit ", Quote(unit_.name), " has no process to signal"));
-    HUSK_TRY_WRAP(cgroup_.SignalAll(signal), Cat("signal unit ", Quote(unit_.name)));
+        return Fail("unit ", Quote(unit_.name), " has no process to signal");
+    HUSK_TRY_WRAP(cgroup_.SignalAll(signal), "signal unit ", Quote(unit_.name));
     return {};
 }
 

@@ -77,9 +77,8 @@ Status UnitRunner::MakeReady(container::LaunchInput& input, std::vector<OwnedFd>
     } else if (plan_->spec.network == container::NetworkKind::kJoin) {
         const std::string& owner = unit_.container.network.unit;
         auto network = host_.NetworkOf(owner);
-        if (!network)
-            return Fail(std::move(network).error().Wrap(Cat("network of ", Quote(owner))));
-        if (!*network) return Fail(Cat("Network=", owner, ".container: that unit does not run"));
+        if (!network) return Fail(std::move(network).error().Wrap("network of ", Quote(owner)));
+        if (!*network) return Fail("Network=", owner, ".container: that unit does not run");
         input.join_network = network->get();
         keep.push_back(std::move(*network));
     }
@@ -140,8 +139,8 @@ Status UnitRunner::Prepare(bool runs) {
     auto filter = device_.filters.Get(unit_.container, spec->capabilities);
     if (!filter) {
         const KeyError& error = filter.error();
-        return Fail(Cat("key ", Quote(error.key), ": ", error.text,
-                        error.hint.empty() ? "" : Cat(" (", error.hint, ")")));
+        return Fail("key ", Quote(error.key), ": ", error.text,
+                    error.hint.empty() ? "" : Cat(" (", error.hint, ")"));
     }
     spec->filter = std::move(*filter);
     // Anew, since the map may be another one than that of the last plan.
@@ -221,7 +220,7 @@ Result<bool> IsDirectory(const std::string& source, const std::string& subpath,
     auto opened = rootfs::OpenSource(source, subpath, shared);
     if (!opened) return Fail(std::move(opened).error());
     struct stat file {};
-    if (::fstat(opened->get(), &file) != 0) return FailErrno(Cat("stat ", Quote(source)));
+    if (::fstat(opened->get(), &file) != 0) return FailErrno("stat ", Quote(source));
     return S_ISDIR(file.st_mode);
 }
 }  // namespace
@@ -251,7 +250,7 @@ Status UnitRunner::LookAtMounts(UnitFacts& facts) {
         if (!path) return Fail(std::move(path).error());
         auto directory = IsDirectory(*path, image.subpath, {});
         if (!directory)
-            return Fail(std::move(directory).error().Wrap(Cat("image ", Quote(image.source))));
+            return Fail(std::move(directory).error().Wrap("image ", Quote(image.source)));
         facts.image_paths.push_back(std::move(*path));
         facts.image_is_directory.push_back(*directory);
     }
@@ -275,8 +274,8 @@ Status UnitRunner::MakeNamedVolumes(const rootfs::UserIds& user) {
         const std::string path = VolumeSource(volume, device_.facts);
         HUSK_TRY(MakeDirectories(device_.facts.state_directory + "/volumes"));
         const VolumeFolder folder = NewVolumeFolder(volume, user);
-        HUSK_TRY_WRAP(MakeWholeFolder(path, folder.uid, folder.gid, folder.mode),
-                      Cat("volume ", Quote(path)));
+        HUSK_TRY_WRAP(MakeWholeFolder(path, folder.uid, folder.gid, folder.mode), "volume ",
+                      Quote(path));
     }
     return {};
 }
@@ -289,8 +288,8 @@ Status UnitRunner::MakeOverlay(const rootfs::Tree* tree) {
     const unsigned mode = tree == nullptr ? 0755 : tree->LookUp("/").mode & 07777;
     HUSK_TRY(MakeDirectories(folder, 0700));
     for (auto [name, its_mode] : {std::pair{"/upper", mode}, {"/work", 0700u}})
-        HUSK_TRY_WRAP(MakeWholeFolder(folder + name, 0, 0, its_mode),
-                      Cat("folder ", Quote(folder + name)));
+        HUSK_TRY_WRAP(MakeWholeFolder(folder + name, 0, 0, its_mode), "folder ",
+                      Quote(folder + name));
     return {};
 }
 
@@ -392,7 +391,7 @@ void UnitRunner::Adopt(Record record, const std::vector<OrphanExit>& exits) {
             TakeLog(std::move(*log));
         } else {
             EndIfItPasses(unit_.name, log.error());
-            LogError(Cat("unit ", Quote(unit_.name), ": log: ", log.error().text()));
+            LogError("unit ", Quote(unit_.name), ": log: ", log.error().text());
         }
     }
     AdoptNotify();
@@ -428,7 +427,7 @@ void UnitRunner::AdoptMain(const std::vector<OrphanExit>& exits) {
         WatchMemory();
         if (Status watched = WatchMain(std::move(pidfd)); !watched) {
             EndIfItPasses(unit_.name, watched.error());
-            LogError(Cat("unit ", Quote(unit_.name), ": ", watched.error().text()));
+            LogError("unit ", Quote(unit_.name), ": ", watched.error().text());
         }
         AdoptHealth();
         return AwaitExecution();

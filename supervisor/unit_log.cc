@@ -53,7 +53,7 @@ void UnitRunner::FollowLogKeys() {
 void UnitRunner::WatchLog() {
     Status added = device_.loop.Add(log_->pipe_fd(), EPOLLIN, [this](uint32_t) { DrainLog(); });
     if (added) return;
-    LogError(Cat("unit ", Quote(unit_.name), ": log: ", added.error().text()));
+    LogError("unit ", Quote(unit_.name), ": log: ", added.error().text());
     AwaitLog();
 }
 
@@ -62,7 +62,7 @@ void UnitRunner::DrainLog() {
     device_.logs.Keep();
     if (log_->IsDropping()) AwaitDroppingEnd();
     if (!drained)
-        LogError(Cat("unit ", Quote(unit_.name), ": log: ", drained.error().text()));
+        LogError("unit ", Quote(unit_.name), ": log: ", drained.error().text());
     else if (!drained->stuck)
         return;
     // What waits stays in the pipe; watching it now would only spin.

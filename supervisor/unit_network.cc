@@ -56,9 +56,9 @@ Status UnitRunner::SetNetworkParameters(int network_namespace) const {
         const int code = set.error().code();
         // What is not of a namespace is missing there, or can only be read.
         if (code == ENOENT || code == EACCES || code == EPERM)
-            return Fail(Cat("Sysctl=", name,
-                            ": this kernel has no such parameter in a network "
-                            "namespace; drop it, or set it in system.conf"));
+            return Fail("Sysctl=", name,
+                        ": this kernel has no such parameter in a network "
+                        "namespace; drop it, or set it in system.conf");
         return Fail(Error::FromErrno(code, Cat("Sysctl=", name)));
     }
     return {};
@@ -75,9 +75,9 @@ void UnitRunner::CloseNetwork() {
 void UnitRunner::FollowLinks() {
     if (!network_) return;
     auto missing = device_.networks.Mend(unit_.name, network_.get());
-    if (!missing) return LogError(Cat("unit ", Quote(unit_.name), ": ", missing.error().text()));
+    if (!missing) return LogError("unit ", Quote(unit_.name), ": ", missing.error().text());
     if (Status set = SetNetworkParameters(network_.get()); !set && missing->empty())
-        LogError(Cat("unit ", Quote(unit_.name), ": ", set.error().text()));
+        LogError("unit ", Quote(unit_.name), ": ", set.error().text());
     std::string text = Join(*missing, ", ");
     if (text == lost_links_) return;
     const bool lost = !text.empty();
@@ -122,7 +122,7 @@ void UnitRunner::AdoptNetwork() {
     auto fetched = FetchKept(record_.network_slot);
     if (!fetched) {
         // The next start makes another one.
-        LogError(Cat("unit ", Quote(unit_.name), ": network: ", fetched.error().text()));
+        LogError("unit ", Quote(unit_.name), ": network: ", fetched.error().text());
         record_.network_slot = kNoSlot;
         return;
     }

@@ -74,7 +74,7 @@ void UnitRunner::WatchNotify() {
     if (!notify_.socket || std::exchange(notify_.watched, true)) return;
     Status added =
         device_.loop.Add(notify_.socket.get(), EPOLLIN, [this](uint32_t) { OnNotification(); });
-    if (!added) LogError(Cat("unit ", Quote(unit_.name), ": notify: ", added.error().text()));
+    if (!added) LogError("unit ", Quote(unit_.name), ": notify: ", added.error().text());
 }
 
 void UnitRunner::PauseNotify() {
@@ -112,7 +112,7 @@ int UnitRunner::HearNotifications(int most, bool last_run) {
         }
         auto datagram = ReceiveNotification(notify_.socket.get());
         if (!datagram) {
-            LogError(Cat("unit ", Quote(unit_.name), ": ", datagram.error().text()));
+            LogError("unit ", Quote(unit_.name), ": ", datagram.error().text());
             PauseNotify();
             return most;
         }
@@ -278,7 +278,7 @@ Status UnitRunner::BeginNotify(container::LaunchInput& input, std::vector<OwnedF
 void UnitRunner::WatchReadyPipe() {
     Status added =
         device_.loop.Add(notify_.ready_pipe.get(), EPOLLIN, [this](uint32_t) { OnReadyPipe(); });
-    if (!added) LogError(Cat("unit ", Quote(unit_.name), ": NotifyFd=: ", added.error().text()));
+    if (!added) LogError("unit ", Quote(unit_.name), ": NotifyFd=: ", added.error().text());
 }
 
 void UnitRunner::CloseReadyPipe() {
@@ -357,7 +357,7 @@ void UnitRunner::KeepStored(OwnedFd fd, bool poll) {
         DropStored(static_cast<size_t>(found - notify_.stored.begin()));
         Save();
     });
-    if (!added) LogWarning(Cat("unit ", Quote(unit_.name), ": ", added.error().text()));
+    if (!added) LogWarning("unit ", Quote(unit_.name), ": ", added.error().text());
 }
 
 void UnitRunner::RemoveStored(const std::string& name) {
@@ -430,7 +430,7 @@ void UnitRunner::AdoptNotify() {
         if (auto fetched = FetchKept(slot))
             fd = std::move(*fetched);
         else
-            LogError(Cat("unit ", Quote(unit_.name), ": notify: ", fetched.error().text()));
+            LogError("unit ", Quote(unit_.name), ": notify: ", fetched.error().text());
         if (!fd) device_.init.Drop(std::exchange(slot, kNoSlot));
         return fd;
     };

@@ -89,7 +89,7 @@ Status UnitRunner::Reload(config::Unit unit) {
 }
 
 void UnitRunner::Warn(std::string text) {
-    LogWarning(Cat("unit ", Quote(unit_.name), ": ", text));
+    LogWarning("unit ", Quote(unit_.name), ": ", text);
     notes_.push_back(std::move(text));
 }
 
@@ -142,7 +142,7 @@ void UnitRunner::TakePolicy() {
 
 void UnitRunner::Note(const std::string& text) {
     record_.Remember({MonotonicNow(), RealtimeNow(), text});
-    LogInfo(Cat("unit ", Quote(unit_.name), ": ", text));
+    LogInfo("unit ", Quote(unit_.name), ": ", text);
     Save();
 }
 
@@ -251,7 +251,7 @@ void UnitRunner::Remember(const std::string& reason_before) {
         (HasProcesses(life.state) && life.state < State::kRunning))
         return;
     record_.Remember({MonotonicNow(), RealtimeNow(), life.reason});
-    LogInfo(Cat("unit ", Quote(unit_.name), ": ", life.reason));
+    LogInfo("unit ", Quote(unit_.name), ": ", life.reason);
 }
 
 Status UnitRunner::TrySave() {
@@ -263,8 +263,8 @@ Status UnitRunner::TrySave() {
 void UnitRunner::Save() {
     Status saved = TrySave();
     if (!saved && !save_failed_)
-        LogError(Cat("unit ", Quote(unit_.name), ": ", saved.error().text(),
-                     "; a supervisor that is restarted now would not know its latest state"));
+        LogError("unit ", Quote(unit_.name), ": ", saved.error().text(),
+                 "; a supervisor that is restarted now would not know its latest state");
     save_failed_ = !saved;
 }
 
@@ -452,7 +452,7 @@ void UnitRunner::SignalGroup(int signal) {
     }
     for (int each : {signal, SIGCONT})
         if (Status sent = cgroup_.SignalAll(each); !sent)
-            LogWarning(Cat("unit ", Quote(unit_.name), ": ", sent.error().text()));
+            LogWarning("unit ", Quote(unit_.name), ": ", sent.error().text());
 }
 
 void UnitRunner::KillGroup() {
@@ -463,7 +463,7 @@ void UnitRunner::KillGroup() {
     Status killed = cgroup_.Kill();
     if (killed) killed = WatchGroup();
     if (!killed) {
-        LogError(Cat("unit ", Quote(unit_.name), ": ", killed.error().text()));
+        LogError("unit ", Quote(unit_.name), ": ", killed.error().text());
         return RetryKill();
     }
     OnGroupChange();
@@ -569,7 +569,7 @@ void UnitRunner::RemoveCgroup(int tries) {
         });
         return;
     }
-    if (!removed) LogWarning(Cat("unit ", Quote(unit_.name), ": ", removed.error().text()));
+    if (!removed) LogWarning("unit ", Quote(unit_.name), ": ", removed.error().text());
     leaf_usable_ = false;
     if (record_.life.state == State::kCleaning || record_.life.state == State::kStopping)
         Dispatch({.kind = EventKind::kGroupEmpty});

@@ -42,14 +42,14 @@ Status WriteSecret(const std::string& path, std::string_view value, Owner owner,
     if (!file) return Fail(std::move(file).error());
     HUSK_TRY(WriteAll(file->get(), value, path));
     if (::fchown(file->get(), owner.uid, owner.gid) != 0 || ::fchmod(file->get(), mode) != 0)
-        return FailErrno(Cat("set the owner of ", Quote(path)));
+        return FailErrno("set the owner of ", Quote(path));
     return {};
 }
 
 Status MakeFolder(const std::string& path, Owner owner, unsigned mode) {
     if (::mkdir(path.c_str(), 0700) != 0 || ::chown(path.c_str(), owner.uid, owner.gid) != 0 ||
         ::chmod(path.c_str(), mode) != 0)
-        return FailErrno(Cat("make folder ", Quote(path)));
+        return FailErrno("make folder ", Quote(path));
     return {};
 }
 
@@ -76,11 +76,11 @@ Result<std::string> ValueOf(const config::Unit& unit, const Credential& credenti
     });
     if (instead != all.rend()) return instead->value;
     if (credential.source.starts_with('/'))
-        return Fail(Cat(Quote(credential.source),
-                        " is not there; make it, or give a value for it "
-                        "with SetCredential="));
-    return Fail(Cat("there is no ", Quote(kCredentialFolders[0] + credential.source), " and no ",
-                    Quote(kCredentialFolders[1] + credential.source), "; make one of them"));
+        return Fail(Quote(credential.source),
+                    " is not there; make it, or give a value for it "
+                    "with SetCredential=");
+    return Fail("there is no ", Quote(kCredentialFolders[0] + credential.source), " and no ",
+                Quote(kCredentialFolders[1] + credential.source), "; make one of them");
 }
 
 // A later one of a kind replaces an earlier one, and loaded ones go before those that are set.
@@ -105,9 +105,9 @@ Status MakeCredentials(const config::Unit& unit, const DeviceFacts& device,
         auto value = ValueOf(unit, all[i], left, device);
         const std::string name = Cat("credential ", Quote(all[i].id));
         if (!value && value.error().code() == EFBIG)
-            return Fail(Cat(name, ": all credentials together are over 1M"));
+            return Fail(name, ": all credentials together are over 1M");
         if (!value) return Fail(std::move(value).error().Wrap(name));
-        if (value->size() > left) return Fail(Cat(name, ": all credentials together are over 1M"));
+        if (value->size() > left) return Fail(name, ": all credentials together are over 1M");
         left -= value->size();
         HUSK_TRY_WRAP(WriteSecret(Cat(folder, "/", all[i].id), *value, owner, 0400), name);
     }
@@ -118,13 +118,13 @@ Result<std::string> ReadSecret(const SecretSpec& secret, size_t limit, const Dev
     const std::string path = kSecretFolder + secret.name;
     auto at = rootfs::OpenSource(path, {}, SharedFolderAround(path, device));
     if (!at && at.error().code() == ENOENT)
-        return Fail(Cat(Quote(path), " is not there; make it, with mode 0600"));
+        return Fail(Quote(path), " is not there; make it, with mode 0600");
     if (!at) return Fail(std::move(at).error());
     struct stat file {};
-    if (::fstat(at->get(), &file) != 0) return FailErrno(Cat("stat ", Quote(path)));
+    if (::fstat(at->get(), &file) != 0) return FailErrno("stat ", Quote(path));
     if (file.st_uid != 0 || (file.st_mode & 0077) != 0)
-        return Fail(Cat("others than root can read ", Quote(path), "; 'chown root ", path,
-                        "' and 'chmod 600 ", path, "'"));
+        return Fail("others than root can read ", Quote(path), "; 'chown root ", path,
+                    "' and 'chmod 600 ", path, "'");
     auto opened = OpenRegularFile(*at, path);
     if (!opened) return Fail(std::move(opened).error());
     auto value = ReadAll(opened->get(), limit, path);
@@ -154,7 +154,7 @@ Status MakeSecretFiles(const config::Unit& unit, const DeviceFacts& device,
         const auto [uid, gid] = owners[i];
         if (spec.user_namespace && (!container::OnDevice(spec.user_namespace->users, uid) ||
                                     !container::OnDevice(spec.user_namespace->groups, gid)))
-            return Fail(Cat(name, ": its uid= or gid= is not in the container's map of ids"));
+            return Fail(name, ": its uid= or gid= is not in the container's map of ids");
         const Owner owner{UserOnDevice(spec, uid), GroupOnDevice(spec, gid)};
         HUSK_TRY_WRAP(WriteSecret(path, *value, owner, secret.mode), name);
     }
@@ -196,7 +196,7 @@ Result<SecretOwners> FindSecretOwners(const config::Unit& unit, const rootfs::Us
         owners.emplace_back(user.uid, user.gid);
         if (secret.user.empty() && secret.group.empty()) continue;
         auto ids = rootfs::ResolveUser({secret.user, secret.group, {}}, passwd, group);
-        if (!ids) return Fail(std::move(ids).error().Wrap(Cat("secret ", Quote(secret.name))));
+        if (!ids) return Fail(std::move(ids).error().Wrap("secret ", Quote(secret.name)));
         if (!secret.user.empty()) owners.back().first = ids->uid;
         if (!secret.group.empty()) owners.back().second = ids->gid;
     }
@@ -211,7 +211,7 @@ Result<std::vector<std::string>> ReadSecretVariables(const config::Unit& unit,
         auto value = ReadSecret(secret, kMaxSecretVariableBytes, device);
         if (value && value->find('\0') != value->npos)
             value = Fail("it has a NUL byte, and a variable cannot; write type=mount");
-        if (!value) return Fail(std::move(value).error().Wrap(Cat("secret ", Quote(secret.name))));
+        if (!value) return Fail(std::move(value).error().Wrap("secret ", Quote(secret.name)));
         variables.push_back(Cat(secret.target.empty() ? secret.name : secret.target, "=", *value));
     }
     return variables;

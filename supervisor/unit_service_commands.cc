@@ -72,7 +72,7 @@ Status UnitRunner::StartCommand(CommandKind kind, int index) {
     const auto& list = ListOf(unit_.service, kind);
     // The unit's file may be another one since the policy was made.
     if (static_cast<size_t>(index) >= list.size())
-        return Fail(Cat(CommandKey(kind), "= has fewer commands now"));
+        return Fail(CommandKey(kind), "= has fewer commands now");
     const bool inside = bool(pidfd_);
     UnitCommand::Order order{.group = kCommandGroup, .kill_rest = LeavesNothing(kind)};
     std::vector<OwnedFd> keep;  // until the child has its own

@@ -29,17 +29,17 @@ Result<UnitTimezone> ChooseTimezone(const std::string& zone, const ZoneFacts& fa
     if (facts.data.empty()) {
         // Without a file the device's own zone is UTC.
         if (zone == "local" || zone == "UTC") return UnitTimezone{.variable = "UTC0"};
-        return Fail(Cat(key, "the device has no ", Quote(facts.path),
-                        "; put the zone's file there, or write Environment=TZ= with its rule"));
+        return Fail(key, "the device has no ", Quote(facts.path),
+                    "; put the zone's file there, or write Environment=TZ= with its rule");
     }
     if (!facts.data.starts_with("TZif"))
-        return Fail(Cat(key, Quote(facts.path), " is no file of a time zone; replace it"));
+        return Fail(key, Quote(facts.path), " is no file of a time zone; replace it");
     if (facts.can_be_mounted) return UnitTimezone{.file = facts.path};
     if (facts.in_tree) return UnitTimezone{.variable = zone};
     std::string rule = ZoneRule(facts.data);
     if (rule.empty())
-        return Fail(Cat(key, "the root's '/etc/localtime' is a link, and ", Quote(facts.path),
-                        " has no rule for a variable; make the root's one a file"));
+        return Fail(key, "the root's '/etc/localtime' is a link, and ", Quote(facts.path),
+                    " has no rule for a variable; make the root's one a file");
     return UnitTimezone{.variable = std::move(rule)};
 }
 
@@ -52,7 +52,7 @@ Result<UnitTimezone> FindTimezone(const std::string& zone, const rootfs::Tree* t
     if (data)
         facts.data = std::move(*data);
     else if (data.error().code() != ENOENT)
-        return Fail(std::move(data).error().Wrap(Cat("Timezone=", zone)));
+        return Fail(std::move(data).error().Wrap("Timezone=", zone));
     if (tree != nullptr) {
         using Kind = rootfs::PathFact::Kind;
         const rootfs::PathFact here = tree->LookUp(kLocal);

@@ -46,8 +46,8 @@ void PutBack(const std::vector<DropIn>& files) {
     for (const DropIn& file : files) {
         Status back = file.before ? WriteDropIn(file.path, *file.before) : Status();
         if (!file.before && ::unlink(file.path.c_str()) != 0 && errno != ENOENT)
-            back = FailErrno(Cat("remove ", Quote(file.path)));
-        if (!back) LogError(Cat("'husk update': ", back.error().text()));
+            back = FailErrno("remove ", Quote(file.path));
+        if (!back) LogError("'husk update': ", back.error().text());
     }
 }
 
@@ -60,9 +60,9 @@ Status CheckInForce(const config::Unit& unit, const std::vector<config::KeyUpdat
         const config::Location at =
             given == nullptr ? config::Location{} : unit.LocationOf(given->at);
         if (!update.value.empty() && at.file == path) continue;
-        return Fail(Cat("key ", Quote(config::RowOfKey(update.key).name),
-                        " is given where it counts more: change it there (", at.file, ":",
-                        std::to_string(at.line), "), and run 'husk reload'"));
+        return Fail("key ", Quote(config::RowOfKey(update.key).name),
+                    " is given where it counts more: change it there (", at.file, ":",
+                    std::to_string(at.line), "), and run 'husk reload'");
     }
     return {};
 }
@@ -87,7 +87,7 @@ Result<std::vector<config::KeyUpdate>> ParseUpdates(const std::vector<std::strin
     std::vector<config::KeyUpdate> updates;
     for (const auto& setting : settings) {
         auto update = config::ParseKeyUpdate(setting);
-        if (!update) return Fail(Cat(update.error().text, " (", update.error().hint, ")"));
+        if (!update) return Fail(update.error().text, " (", update.error().hint, ")");
         updates.push_back(std::move(*update));
     }
     return updates;
@@ -110,7 +110,7 @@ Result<std::vector<DropIn>> PlanFiles(const std::string& lasting_folder,
     for (DropIn& file : files) {
         file.after = config::MergeUpdates(file.before.value_or(kept), updates);
         if (file.after.size() > config::kMaxFileBytes)
-            return Fail(Cat(Quote(file.path), " would be too large"));
+            return Fail(Quote(file.path), " would be too large");
     }
     return files;
 }
@@ -150,14 +150,14 @@ Result<Manager::Update> Manager::PlanUpdate(const ControlRequest& request) {
     auto unit = std::ranges::find_if(
         loaded.units, [&](const config::LoadedUnit& one) { return one.unit.name == name; });
     if (unit == loaded.units.end() || entry.gone)
-        return Fail(Cat("unit ", Quote(name), " has no file any more"));
+        return Fail("unit ", Quote(name), " has no file any more");
     update.unit = std::move(*unit);
     if (update.unit.refused) return Fail(FirstError(update.unit.problems));
     HUSK_TRY(CheckInForce(update.unit.unit, update.keys, update.files.back().path));
     const auto other = OtherChange(entry.runner->Keys(), update.unit.unit, update.keys);
     if (!other.empty())
-        return Fail(Cat("the unit's files say something else than it runs with: ", other,
-                        "; run 'husk reload' first"));
+        return Fail("the unit's files say something else than it runs with: ", other,
+                    "; run 'husk reload' first");
     HUSK_TRY(entry.runner->CheckLimits(update.unit.unit));
     return update;
 }
@@ -169,8 +169,8 @@ Status Manager::CarryOutUpdate(Entry& entry, Update& update) {
     for (const DropIn& file : update.files)
         if (done) done = WriteDropIn(file.path, file.after);
     if (!done && done.error().code() == EROFS)
-        done = Fail(Cat(done.error().text(), ": make ", Quote(options_.active_folder),
-                        " a link to a folder on the state disk"));
+        done = Fail(done.error().text(), ": make ", Quote(options_.active_folder),
+                    " a link to a folder on the state disk");
     UnitRunner& runner = *entry.runner;
     const State state = runner.life().state;
     if (done && !HasProcesses(state) && state != State::kWaiting) {

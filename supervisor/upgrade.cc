@@ -35,7 +35,7 @@ Status CheckSealed(int file, const char* what) {
     const int wanted = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW;
     const int seals = ::fcntl(file, F_GET_SEALS);
     if (seals >= 0 && (seals & wanted) == wanted) return {};
-    return Fail(Cat("the ", what, " is no sealed memory file: use 'husk upgrade' of this device"));
+    return Fail("the ", what, " is no sealed memory file: use 'husk upgrade' of this device");
 }
 
 // A sealed file as bytes.
@@ -66,9 +66,9 @@ Status CheckSignature(std::span<const unsigned char> bytes, std::string_view sig
     auto text = ReadFile(kUpgradeKeys, kMaxKeyFile);
     if (!text && text.error().code() == ENOENT)
         return Fail(
-            Cat("this device has no key to check it with: put the owner's public key (openssl "
-                "pkey -in key.pem -pubout) into its image as ",
-                Quote(kUpgradeKeys)));
+            "this device has no key to check it with: put the owner's public key (openssl "
+            "pkey -in key.pem -pubout) into its image as ",
+            Quote(kUpgradeKeys));
     if (!text) return Fail(std::move(text).error());
     auto keys = ParsePublicKeys(*text);
     if (!keys) return Fail(std::move(keys).error().Wrap(Quote(kUpgradeKeys)));
@@ -81,13 +81,12 @@ Status CheckSignature(std::span<const unsigned char> bytes, std::string_view sig
 
 Status CheckVersion(const HuskBinary& image, bool downgrade) {
     if (image.handover != kHandoverVersion || image.protocol != kInitProtocolVersion)
-        return Fail(
-            Cat(Describe(image),
-                " keeps the state of PID 1 in another way than this one: it cannot take over, "
-                "only be booted"));
+        return Fail(Describe(image),
+                    " keeps the state of PID 1 in another way than this one: it cannot take over, "
+                    "only be booted");
     if (!downgrade && CompareVersions(image.version, HUSK_VERSION) < 0)
-        return Fail(Cat(Describe(image), " is older than this one (", HUSK_VERSION,
-                        "): --downgrade takes it all the same"));
+        return Fail(Describe(image), " is older than this one (", HUSK_VERSION,
+                    "): --downgrade takes it all the same");
     return {};
 }
 
@@ -103,9 +102,9 @@ int ExecuteRehearsal(int binary, int state) {
 Status JudgeRehearsal(int status) {
     if (status == 0) return {};
     const std::string what = "it does not work as PID 1 would need it (rehearsal): ";
-    if (status == kRehearsalRefused) return Fail(Cat(what, "it cannot read the state of PID 1"));
-    if (status == kCannotExecute) return Fail(Cat(what, "it cannot be executed"));
-    return Fail(Cat(what, "it ended with status ", std::to_string(status), " or was killed"));
+    if (status == kRehearsalRefused) return Fail(what, "it cannot read the state of PID 1");
+    if (status == kCannotExecute) return Fail(what, "it cannot be executed");
+    return Fail(what, "it ended with status ", std::to_string(status), " or was killed");
 }
 
 bool Lives(pid_t pid) {
@@ -162,8 +161,8 @@ void Upgrader::Rehearse(int binary, std::function<void(Status)> done) {
         [finish](int status) { finish(JudgeRehearsal(status)); });
     if (!begun) return finish(begun);
     timer_ = loop_.StartTimer(MonotonicNow() + kRehearsalLimit, [finish] {
-        finish(Fail(Cat("it does not end its rehearsal as PID 1 within ",
-                        FormatDuration(kRehearsalLimit))));
+        finish(Fail("it does not end its rehearsal as PID 1 within ",
+                    FormatDuration(kRehearsalLimit)));
     });
 }
 
@@ -247,7 +246,7 @@ void Upgrader::OnAnswer() {
 }
 
 void Upgrader::GiveUp(const std::string& why) {
-    LogError(Cat("upgrade: ", why));
+    LogError("upgrade: ", why);
     if (note_) {
         note_->why = why;
         Save();

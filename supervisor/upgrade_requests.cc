@@ -44,7 +44,7 @@ void Manager::AnswerUpgrade(ControlServer::ConnectionId id, const ControlRequest
         return Reply(id, Answer::Failure("not-now", why));
     auto image = upgrader_->Examine(files, request.downgrade);
     if (!image) {
-        LogError(Cat("upgrade refused: ", image.error().text()));
+        LogError("upgrade refused: ", image.error().text());
         return Reply(id, Answer::Failure("refused", image.error().text()));
     }
     auto binary = std::make_shared<OwnedFd>(std::move(files.front()));
@@ -56,7 +56,7 @@ void Manager::AnswerUpgrade(ControlServer::ConnectionId id, const ControlRequest
             status = upgrader_->Begin(std::move(*binary), image, limit, RunningUnits());
         }
         if (!status) {
-            LogError(Cat("upgrade refused: ", Describe(image), ": ", status.error().text()));
+            LogError("upgrade refused: ", Describe(image), ": ", status.error().text());
             return Reply(id, Answer::Failure("refused", status.error().text()));
         }
         Answer answer;
