@@ -146,8 +146,8 @@ Value<Volume> ParseVolume(std::string_view text, const Specifiers& specifiers) {
             auto option = ParseChoice(word, kVolumeOptions);
             if (!option) {
                 BadValue bad = std::move(option).error();
-                bad.text = Cat("volume option ", bad.text);
-                if (bad.instead) bad.instead = WithoutNeedless(parts);
+                bad->text = Cat("volume option ", bad->text);
+                if (bad->instead) bad->instead = WithoutNeedless(parts);
                 return std::unexpected(std::move(bad));
             }
             Apply(static_cast<VolumeOption>(*option), volume);
@@ -221,62 +221,61 @@ Value<MacAddress> ParseMac(std::string_view text) {
 }
 
 template <typename Field, typename T>
-std::optional<BadValue> Put(Field& field, Value<T> value) {
-    if (!value) return std::move(value).error();
+Outcome Put(Field& field, Value<T> value) {
+    if (!value) return std::unexpected(std::move(value).error());
     field = std::move(*value);
-    return std::nullopt;
+    return {};
 }
 
 // Of a link upon one of the device's no file says how long the network's part is.
-std::optional<BadValue> TakeUpperOption(NetworkMembership& member, std::string_view name,
-                                        std::string_view value) {
+Outcome TakeUpperOption(NetworkMembership& member, std::string_view name, std::string_view value) {
     if (name == "mtu") {
         auto mtu = ParseRange(value, 68, 65535);
-        if (!mtu) return std::move(mtu).error();
+        if (!mtu) return std::unexpected(std::move(mtu).error());
         member.mtu = static_cast<uint32_t>(*mtu);
-        return std::nullopt;
+        return {};
     }
     if (name == "gw") {
         auto gateway = ParseIpAddress(value);
-        if (!gateway) return std::move(gateway).error();
+        if (!gateway) return std::unexpected(std::move(gateway).error());
         (gateway->v6 ? member.gateway6 : member.gateway4) = *gateway;
-        return std::nullopt;
+        return {};
     }
     auto prefix = ParseIpPrefix(value);
-    if (!prefix) return std::move(prefix).error();
+    if (!prefix) return std::unexpected(std::move(prefix).error());
     const bool v6 = prefix->address.v6;
-    if (name == "ip6" && !v6) return BadValue{Cat(Quote(value), " is an IPv4 address"), "ip="};
+    if (name == "ip6" && !v6) return Bad(Cat(Quote(value), " is an IPv4 address"), "ip=");
     (v6 ? member.ip6 : member.ip4) = prefix->address;
     (v6 ? member.length6 : member.length4) = prefix->length;
-    return std::nullopt;
+    return {};
 }
 
-std::optional<BadValue> TakeNetworkOption(NetworkMembership& member, std::string_view option) {
+Outcome TakeNetworkOption(NetworkMembership& member, std::string_view option) {
     const bool upper = !member.parent.empty();
     const char* kKnown = upper ? "ip=ADDRESS/LENGTH, gw=, mac=, mtu=, alias= and interface_name="
                                : "ip=, ip6=, mac=, alias= and interface_name=";
     const size_t equals = option.find('=');
     if (equals == option.npos)
-        return BadValue{Cat(Quote(option), " is not an option of a network"), kKnown};
+        return Bad(Cat(Quote(option), " is not an option of a network"), kKnown);
     const std::string_view name = option.substr(0, equals), value = option.substr(equals + 1);
     if (upper && (name == "ip" || name == "ip6" || name == "gw" || name == "mtu"))
         return TakeUpperOption(member, name, value);
     if (name == "ip") {
         auto address = ParseIpAddress(value);
-        if (!address) return std::move(address).error();
+        if (!address) return std::unexpected(std::move(address).error());
         (address->v6 ? member.ip6 : member.ip4) = *address;
-        return std::nullopt;
+        return {};
     }
     if (name == "ip6") return Put(member.ip6, ParseIp6Address(value));
     if (name == "mac") return Put(member.mac, ParseMac(value));
     if (name == "interface_name") return Put(member.interface_name, ParseInterfaceName(value));
     if (name == "alias") {
         auto alias = ParseHostName(value);
-        if (!alias) return std::move(alias).error();
+        if (!alias) return std::unexpected(std::move(alias).error());
         member.aliases.push_back(std::move(*alias));
-        return std::nullopt;
+        return {};
     }
-    return BadValue{Cat(Quote(name), " is not an option of a network"), kKnown};
+    return Bad(Cat(Quote(name), " is not an option of a network"), kKnown);
 }
 
 // NAME.network[:OPTION[,OPTION...]]
@@ -291,8 +290,7 @@ Value<NetworkMode> ParseMembership(std::string_view text) {
     NetworkMembership member{.network = std::string(file)};
     if (colon != text.npos)
         for (std::string_view option : Split(text.substr(colon + 1), ','))
-            if (auto bad = TakeNetworkOption(member, option))
-                return std::unexpected(std::move(*bad));
+            HUSK_TRY_VALUE(TakeNetworkOption(member, option));
     NetworkMode mode{.kind = NetworkMode::Kind::kMember, .unit = {}, .networks = {}};
     mode.networks.push_back(std::move(member));
     return mode;
@@ -309,8 +307,7 @@ Value<NetworkMode> ParseUpperLink(std::string_view text, NetworkDriver driver) {
                              .driver = driver};
     if (colon != rest.npos)
         for (std::string_view option : Split(rest.substr(colon + 1), ','))
-            if (auto bad = TakeNetworkOption(member, option))
-                return std::unexpected(std::move(*bad));
+            HUSK_TRY_VALUE(TakeNetworkOption(member, option));
     NetworkMode mode{.kind = NetworkMode::Kind::kMember, .unit = {}, .networks = {}};
     mode.networks.push_back(std::move(member));
     return mode;
@@ -424,7 +421,7 @@ Value<uint32_t> ParseCpuQuota(std::string_view text) {
 Value<uint32_t> ParseCpuWeight(std::string_view text) {
     if (text == "idle") return 0;
     auto weight = ParseRange(text, 1, 10'000);
-    if (!weight) return Bad(std::move(weight.error().text), "1 to 10000, or 'idle'");
+    if (!weight) return Bad(std::move(weight.error()->text), "1 to 10000, or 'idle'");
     return static_cast<uint32_t>(*weight);
 }
 

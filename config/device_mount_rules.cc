@@ -22,7 +22,7 @@ std::optional<Complaint> WhatIsWrong(const DeviceMount& mount) {
     if (mount.what.empty())
         return Complaint{"Where", "no device is given for it", "write What= behind it"};
     if (auto device = ParseBlockDevice(mount.what); !device)
-        return Complaint{"What", device.error().text, device.error().hint};
+        return Complaint{"What", device.error()->text, device.error()->hint};
     if (mount.make && mount.type != "ext4" && mount.type != "f2fs")
         return Complaint{"MakeFileSystem", "husk makes ext4 and f2fs", "write Type=ext4"};
     if (mount.grow && !mount.type.empty() && mount.type != "ext4")
@@ -43,9 +43,9 @@ void CheckDeviceMounts(const SystemConfig& system, std::string_view file, Proble
         for (const DeviceMount& other : system.mounts) {
             if (&other == &mount) break;
             if (other.where == mount.where)
-                error(mount,
-                      {"Where", Cat("it is there already (line ", std::to_string(other.at.line), ")"),
-                       "one entry for each folder"});
+                error(mount, {"Where",
+                              Cat("it is there already (line ", std::to_string(other.at.line), ")"),
+                              "one entry for each folder"});
         }
         if (mount.where == "/var/lib/husk" && !system.state_device.empty())
             error(mount, {"Where", "StateDevice= is mounted there", "drop one of the two"});

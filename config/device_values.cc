@@ -99,7 +99,7 @@ Value<DeviceRule> ParseDeviceRule(std::string_view text) {
             return rule;
         }
     auto node = ParseNode(words[0]);
-    if (!node) return Bad(std::move(node.error().text), "a path in /dev, char-NAME or block-NAME");
+    if (!node) return Bad(std::move(node.error()->text), "a path in /dev, char-NAME or block-NAME");
     rule.name = std::move(*node);
     return rule;
 }

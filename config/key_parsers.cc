@@ -28,7 +28,7 @@ Value<std::vector<std::string>> ParseEach(std::string_view text, const Specifier
         auto value = parse((*words)[i]);
         if (!value) {
             BadValue bad = std::move(value).error();
-            if (bad.instead) bad.instead = ReplaceWord(text, i, *bad.instead);
+            if (bad->instead) bad->instead = ReplaceWord(text, i, *bad->instead);
             return std::unexpected(std::move(bad));
         }
         (*words)[i] = std::move(*value);

@@ -95,13 +95,13 @@ class Applying {
 
     void ReportValue(const IniEntry& entry, BadValue bad) {
         std::optional<Fix> fix;
-        if (bad.instead)
+        if (bad->instead)
             fix =
-                Fix{.kind = bad.instead->empty() ? Fix::Kind::kDropLine : Fix::Kind::kReplaceValue,
-                    .value = *bad.instead};
+                Fix{.kind = bad->instead->empty() ? Fix::Kind::kDropLine : Fix::Kind::kReplaceValue,
+                    .value = *bad->instead};
         Report(
             entry.line, entry.key,
-            {Cat("key ", Quote(entry.key), ": ", bad.text), std::move(bad.hint), std::move(fix)});
+            {Cat("key ", Quote(entry.key), ": ", bad->text), std::move(bad->hint), std::move(fix)});
     }
 
     void ApplyEntry(const KeySection& section, const IniEntry& entry) {

@@ -88,7 +88,7 @@ Value<std::string> ParseAddedGroup(std::string_view text) {
 Value<uint64_t> ParsePidsLimit(std::string_view text) {
     if (text == "-1") return kUnlimited;
     auto number = ParseRange(text, 1, INT32_MAX);
-    if (!number) return Bad(std::move(number.error().text), "at least 1, or -1 for no limit");
+    if (!number) return Bad(std::move(number.error()->text), "at least 1, or -1 for no limit");
     return static_cast<uint64_t>(*number);
 }
 
@@ -190,7 +190,7 @@ Value<Duration> ParseCheckTimeout(std::string_view text) {
 Value<NotifyMode> ParseNotify(std::string_view text) {
     if (text == "healthy") return NotifyMode::kHealthy;
     auto is = ParseBoolean(text);
-    if (!is) return Bad(std::move(is.error().text), "'yes', 'no' or 'healthy'");
+    if (!is) return Bad(std::move(is.error()->text), "'yes', 'no' or 'healthy'");
     return *is ? NotifyMode::kYes : NotifyMode::kNo;
 }
 

@@ -142,7 +142,7 @@ Outcome ApplyTasks(Unit& unit, const KeyInput& input) {
     }
     auto number = ParseRange(text, 1, INT32_MAX);
     if (!number)
-        return Bad(std::move(number.error().text),
+        return Bad(std::move(number.error()->text),
                    "at least 1, a share such as 10%, or 'infinity'");
     return set(static_cast<uint64_t>(*number), false);
 }

@@ -37,7 +37,7 @@ Value<std::string> ParseFilesystem(std::string_view text) {
 Value<uint64_t> ParseDefaultTasks(std::string_view text) {
     if (text == "infinity") return kUnlimited;
     auto number = ParseRange(text, 1, INT32_MAX);
-    if (!number) return Bad(std::move(number.error().text), "at least 1, or 'infinity'");
+    if (!number) return Bad(std::move(number.error()->text), "at least 1, or 'infinity'");
     return static_cast<uint64_t>(*number);
 }
 
@@ -61,7 +61,7 @@ Value<MemoryLimit> ParseLogBufferMax(std::string_view text) {
 Value<Duration> ParseWatchdog(std::string_view text) {
     if (text == "off" || text == "infinity") return kInfinite;
     auto span = ParseFiniteSpan(text);
-    if (!span) return Bad(std::move(span.error().text), "a span such as '30s', or 'off'");
+    if (!span) return Bad(std::move(span.error()->text), "a span such as '30s', or 'off'");
     return span;
 }
 

@@ -152,7 +152,7 @@ Value<MountSpec> ParseMount(std::string_view text) {
         return Bad(Cat(Quote(text), " has no type"),
                    "type=bind|tmpfs|volume|image,source=...,destination=PATH");
     auto kind = ParseChoice(type->substr(5), kKinds);
-    if (!kind) return Bad(Cat("mount type ", kind.error().text), std::move(kind.error().hint));
+    if (!kind) return Bad(Cat("mount type ", kind.error()->text), std::move(kind.error()->hint));
     mount.kind = static_cast<Kind>(*kind);
     for (std::string_view part : parts) {
         const size_t equals = part.find('=');

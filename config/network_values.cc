@@ -152,12 +152,12 @@ Value<PublishedPort> ParsePublishedPort(std::string_view text) {
     }
     const size_t colon = rest.rfind(':');
     auto container = ParsePortRange(colon == rest.npos ? rest : rest.substr(colon + 1));
-    if (!container) return Bad(std::move(container.error().text), kPublishHint);
+    if (!container) return Bad(std::move(container.error()->text), kPublishHint);
     port.container = container->first;
     port.count = container->count;
     if (colon == rest.npos || colon == 0) return port;
     auto host = ParsePortRange(rest.substr(0, colon));
-    if (!host) return Bad(std::move(host.error().text), kPublishHint);
+    if (!host) return Bad(std::move(host.error()->text), kPublishHint);
     if (host->count != container->count)
         return Bad(Cat("ranges of ", Quote(text), " are not of the same length"),
                    "as many ports of the device as of the container");
@@ -194,7 +194,7 @@ Value<HostEntry> ParseHostEntry(std::string_view text) {
 Value<std::optional<IpAddress>> ParseNameServer(std::string_view text) {
     if (text == "none") return std::optional<IpAddress>();
     auto address = ParseIpAddress(text);
-    if (!address) return Bad(std::move(address.error().text), "an address, or 'none'");
+    if (!address) return Bad(std::move(address.error()->text), "an address, or 'none'");
     return std::optional(*address);
 }
 
@@ -242,7 +242,7 @@ Value<HealthTarget> ParseHealthTcp(std::string_view text) {
         target.host = std::move(*good);
     }
     auto port = ParsePort(rest);
-    if (!port) return Bad(std::move(port.error().text), "[HOST:]PORT");
+    if (!port) return Bad(std::move(port.error()->text), "[HOST:]PORT");
     target.port = *port;
     return target;
 }
@@ -269,7 +269,7 @@ Value<ListenAddress> ParseListenAddress(std::string_view text) {
     }
     auto port = ParsePort(rest);
     if (!port)
-        return Bad(std::move(port.error().text),
+        return Bad(std::move(port.error()->text),
                    "a path, @NAME, PORT, ADDRESS:PORT or [IPV6]:PORT");
     listen.port = *port;
     return listen;

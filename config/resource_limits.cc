@@ -12,7 +12,7 @@ Value<uint64_t> ParseNiceLimit(std::string_view text) {
     const bool level = text.starts_with('+') || text.starts_with('-');
     auto number = ParseRange(text, level ? -20 : 1, level ? 19 : 40);
     if (!number)
-        return Bad(std::move(number.error().text), "a nice level with its sign, or 1 to 40");
+        return Bad(std::move(number.error()->text), "a nice level with its sign, or 1 to 40");
     return static_cast<uint64_t>(level ? 20 - *number : *number);
 }
 

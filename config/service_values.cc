@@ -175,7 +175,7 @@ Value<Credential> ParseLoadCredential(std::string_view text) {
         credential.source = std::move(*path);
     } else {
         auto name = ParseCredentialId(source);
-        if (!name) return Bad(std::move(name.error().text), "ID, ID:PATH or ID:NAME");
+        if (!name) return Bad(std::move(name.error()->text), "ID, ID:PATH or ID:NAME");
         credential.source = std::move(*name);
     }
     return credential;

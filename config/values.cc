@@ -95,8 +95,10 @@ constexpr char kSizeHint[] = "bytes, or a size with K, M, G or T such as '64M'";
 
 }  // namespace
 
+void DropBadValue::operator()(BadValueText* text) const { delete text; }
+
 [[gnu::noinline]] std::unexpected<BadValue> Bad(std::string text, std::string hint) {
-    return std::unexpected(BadValue{std::move(text), std::move(hint)});
+    return std::unexpected(BadValue(new BadValueText{std::move(text), std::move(hint)}));
 }
 
 [[gnu::noinline]] std::unexpected<BadValue> Bad(std::string text, const char* hint) {
@@ -113,7 +115,7 @@ Value<int> ParseChoice(std::string_view text, std::span<const Choice> choices) {
             const std::string_view reason = choice.refusal;
             if (!reason.starts_with(kLater)) {
                 auto bad = Bad(Cat(Quote(text), " is refused"), choice.refusal);
-                if (choice.instead != nullptr) bad.error().instead = choice.instead;
+                if (choice.instead != nullptr) bad.error()->instead = choice.instead;
                 return bad;
             }
             return Bad(Cat(Quote(text), " is ", kLater),
@@ -221,7 +223,7 @@ Value<MemoryLimit> ParseMemoryLimit(std::string_view text) {
     if (!text.ends_with('%')) {
         auto bytes = ParseSize(text);
         if (!bytes)
-            return Bad(std::move(bytes.error().text),
+            return Bad(std::move(bytes.error()->text),
                        "a size such as '64M', a share of memory such as '25%', or 'infinity'");
         return MemoryLimit{Kind::kBytes, *bytes};
     }
@@ -384,8 +386,8 @@ Value<std::string> ParseUnitReference(std::string_view text) {
         const bool later = foreign == &kForeignUnits[1];
         auto bad = Bad(Cat(Quote(text), later ? " is not supported yet" : " cannot be named here"),
                        foreign->why);
-        if (foreign->always_there) bad.error().instead = "";
-        if (foreign == &kForeignUnits[2]) bad.error().instead = kOnlineTarget;
+        if (foreign->always_there) bad.error()->instead = "";
+        if (foreign == &kForeignUnits[2]) bad.error()->instead = kOnlineTarget;
         return bad;
     }
     for (std::string_view suffix : {".target", ".slice", ".device", ".path", ".scope", ".swap"})

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include <expected>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -17,12 +18,17 @@
 namespace husk::config {
 
 // Text says what is wrong ("'12X' is not a size"), hint what to write.
-struct BadValue {
+struct BadValueText {
     std::string text;
     std::string hint;
     // The whole value as it should be, where just one is right; empty: the line should go.
     std::optional<std::string> instead = {};
 };
+struct DropBadValue {
+    void operator()(BadValueText* text) const;
+};
+// By a pointer: every reader of a value hands one on, which is to be a few instructions.
+using BadValue = std::unique_ptr<BadValueText, DropBadValue>;
 
 template <typename T>
 using Value = std::expected<T, BadValue>;

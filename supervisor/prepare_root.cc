@@ -23,7 +23,7 @@ constexpr char kInit[] = "/sbin/init";
 
 Status TakeDevice(std::string_view name, std::string_view text, std::string& device) {
     auto parsed = config::ParseBlockDevice(text);
-    if (!parsed) return Fail(name, "=: ", parsed.error().text, "; ", parsed.error().hint);
+    if (!parsed) return Fail(name, "=: ", parsed.error()->text, "; ", parsed.error()->hint);
     device = std::move(*parsed);
     return {};
 }

@@ -87,7 +87,7 @@ Result<std::vector<config::KeyUpdate>> ParseUpdates(const std::vector<std::strin
     std::vector<config::KeyUpdate> updates;
     for (const auto& setting : settings) {
         auto update = config::ParseKeyUpdate(setting);
-        if (!update) return Fail(update.error().text, " (", update.error().hint, ")");
+        if (!update) return Fail(update.error()->text, " (", update.error()->hint, ")");
         updates.push_back(std::move(*update));
     }
     return updates;

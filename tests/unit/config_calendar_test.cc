@@ -10,7 +10,7 @@ namespace {
 
 std::string Normal(std::string_view text) {
     auto spec = ParseCalendar(text);
-    return spec ? CalendarText(*spec) : spec.error().text;
+    return spec ? CalendarText(*spec) : spec.error()->text;
 }
 
 // The examples of systemd.time(7).

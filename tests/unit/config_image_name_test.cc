@@ -15,7 +15,7 @@ using Names = std::vector<std::string>;
 std::string Says(std::string_view text) {
     auto value = ParseImage(text);
     if (value) return Cat("taken as ", *value);
-    return Cat(value.error().text, " (", value.error().hint, ")");
+    return Cat(value.error()->text, " (", value.error()->hint, ")");
 }
 
 TEST(ImageName, IsAFilesNameOrPathOrAReference) {

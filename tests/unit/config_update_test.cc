@@ -15,7 +15,7 @@ namespace {
 
 std::string Why(std::string_view word) {
     const auto update = ParseKeyUpdate(word);
-    return update ? "" : Cat(update.error().text, " (", update.error().hint, ")");
+    return update ? "" : Cat(update.error()->text, " (", update.error()->hint, ")");
 }
 std::vector<KeyUpdate> Updates(std::initializer_list<const char*> words) {
     std::vector<KeyUpdate> updates;

@@ -22,7 +22,7 @@ const Specifiers kWeb{"web", kHost};
 
 template <typename T>
 std::string Says(const Value<T>& value) {
-    return value ? "good" : value.error().text + " (" + value.error().hint + ")";
+    return value ? "good" : value.error()->text + " (" + value.error()->hint + ")";
 }
 
 TEST(Values, BooleansAreSystemds) {

@@ -28,17 +28,17 @@ TEST(Words, TakesCEscapes) {
     EXPECT_EQ(SplitQuoted("\\x41\\102\\u00e4\\U0001f600").value(),
               (Words{"AB\xc3\xa4\xf0\x9f\x98\x80"}));
     EXPECT_EQ(SplitQuoted("\"a\\\"b\" 'c\\'d'").value(), (Words{"a\"b", "c'd"}));
-    EXPECT_EQ(SplitQuoted("a\\ b").error().text, "unknown escape '\\ '");
-    EXPECT_EQ(SplitQuoted("\\d").error().text, "unknown escape '\\d'");
-    EXPECT_EQ(SplitQuoted("\\x00").error().text, "escape makes a NUL byte");
+    EXPECT_EQ(SplitQuoted("a\\ b").error()->text, "unknown escape '\\ '");
+    EXPECT_EQ(SplitQuoted("\\d").error()->text, "unknown escape '\\d'");
+    EXPECT_EQ(SplitQuoted("\\x00").error()->text, "escape makes a NUL byte");
     for (const char* bad :
          {"\\x4", "\\xg0", "\\08", "\\400", "\\ud800", "\\U00110000", "\\u12", "\\"})
         EXPECT_FALSE(SplitQuoted(bad)) << bad;
 }
 
 TEST(Words, AnOpenQuoteIsAnError) {
-    EXPECT_EQ(SplitQuoted("a 'b").error().text, "quote ' is not closed");
-    EXPECT_EQ(SplitQuoted("it's").error().hint, "close it, or write \\' for the character itself");
+    EXPECT_EQ(SplitQuoted("a 'b").error()->text, "quote ' is not closed");
+    EXPECT_EQ(SplitQuoted("it's").error()->hint, "close it, or write \\' for the character itself");
 }
 
 TEST(Words, SpecifiersExpandAndUnknownOnesAreErrors) {
@@ -48,9 +48,9 @@ TEST(Words, SpecifiersExpandAndUnknownOnesAreErrors) {
     EXPECT_EQ(ExpandSpecifiers("%t%S%C%L%E", kInstance).value(),
               "/run/var/lib/var/cache/var/log/etc");
     EXPECT_EQ(ExpandSpecifiers("%p%i", Specifiers{"plain", kHost}).value(), "plain");
-    EXPECT_EQ(ExpandSpecifiers("50%", kInstance).error().text, "unknown specifier '%'");
-    EXPECT_EQ(ExpandSpecifiers("%z", kInstance).error().text, "unknown specifier '%z'");
-    EXPECT_EQ(ExpandSpecifiers("%m", Specifiers{"x", HostFacts{}}).error().text,
+    EXPECT_EQ(ExpandSpecifiers("50%", kInstance).error()->text, "unknown specifier '%'");
+    EXPECT_EQ(ExpandSpecifiers("%z", kInstance).error()->text, "unknown specifier '%z'");
+    EXPECT_EQ(ExpandSpecifiers("%m", Specifiers{"x", HostFacts{}}).error()->text,
               "specifier '%m' is not known on this device");
 }
 
