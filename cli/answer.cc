@@ -491,6 +491,7 @@ std::string WriteRequest(const Request& request) {
     };
     flag("wait", request.wait);
     flag("no_wait", request.no_wait);
+    flag("brief", request.brief);
     flag("partial", request.partial);
     flag("persist", request.persist);
     flag("check", request.check);

@@ -220,9 +220,10 @@ struct Request {
     std::string signal = {}, action = {};  // left out where empty
     bool wait = false;
     bool no_wait = false;
+    bool brief = false;  // status
     std::string whom = {};
-    std::string path = {};  // absolute
-    int64_t confirm = 0;    // seconds
+    std::string path = {};                  // absolute
+    int64_t confirm = 0;                    // seconds
     bool check = false, downgrade = false;  // upgrade
     int64_t within = 0;                     // seconds
     bool partial = false;

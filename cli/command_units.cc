@@ -122,7 +122,9 @@ int StatusCommand(const Invocation& call) {
     const auto& units = call.arguments.operands;
     std::vector<std::string> states;
     if (!TakeStates(call, states)) return kExitUsage;
-    auto reply = Call(call.call, {.verb = "status", .units = units, .states = states});
+    auto reply = Call(
+        call.call,
+        {.verb = "status", .units = units, .brief = !call.json && IsTable(call), .states = states});
     if (!reply) return ExitCodeOf(reply.error());
     if (!Print(call.json ? reply->line + "\n" : FormatStatus(call, reply->answer)))
         return kExitFailed;

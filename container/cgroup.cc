@@ -20,8 +20,8 @@ constexpr const char* kMostDescendants = "1024";
 
 std::string Limit(uint64_t value) { return value == kNoLimit ? "max" : std::to_string(value); }
 
-std::optional<uint64_t> ReadNumber(const std::string& path) {
-    auto text = ReadFile(path, kAttributeLimit);
+std::optional<uint64_t> ReadNumber(int leaf, const char* name) {
+    auto text = ReadFileAt(leaf, name, kAttributeLimit);
     if (!text) return std::nullopt;
     std::string_view line(*text);
     return ParseUnsigned(line.substr(0, line.find('\n')));
@@ -280,26 +280,36 @@ uint64_t Cgroup::OomKills() const {
     return events ? FindCount(*events, "oom_kill").value_or(0) : 0;
 }
 
+// What does not run has no leaf mostly, and one look says so in the place of many.
+std::optional<uint64_t> Cgroup::MemoryCurrent() const {
+    const auto leaf = Open();
+    return leaf ? ReadNumber(leaf->get(), "memory.current") : std::nullopt;
+}
+
 CgroupUsage Cgroup::Usage() const {
     CgroupUsage usage;
-    usage.memory_current = ReadNumber(path_ + "/memory.current");
-    usage.memory_peak = ReadNumber(path_ + "/memory.peak");
-    usage.memory_high = ReadNumber(path_ + "/memory.high");
-    usage.memory_max = ReadNumber(path_ + "/memory.max");
-    usage.tasks_current = ReadNumber(path_ + "/pids.current");
-    usage.tasks_max = ReadNumber(path_ + "/pids.max");
-    if (auto stat = ReadFile(path_ + "/cpu.stat", kAttributeLimit))
+    const auto leaf = Open();
+    if (!leaf) return usage;
+    usage.memory_current = ReadNumber(leaf->get(), "memory.current");
+    usage.memory_peak = ReadNumber(leaf->get(), "memory.peak");
+    usage.memory_high = ReadNumber(leaf->get(), "memory.high");
+    usage.memory_max = ReadNumber(leaf->get(), "memory.max");
+    usage.tasks_current = ReadNumber(leaf->get(), "pids.current");
+    usage.tasks_max = ReadNumber(leaf->get(), "pids.max");
+    if (auto stat = ReadFileAt(leaf->get(), "cpu.stat", kAttributeLimit))
         usage.cpu_usec = FindCount(*stat, "usage_usec");
     return usage;
 }
 
 CgroupLoad Cgroup::Load() const {
-    auto read = [&](const char* name) { return ReadFile(path_ + name, kAttributeLimit); };
+    const auto leaf = Open();
+    if (!leaf) return {};
+    auto read = [&](const char* name) { return ReadFileAt(leaf->get(), name, kAttributeLimit); };
     auto pressure = [&](const char* name) { return ParsePressure(read(name).value_or("")); };
-    CgroupLoad load{pressure("/cpu.pressure"), pressure("/memory.pressure"),
-                    pressure("/io.pressure"), std::nullopt};
+    CgroupLoad load{pressure("cpu.pressure"), pressure("memory.pressure"), pressure("io.pressure"),
+                    std::nullopt};
     // An empty file is a leaf that has used no disk; a file that is not there is no controller.
-    if (auto io = read("/io.stat")) load.disks = ParseIoStat(*io);
+    if (auto io = read("io.stat")) load.disks = ParseIoStat(*io);
     return load;
 }
 

@@ -65,6 +65,7 @@ class Cgroup {
     bool Exists() const;
     bool IsPopulated() const;   // false where the leaf is gone
     uint64_t OomKills() const;  // memory.events, oom_kill; 0 where unknown
+    std::optional<uint64_t> MemoryCurrent() const;
     CgroupUsage Usage() const;
     CgroupLoad Load() const;
     // rmdir, of what the container made below it first. EBUSY for a while after the last process

@@ -150,6 +150,7 @@ Result<ControlRequest> ParseControlRequest(std::string_view line) {
     if (auto wait = document.FindMember("wait"); wait != document.MemberEnd())
         request.wait = wait->value.IsBool() && wait->value.GetBool();
     HUSK_TRY(TakeFlag(document, "no_wait", request.no_wait));
+    HUSK_TRY(TakeFlag(document, "brief", request.brief));
     HUSK_TRY(TakeText(document, "whom", request.whom));
     if (!request.whom.empty() && request.whom != "main" && request.whom != "all")
         return Fail("'whom' is neither main nor all: ", Quote(request.whom));

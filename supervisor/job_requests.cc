@@ -33,7 +33,7 @@ void Manager::AnswerUnitReload(ControlServer::ConnectionId id, const ControlRequ
         unit_jobs_.CarryOut({{unit, JobKind::kVerifyActive, {}}});
         Find(name)->Dispatch({.kind = EventKind::kReloadWanted, .text = "by 'husk reload'"});
     }
-    if (request.no_wait) return ReplyWithUnits(id, request.units, false);
+    if (request.no_wait) return ReplyWithUnits(id, request.units, Detail::kPlain);
     jobs_.push_back({id, "reload-units", request.units, {}});
     ScheduleReview();
 }
@@ -45,7 +45,7 @@ void Manager::AnswerResetFailed(ControlServer::ConnectionId id, const ControlReq
             if (entry.runner && entry.runner->life().state == State::kFailed)
                 names.push_back(entry.name);
     for (const auto& name : names) Find(name)->Dispatch({.kind = EventKind::kResetFailed});
-    ReplyWithUnits(id, names, false);
+    ReplyWithUnits(id, names, Detail::kPlain);
 }
 
 }  // namespace husk::supervisor

@@ -198,9 +198,9 @@ class Manager final : public RunnerHost, private JobHost {
     std::string WhyAbsent(const std::string& name) const;
     void Reply(ControlServer::ConnectionId id, std::string json);
     void ReplyWithUnits(ControlServer::ConnectionId id, const std::vector<std::string>& names,
-                        bool history, std::vector<UnitTraffic> traffic = {});
+                        Detail detail, std::vector<UnitTraffic> traffic = {});
     std::vector<UnitTraffic> Traffic() const;
-    void AddUnit(Answer& answer, const Entry& entry, bool history);
+    void AddUnit(Answer& answer, const Entry& entry, Detail detail);
     void AnswerStatus(ControlServer::ConnectionId id, const ControlRequest& request);
     std::vector<std::string> NamesOf(const ControlRequest& request);
     void AnswerList(ControlServer::ConnectionId id, const ControlRequest& request);
@@ -257,7 +257,7 @@ class Manager final : public RunnerHost, private JobHost {
     ConditionFacts condition_facts_;
     std::vector<config::MaskedUnit> masked_;
     std::vector<std::string> masked_for_boot_;  // husk.mask= of the kernel's command line
-    std::vector<std::string> templates_;                   // "NAME@", sorted
+    std::vector<std::string> templates_;        // "NAME@", sorted
     std::map<std::string, container::IdRange> id_ranges_;  // of all entries
     std::vector<Job> jobs_;
     std::vector<ControlServer::ConnectionId> settle_waiters_;

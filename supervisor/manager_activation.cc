@@ -51,7 +51,7 @@ void Manager::AnswerTimers(ControlServer::ConnectionId id, const ControlRequest&
     std::vector<std::string> names;
     for (const auto& entry : entries_)
         if (entry.runner && entry.runner->unit().timer.IsGiven()) names.push_back(entry.name);
-    ReplyWithUnits(id, names, false);
+    ReplyWithUnits(id, names, Detail::kPlain);
 }
 
 }  // namespace husk::supervisor

@@ -26,7 +26,7 @@ void Manager::Reply(ControlServer::ConnectionId id, std::string json) {
 }
 
 void Manager::ReplyWithUnits(ControlServer::ConnectionId id, const std::vector<std::string>& names,
-                             bool history, std::vector<UnitTraffic> traffic) {
+                             Detail detail, std::vector<UnitTraffic> traffic) {
     Answer answer;
     answer.Add("state", BootStateName(Overall()));
     answer.AddBoot(boot_times_);
@@ -36,7 +36,7 @@ void Manager::ReplyWithUnits(ControlServer::ConnectionId id, const std::vector<s
     answer.SetTraffic(std::move(traffic));
     answer.BeginUnits();
     for (const auto& name : names)
-        if (const Entry* entry = FindEntry(name)) AddUnit(answer, *entry, history);
+        if (const Entry* entry = FindEntry(name)) AddUnit(answer, *entry, detail);
     answer.EndUnits();
     Reply(id, answer.Finish());
 }
@@ -184,11 +184,11 @@ Status Manager::ExpandPatterns(const Verb& verb, std::vector<std::string>& names
     return {};
 }
 
-void Manager::AddUnit(Answer& answer, const Entry& entry, bool history) {
+void Manager::AddUnit(Answer& answer, const Entry& entry, Detail detail) {
     if (entry.runner)
         answer.AddUnit(*entry.runner,
                        entry.refused.problems.empty() ? entry.warnings : entry.refused.problems,
-                       history);
+                       detail);
     else
         answer.AddRefused(entry.refused);
 }
@@ -235,7 +235,9 @@ std::vector<UnitTraffic> Manager::Traffic() const {
 }
 
 void Manager::AnswerStatus(ControlServer::ConnectionId id, const ControlRequest& request) {
-    ReplyWithUnits(id, NamesOf(request), request.verb == "why", Traffic());
+    if (request.brief) return ReplyWithUnits(id, NamesOf(request), Detail::kBrief);
+    ReplyWithUnits(id, NamesOf(request), request.verb == "why" ? Detail::kHistory : Detail::kPlain,
+                   Traffic());
 }
 
 // For those who ask often (top, metrics): what the kernel counts they read themselves, but for what
@@ -312,7 +314,7 @@ void Manager::AnswerLogs(ControlServer::ConnectionId id, const ControlRequest& r
     if (!readers) return Reply(id, Answer::Failure("failed", readers.error().text()));
     Answer answer;
     answer.BeginUnits();
-    AddUnit(answer, *FindEntry(request.units.front()), false);
+    AddUnit(answer, *FindEntry(request.units.front()), Detail::kPlain);
     answer.EndUnits();
     std::vector<OwnedFd> files;
     files.push_back(std::move(readers->text));
@@ -360,13 +362,13 @@ void Manager::AnswerKill(ControlServer::ConnectionId id, const ControlRequest& r
                 id, Answer::Failure("failed",
                                     Error::FromErrno(Cat("signal unit ", Quote(name))).text()));
     }
-    ReplyWithUnits(id, request.units, false);
+    ReplyWithUnits(id, request.units, Detail::kPlain);
 }
 
 void Manager::AnswerHealthcheck(ControlServer::ConnectionId id, const ControlRequest& request) {
     const std::string& name = request.units.front();
     Status begun = Find(name)->CheckHealthNow([this, id, name](const CheckResult& result) {
-        if (result.good) return ReplyWithUnits(id, {name}, false);
+        if (result.good) return ReplyWithUnits(id, {name}, Detail::kPlain);
         Reply(id, Answer::Failure("unhealthy", Cat("unit ", Quote(name), ": ", result.text)));
     });
     if (!begun)
@@ -389,7 +391,7 @@ void Manager::AnswerJob(ControlServer::ConnectionId id, const ControlRequest& re
     else
         unit_jobs_.Stop(roots, by);
     if (!planned) return Reply(id, Answer::Failure("conflict", planned.error().text()));
-    if (request.no_wait) return ReplyWithUnits(id, request.units, false);
+    if (request.no_wait) return ReplyWithUnits(id, request.units, Detail::kPlain);
     jobs_.push_back({id, request.verb, request.units});
     ScheduleReview();
 }
@@ -433,7 +435,7 @@ bool Manager::FinishJob(const Job& job) {
     else if (job.verb == "reload" || job.verb == "apply")
         AnswerChanges(job, text);
     else if (failed.empty())
-        ReplyWithUnits(job.client, job.units, false);
+        ReplyWithUnits(job.client, job.units, Detail::kPlain);
     else
         Reply(job.client, Answer::Failure("failed", text));
     return true;

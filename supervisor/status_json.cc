@@ -492,19 +492,26 @@ void Answer::AddImageNews(const std::vector<ImageNews>& news) {
     out.json.EndArray();
 }
 
-void Answer::AddUnit(const UnitRunner& runner, const config::Problems& problems, bool history) {
+void Answer::AddUnit(const UnitRunner& runner, const config::Problems& problems, Detail detail) {
     BeginUnit(runner);
     Writer& out = *writer_;
-    out.Usage(runner.cgroup());
-    out.Load(runner.cgroup().Load());
-    out.Listens(runner);
+    if (detail == Detail::kBrief) {
+        out.json.Key("memory");
+        out.json.StartObject();
+        out.Number("current", runner.cgroup().MemoryCurrent());
+        out.json.EndObject();
+    } else {
+        out.Usage(runner.cgroup());
+        out.Load(runner.cgroup().Load());
+        out.Listens(runner);
+    }
     out.Problems(problems);
     out.Key("notes");
     out.json.StartArray();
     for (const auto& note : runner.Notes()) out.json.String(ValidUtf8(note).c_str());
     out.json.EndArray();
     out.Text("identifier", LogIdentifier(runner.unit()));
-    if (history) out.History(runner.record());
+    if (detail == Detail::kHistory) out.History(runner.record());
     out.json.EndObject();
 }
 

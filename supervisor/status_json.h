@@ -8,8 +8,8 @@
 #include "config/problem.h"
 #include "supervisor/change_set.h"
 #include "supervisor/hardware_watchdog.h"
-#include "supervisor/namespaces.h"
 #include "supervisor/husk_binary.h"
+#include "supervisor/namespaces.h"
 #include "supervisor/unit_runner.h"
 #include "supervisor/upgrade_note.h"
 
@@ -44,6 +44,10 @@ struct ImageView {
     std::vector<Version> versions;   // the one that is built in last
 };
 
+// How much of a unit is shown. Brief is what a list has room for: each number of a cgroup is a file
+// to open, and a thousand units have ten thousand of them.
+enum class Detail { kBrief, kPlain, kHistory };
+
 // Writes the answer's object with "version" and "ok" and what is added to it.
 class Answer {
   public:
@@ -60,7 +64,7 @@ class Answer {
     // What the units that follow are to be shown with.
     void SetTraffic(std::vector<UnitTraffic> traffic);
     void BeginUnits();
-    void AddUnit(const UnitRunner& runner, const config::Problems& problems, bool history);
+    void AddUnit(const UnitRunner& runner, const config::Problems& problems, Detail detail);
     // Without what the kernel has to be asked for, and without what is wrong with its file.
     void AddListed(const UnitRunner& runner);
     // How its first start since boot went, and what it is ordered after.

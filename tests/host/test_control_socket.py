@@ -118,6 +118,23 @@ def test_patterns_and_states_choose_units(device):
     assert there.husk("list", "--state=runing").returncode == 2
 
 
+def test_a_brief_status_has_what_a_list_shows(device):
+    found = device({"up": unit("sleep 1000"), "down": unit("sleep 1000")})
+    found.husk("stop", "down")
+
+    def units(request: bytes) -> dict:
+        return {one["name"]: one for one in ask(found, request)["units"]}
+
+    whole_units, brief = units(STATUS), units(b'{"version":1,"verb":"status","brief":true}\n')
+    for name, one in brief.items():
+        left_out = set(whole_units[name]) - set(one)
+        assert left_out == {"tasks", "cpu_usec", "pressure", "io"}, left_out
+        assert list(one["memory"]) == ["current"]
+        assert (one["state"], one["reason"]) == (whole_units[name]["state"], whole_units[name]["reason"])
+    page = found.husk("status").stdout
+    assert all(name in page for name in brief)
+
+
 def test_blame_and_the_chain_outlive_the_supervisor(device):
     there = device({"db": unit("sleep 1000"),
                     "web": unit("sleep 1000", head="After=db.container\nRequires=db.container\n")})
