@@ -1,5 +1,5 @@
 /* The limit program, see bare.h: as an init it starts ten containers in a loop, prints when each container's program
- * had its first instruction, and powers off. With BARE_AS_FUNCTION only the function, for bench/host/start.cc. */
+ * had its first instruction, and powers off. With BARE_AS_FUNCTION only the function, for bench/host. */
 #define _GNU_SOURCE
 #include "bare.h"
 
@@ -139,7 +139,7 @@ static void child(const struct bare *bare, const char *name, int go, int devices
     umask(0);
     root(bare->staging, devices, program);
     TRY(sethostname(name, strlen(name)));
-    loopback_up();
+    if (!bare->network) loopback_up();
     syscall(SYS_keyctl, 1, NULL);
     for (int capability = 0; prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0; ++capability) continue;
     TRY(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
@@ -161,7 +161,7 @@ pid_t bare_start(const struct bare *bare, const char *name, unsigned base) {
     char leaf[160], process[32], map[40];
     int go[2], group, pidfd = -1;
     snprintf(leaf, sizeof leaf, "%s/%s", bare->cgroups, name);
-    TRY(mkdir(leaf, 0755));
+    if (mkdir(leaf, 0755) != 0) TRY(errno == EEXIST ? 0 : -1);
     if (bare->limits) {
         put(leaf, "memory.max", "33554432");
         put(leaf, "memory.oom.group", "1");
@@ -172,17 +172,20 @@ pid_t bare_start(const struct bare *bare, const char *name, unsigned base) {
     int program = detached(bare->program, READ_ONLY | NO_SUID | NO_DEV);
     TRY(pipe2(go, O_CLOEXEC));
     struct arguments arguments = {
-        .flags = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWNET |
-                 0x1000 /* PIDFD */ | 0x300000000 /* INTO_CGROUP, CLEAR_SIGHAND */,
+        .flags = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWIPC |
+                 (bare->network ? 0 : CLONE_NEWNET) | 0x1000 /* PIDFD */ |
+                 0x300000000 /* INTO_CGROUP, CLEAR_SIGHAND */,
         .pidfd = (unsigned long long)(size_t)&pidfd,
         .exit_signal = SIGCHLD,
         .cgroup = (unsigned long long)group};
     pid_t pid;
+    if (bare->network) TRY(setns(bare->network, CLONE_NEWNET));
     TRY(pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments));
     if (pid == 0) {
         close(go[1]); /* or the end of the file would never come */
         child(bare, name, go[0], devices, program);
     }
+    if (bare->network) TRY(setns(bare->home, CLONE_NEWNET));
     snprintf(process, sizeof process, "/proc/%d", (int)pid);
     int size = snprintf(map, sizeof map, "0 %u 65536\n", base);
     (void)size;
