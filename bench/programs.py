@@ -78,10 +78,11 @@ def find(root: int, name: str) -> int:
     while time.monotonic() < until:
         for pid in descendants(root):
             with contextlib.suppress(OSError):
-                if Path(f"/proc/{pid}/comm").read_text().strip() == name:
+                if os.path.basename(os.readlink(f"/proc/{pid}/exe")) == name:
                     return pid
         time.sleep(0.005)  # nothing tells when it is there
-    raise Failed(f"no '{name}' below process {root}")
+    below = [Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ") for pid in [root, *descendants(root)]]
+    raise Failed(f"no '{name}' below process {root}: {below}")
 
 
 def cpu_seconds(pid: int) -> float:

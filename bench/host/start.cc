@@ -142,7 +142,7 @@ struct bare BareOf(const Bench& bench, const char* argument) {
     return {.cgroups = bench.cgroups.c_str(), .staging = bench.staging.c_str(),
             .device_tree = bench.devices.c_str(), .program = bench.stamp.c_str(),
             .argument = argument, .out = bench.write_end, .limits = 0, .network = 0, .home = 0,
-            .files = bench.files, .filter = bench.filter->data(),
+            .network_files = nullptr, .files = bench.files, .filter = bench.filter->data(),
             .filter_length = static_cast<unsigned short>(bench.filter->size())};
 }
 
