@@ -39,6 +39,15 @@ class Pipe:
         line, self._rest = self._rest.split(b"\n", 1)
         return line.decode()
 
+    def read_all(self) -> None:
+        """Until nobody writes to it any more."""
+        while os.read(self.read_end, 65536):
+            continue
+        os.close(self.read_end)
+
+    def end(self) -> None:
+        os.close(self.write_end)
+
     def close(self) -> None:
         os.close(self.read_end)
         os.close(self.write_end)
