@@ -72,4 +72,5 @@ def measure(folder: Path, out: Path, rounds: int) -> list[dict]:
     return [figures.table(f"A list of {UNITS} units that do not run", "ms", took, None, notes=[
                 f"From the start of the client's process to its end. Of the supervisor's CPU time: {costs}."]),
             figures.table(f"'husk start' among {UNITS} units", "ms", starts, "alone", notes=[
-                "To the program's first instruction; meanwhile one client asks for 'husk status --json' without a pause."])]
+                "To the program's first instruction; meanwhile one client asks for 'husk status --json' without a "
+                "pause."])]

@@ -4,6 +4,7 @@ A table is a dict: `title`, `unit`, `base` (the row that ratios are of, or None)
 (name to the reason), `notes` (lines)."""
 
 import statistics
+import textwrap
 
 
 def take_turns(contenders: dict, rounds: int, warm_up: int = 2, between=None) -> dict[str, list[float]]:
@@ -65,6 +66,7 @@ def show(one: dict) -> None:
 def markdown(one: dict) -> str:
     lines = [f"### {one['title']}", "", "| | " + " | ".join(head(one)) + " |", "|---" * (len(head(one)) + 1) + "|"]
     lines += [f"| {name} | " + " | ".join(cells(row)) + " |" for name, row in one["rows"].items()]
-    lines += ["", f"{one['turns']} turns.", *one["notes"]]
-    lines += [f"Not measured: {name}: {why}." for name, why in one["missing"].items()]
+    notes = [f"{one['turns']} turns.", *one["notes"]]
+    notes += [f"Not measured: {name}: {why}." for name, why in one["missing"].items()]
+    lines += ["", textwrap.fill(" ".join(notes), 120, break_long_words=False)]
     return "\n".join(lines) + "\n"

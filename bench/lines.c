@@ -1,5 +1,5 @@
-/* Writes COUNT lines of 80 characters, each by a write(2) of its own, as a program does that logs line by line. The last
- * one is "took BEGIN END", both in nanoseconds of CLOCK_MONOTONIC: the log holds it back where its reader is slower. */
+/* Writes COUNT lines of 80 characters, each by a write(2) of its own, as a program does that logs line by line. The
+ * last one is "took BEGIN END", in nanoseconds of CLOCK_MONOTONIC: a reader that is slower holds its writer up. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>

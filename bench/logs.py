@@ -147,8 +147,9 @@ def measure(folder: Path, out: Path, rounds: int) -> list[dict]:
                 tables.append(figures.table(f"{what} {count} program{'s' if count > 1 else ''}", unit,
                                             {name: [one[index] for one in values] for name, values in took.items()},
                                             "svlogd" if "svlogd" in took else None, absent if index == 0 else None))
-    tables[-1]["notes"] = [f"{LINES} lines of 80 characters a turn, each a write(2) of its own, into logs of 8 MB in memory "
-                           "(journald: 1 GB). svlogd and s6-log put the time before each line; husk notes it for each piece that it "
-                           "takes in. The CPU time is that of the supervisor with all of the start of these containers, or "
-                           "that of the loggers, not that of who writes."]
+    tables[-1]["notes"] = [
+        f"{LINES} lines of 80 characters a turn, each a write(2) of its own, into logs of 8 MB in memory (journald: "
+        "1 GB). svlogd and s6-log put the time before each line; husk notes it for each piece that it takes in. The CPU "
+        "time is that of the supervisor with all of the start of these containers, or that of the loggers, not that of "
+        "who writes."]
     return tables

@@ -61,7 +61,7 @@ def spawn(words: list, out: int, environment: dict[str, str] = ENVIRONMENT) -> i
 
 
 def once(words: list) -> float:
-    """A command that starts the stamp program in a container and ends with it: milliseconds to its first instruction."""
+    """Milliseconds to the stamp program's first instruction, in a container that a command starts and ends with."""
     pipe = Pipe()
     with contextlib.closing(pipe):
         begun = time.monotonic_ns()

@@ -79,12 +79,13 @@ def peers(folder: Path, stamp: Path) -> tuple[dict[str, list], dict[str, str]]:
     plain = lambda name: service(folder / name, stamp)
     bundle = programs.bundle(folder / "bundle", stamp)
     crun = service(folder / "runsv-crun", "crun", "run", "-b", bundle, "peer")
-    bwrap = service(folder / "runsv-bwrap", "bwrap", "--unshare-all", "--ro-bind", bundle / "root", "/", "--proc", "/proc",
-                    "--dev", "/dev", "--tmpfs", "/tmp", "--cap-drop", "ALL", "/stamp")
+    bwrap = service(folder / "runsv-bwrap", "bwrap", "--unshare-all", "--ro-bind", bundle / "root", "/", "--proc",
+                    "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--cap-drop", "ALL", "/stamp")
     ready = plain("ready")  # which s6 tells the program as its argument
     (ready / "notification-fd").write_text("3\n")
-    wanted = {"runsv, plain process": ["runsv", plain("runsv")], "s6-supervise, plain process": ["s6-supervise", "ready"],
-              "runsv + crun": ["runsv", crun], "runsv + bwrap": ["runsv", bwrap]}
+    wanted = {"runsv, plain process": ["runsv", plain("runsv")],
+              "s6-supervise, plain process": ["s6-supervise", "ready"], "runsv + crun": ["runsv", crun],
+              "runsv + bwrap": ["runsv", bwrap]}
     absent = dict(MISSING)
     for name, words in list(wanted.items()):
         if why := programs.missing(words[0]) or (programs.missing(name.split()[-1]) if "+" in name else ""):
@@ -114,7 +115,7 @@ def measure(folder: Path, out: Path, rounds: int) -> list[dict]:
         time.sleep(10)
         took = figures.take_turns(all_of_them, rounds, between=lambda: time.sleep(RAN))
     return [figures.table("Restart", "ms", took, "bare, network kept", absent, [
-        "Each had run for 1.5 s, and husk's for 10 s but where said: from the second death in a row on it waits at least 10 ms. "
-        "'Kept': the network namespace outlives the program. A 'plain process' has no namespace, no "
-        "filter and no cgroup, and the program itself is runit's and s6's `run`; before crun and bwrap there is a shell that "
-        "becomes them."])]
+        "Each had run for 1.5 s, and husk's for 10 s but where said: from the second death in a row on it waits at least "
+        "10 ms. 'Kept': the network namespace outlives the program. A 'plain process' has no namespace, no filter and no "
+        "cgroup, and the program itself is runit's and s6's `run`; before crun and bwrap there is a shell that becomes "
+        "them."])]

@@ -1,8 +1,8 @@
 """Where husk and its peers are measured side by side: a room of its own on the machine.
 
-A cgroup v2 hierarchy at /sys/fs/cgroup, as every peer wants it, whatever the machine has there; /run, /tmp and podman's
-storage empty and in memory; a PID namespace, so that nothing is left when it ends. Its limits: no controllers, where the
-machine's other hierarchies have them, so that nobody's containers have limits on memory or tasks."""
+A cgroup v2 hierarchy at /sys/fs/cgroup, as every peer wants it, whatever the machine has there; /run, /tmp and
+podman's storage empty and in memory; a PID namespace, so that nothing is left when it ends. Where the machine's other
+hierarchies have the controllers, nobody's containers have limits on memory or tasks here."""
 
 import contextlib
 import os
@@ -13,8 +13,8 @@ from pathlib import Path
 
 PACKAGES = ["crun", "runc", "bubblewrap", "systemd-container", "podman", "runit", "s6"]
 PROGRAMS = ["crun", "runc", "bwrap", "systemd-nspawn", "podman", "runsv", "s6-supervise"]
-# Below a cgroup of its own, which is the root of its namespace. Whoever is in that one itself would forbid it controllers:
-# so the shell goes to a leaf before it starts the process that waits for the room's end.
+# Below a cgroup of its own, which is the root of its namespace. Whoever is in that one itself would forbid it
+# controllers: so the shell goes to a leaf before it starts the process that waits for the room's end.
 ENTER = """echo 0 > "$0/cgroup.procs" && exec unshare --cgroup sh -c '
 mkdir "$0/bench" && echo 0 > "$0/bench/cgroup.procs" && exec unshare --pid --fork --kill-child --mount --mount-proc "$@"
 ' "$0" "$@" """
@@ -40,15 +40,15 @@ def versions() -> dict[str, str]:
 
 
 def run(words: list, first: bool) -> str:
-    """What a command prints in a room. `first`: it and all that it starts go before everybody else on the machine, as far as
-    the kernel lets them (SCHED_RR), so that time is work."""
+    """What a command prints in a room. `first`: it and all that it starts go before everybody else on the machine
+    (SCHED_RR), so that time is work."""
     unified = Path("/sys/fs/cgroup/unified")
     group = (unified if unified.is_dir() else unified.parent) / f"husk-bench-{os.getpid()}"
     before = ["chrt", "--rr", "10"] if first else []
     group.mkdir()
     try:
-        done = subprocess.run(["sh", "-c", ENTER, group, "sh", "-c", FURNISH, "sh", *before, *map(str, words)], text=True,
-                              stdout=subprocess.PIPE)
+        done = subprocess.run(["sh", "-c", ENTER, group, "sh", "-c", FURNISH, "sh", *before, *map(str, words)],
+                              text=True, stdout=subprocess.PIPE)
     finally:
         remove(group)
     if done.returncode != 0:

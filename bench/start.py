@@ -75,10 +75,10 @@ def measure(folder: Path, out: Path, rounds: int) -> list[dict]:
         took = figures.take_turns(inside, 5 * rounds, warm_up=10)
         by_command = figures.take_turns(commands | {"husk": inside["husk"]}, rounds)
     more = [husk - plain for husk, plain in zip(took["husk"], took["husk, no user namespace, no filter"])]
-    note = f"A user namespace and the full default filter cost husk {figures.spread(more)['median']} ms (median of the turns)."
-    return [
-        figures.table("Start in a process that runs", "ms", took, "bare", notes=[note]),
-        figures.table("Start by a command", "ms", by_command,
-                      "crun run" if "crun run" in commands else "bare, as a command", absent,
-                      ["'husk' is the engine in its process, as above, between commands that leave it cold caches; 'husk start' is a client, the supervisor's decisions "
-                       "and its record, the engine, and the log."])]
+    cost = figures.spread(more)["median"]
+    note = f"A user namespace and the full default filter cost husk {cost} ms (median of the turns)."
+    return [figures.table("Start in a process that runs", "ms", took, "bare", notes=[note]),
+            figures.table("Start by a command", "ms", by_command,
+                          "crun run" if "crun run" in commands else "bare, as a command", absent, [
+                "'husk' is the engine in its process, as above, between commands that leave it cold caches; 'husk start' "
+                "is a client, the supervisor's decisions and its record, the engine, and the log."])]

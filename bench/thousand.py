@@ -1,4 +1,4 @@
-"""A thousand containers on one machine: what the last start costs beside the tenth, idling, lists, and the end of all."""
+"""A thousand containers on one machine: what the last starts cost beside the first, idling, lists, the end of all."""
 
 import contextlib
 import re
@@ -44,8 +44,8 @@ def idle(host) -> list[str]:
     notes = []
     for who, pid in pids.items():
         waits, losses, cpu = (after - early for after, early in zip(look(pid), before[who]))
-        notes.append(f"In {IDLE} s with {COUNT} that run and nothing to do, {who} was woken {waits} times (and lost the CPU "
-                     f"{losses} times), {1e3 * cpu:.3f} ms of CPU time.")
+        notes.append(f"In {IDLE} s with {COUNT} that run and nothing to do, {who} was woken {waits} times, lost the "
+                     f"CPU {losses} times and took {1e3 * cpu:.3f} ms of CPU time.")
     return notes
 
 
@@ -54,7 +54,8 @@ def memory(host) -> str:
     for who, pid in ("PID 1", host.host_pid), ("the supervisor", host.supervisor_pid()):
         text = Path(f"/proc/{pid}/status").read_text()
         kilobytes[who] = int(re.search(r"^RssAnon:\s+(\d+) kB$", text, re.M)[1])
-    return "Anonymous memory with all of them: " + ", ".join(f"{who} {size} KB" for who, size in kilobytes.items()) + "."
+    sizes = ", ".join(f"{who} {size} KB" for who, size in kilobytes.items())
+    return f"Anonymous memory with all of them: {sizes}."
 
 
 def measure(folder: Path, out: Path, rounds: int) -> list[dict]:
@@ -70,7 +71,8 @@ def measure(folder: Path, out: Path, rounds: int) -> list[dict]:
     with contextlib.ExitStack() as stack:
         own = start.InProcess(stack, out, folder)
         bare = [own.start("bare-keep") for _ in range(COUNT)]
-    table = lambda title, values, notes=None: figures.table(title, "ms", growth(values), "the first twenty", notes=notes)
+    table = lambda title, values, notes=None: figures.table(title, "ms", growth(values), "the first twenty",
+                                                            notes=notes)
     return [table(f"'husk start' of {COUNT}, one after the other, to the first instruction", first),
             table(f"'husk start' of {COUNT}, to the client's end", whole, notes),
             table(f"The bare program's {COUNT}, in its process", bare),

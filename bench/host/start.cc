@@ -1,6 +1,6 @@
-// Starts containers on this machine, by husk's own launch path and by the limit program (bench/bare.c), in one process, so
-// that both see the same noise. A line of standard input asks for a start, and the answer is a line: nanoseconds from the
-// decision to the program's first instruction.
+// Starts containers on this machine, by husk's own launch path and by the limit program (bench/bare.c), in one
+// process, so that both see the same noise. A line of standard input asks for a start, and the answer is a line:
+// nanoseconds from the decision to the program's first instruction.
 //   husk         with a user namespace and the default filter
 //   husk-plain   without the two
 //   bare         the limit program's, like husk's
