@@ -123,7 +123,7 @@ def by_journald(pid: int, program: Path, count: int) -> tuple[float, float]:
 
 
 def measure(folder: Path, out: Path, rounds: int) -> list[dict]:
-    rounds = min(rounds, 20)  # of 200,000 lines each
+    rounds = min(rounds, 10)  # of 200,000 lines each
     lines = folder / "lines"
     units = {name: UNIT.format(LINES // count) for count in (1, MANY) for name in names(count)}
     loggers = {"svlogd": ["svlogd", "-tt"], "s6-log": ["s6-log", "-b", "t", f"s{SIZE}", "n2"]}
