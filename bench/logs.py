@@ -54,12 +54,12 @@ def end_of(host, name: str, begun: int) -> tuple[int, int] | None:
 def by_husk(host, count: int) -> tuple[float, float]:
     pid = host.supervisor_pid()
     before, begun = programs.cpu_seconds(pid), time.monotonic_ns()
-    programs.husk(host, "start", *names(count))
+    programs.husk(host, "start", *names(count))  # which waits for their ends, and those for the last of their lines
+    cpu = programs.cpu_seconds(pid) - before
     until = time.monotonic() + programs.LIMIT
     while (logs := [end_of(host, name, begun) for name in names(count)]) and not all(logs):
         if time.monotonic() > until:
             raise programs.Failed("husk's logs do not end")
-    cpu = programs.cpu_seconds(pid) - before
     return result(logs, cpu, count)
 
 

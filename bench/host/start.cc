@@ -1,6 +1,7 @@
-// Starts containers on this machine, by husk's own launch path and by the limit program (bench/bare.c), in one
-// process, so that both see the same noise. A line of standard input asks for a start, and the answer is a line:
-// nanoseconds from the decision to the program's first instruction.
+// Starts containers on this machine, by husk's own launch path and by the limit program
+// (bench/bare.c), in one process, so that both see the same noise. A line of standard input asks
+// for a start, and the answer is a line: nanoseconds from the decision to the program's first
+// instruction.
 //   husk         with a user namespace and the default filter
 //   husk-plain   without the two
 //   bare         the limit program's, like husk's
@@ -9,6 +10,10 @@
 // start STAMP CGROUP FOLDER         FOLDER: an empty one to build roots in
 // start --device-tree FOLDER        prepares FOLDER/dev and FOLDER/root, for bare as a command
 // start --filter FILE               writes the default seccomp filter, for bare
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mount.h>
@@ -18,10 +23,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <ctime>
 #include <memory>
 #include <string>
 #include <vector>
@@ -73,20 +74,23 @@ container::ContainerSpec MakeSpec(const Bench& bench, bool plain) {
     container::ContainerSpec spec;
     spec.name = spec.host_name = "husk";
     spec.argv = {"/stamp", "once"};
-    spec.environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", "HOSTNAME=husk", "container=husk"};
+    spec.environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", "HOSTNAME=husk",
+                        "container=husk"};
     if (!plain) {
         spec.user_namespace = container::MapOf({.base = kFirstId});
         spec.filter = bench.filter;
     }
     spec.resource_limits = {{RLIMIT_NOFILE, 1024, bench.files}};
-    spec.root.binds = {{.source = bench.stamp, .destination = "/stamp", .read_only = true, .is_directory = false}};
+    spec.root.binds = {
+        {.source = bench.stamp, .destination = "/stamp", .read_only = true, .is_directory = false}};
     for (const char* path : {"/tmp", "/var/tmp"}) spec.root.tmpfs.push_back({.destination = path});
     spec.root.tmpfs.push_back({.destination = "/run", .mode = 0755});
-    spec.root.files = {{"/etc/hostname", "husk\n"},
-                       {"/etc/hosts", "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n127.0.1.1\thusk\n"},
-                       {"/etc/resolv.conf", ""},
-                       {"/etc/passwd", std::string(rootfs::DefaultPasswd())},
-                       {"/etc/group", std::string(rootfs::DefaultGroup())}};
+    spec.root.files = {
+        {"/etc/hostname", "husk\n"},
+        {"/etc/hosts", "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n127.0.1.1\thusk\n"},
+        {"/etc/resolv.conf", ""},
+        {"/etc/passwd", std::string(rootfs::DefaultPasswd())},
+        {"/etc/group", std::string(rootfs::DefaultGroup())}};
     spec.root.masked = rootfs::DefaultMaskedPaths();
     spec.root.protected_paths = rootfs::DefaultProtectedPaths();
     spec.root.device_tree = bench.devices;
@@ -120,8 +124,7 @@ long long StartByHusk(const Bench& bench, const container::Plan& plan) {
     container::LaunchInput input;
     const int ids = plan.spec.user_namespace ? bench.user_namespace.get() : -1;
     for (const auto& attachment : plan.root.attachments)
-        input.attachments.push_back(
-            std::move(Must(rootfs::OpenAttachment(attachment, ids)).mount));
+        input.attachments.push_back(std::move(Must(rootfs::OpenAttachment(attachment, ids)).mount));
     const OwnedFd null = Must(OpenFile("/dev/null", O_RDWR));
     const OwnedFd group = Must(leaf.Open());
     input.cgroup = group.get();
@@ -139,10 +142,18 @@ long long StartByHusk(const Bench& bench, const container::Plan& plan) {
 }
 
 struct bare BareOf(const Bench& bench, const char* argument) {
-    return {.cgroups = bench.cgroups.c_str(), .staging = bench.staging.c_str(),
-            .device_tree = bench.devices.c_str(), .program = bench.stamp.c_str(),
-            .argument = argument, .out = bench.write_end, .limits = 0, .network = 0, .home = 0,
-            .network_files = nullptr, .files = bench.files, .filter = bench.filter->data(),
+    return {.cgroups = bench.cgroups.c_str(),
+            .staging = bench.staging.c_str(),
+            .device_tree = bench.devices.c_str(),
+            .program = bench.stamp.c_str(),
+            .argument = argument,
+            .out = bench.write_end,
+            .limits = 0,
+            .network = 0,
+            .home = 0,
+            .network_files = nullptr,
+            .files = bench.files,
+            .filter = bench.filter->data(),
             .filter_length = static_cast<unsigned short>(bench.filter->size())};
 }
 
@@ -174,25 +185,28 @@ void EndKept(const Bench& bench, const std::vector<pid_t>& kept) {
 
 int WriteFilter(const char* file) {
     const auto filter = Must(container::Assemble(container::DefaultFilter(0)));
-    Must(WriteFileAtomically(
-        file, {reinterpret_cast<const char*>(filter.data()), filter.size() * sizeof filter.front()}));
+    Must(WriteFileAtomically(file, {reinterpret_cast<const char*>(filter.data()),
+                                    filter.size() * sizeof filter.front()}));
     return 0;
 }
 
 int MakeDeviceTree(const std::string& folder) {
-    for (const char* name : {"/root", "/root.lower", "/root.layer"}) Must(MakeDirectories(folder + name));
+    for (const char* name : {"/root", "/root.lower", "/root.layer"})
+        Must(MakeDirectories(folder + name));
     Must(rootfs::PrepareDeviceTree(folder + "/dev"));
     return 0;
 }
 
 void Prepare(Bench& bench) {
     // Mounts of ours, gone with the process.
-    if (::unshare(CLONE_NEWNS) != 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
+    if (::unshare(CLONE_NEWNS) != 0 ||
+        ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
         Die(Error::FromErrno("make a mount namespace (run as root)"));
     (void)MakeDeviceTree(bench.folder);
     bench.filter = std::make_shared<container::FilterProgram>(
         Must(container::Assemble(container::DefaultFilter(0))));
-    bench.user_namespace = Must(container::CreateIdMapNamespace(container::MapOf({.base = kFirstId})));
+    bench.user_namespace =
+        Must(container::CreateIdMapNamespace(container::MapOf({.base = kFirstId})));
     rlimit files{};
     (void)::getrlimit(RLIMIT_NOFILE, &files);  // fails for no valid argument
     bench.files = std::min<rlim_t>(files.rlim_max, 524288);
@@ -230,12 +244,17 @@ int main(int argc, char** argv) {
     if (argc == 3 && std::strcmp(argv[1], "--filter") == 0) return WriteFilter(argv[2]);
     if (argc == 3 && std::strcmp(argv[1], "--device-tree") == 0) return MakeDeviceTree(argv[2]);
     if (argc != 4) {
-        std::fprintf(stderr, "usage: start STAMP CGROUP FOLDER | start --device-tree FOLDER | start --filter FILE\n");
+        std::fprintf(stderr,
+                     "usage: start STAMP CGROUP FOLDER | start --device-tree FOLDER | start "
+                     "--filter FILE\n");
         return 2;
     }
     const std::string folder = argv[3];
-    Bench bench{.stamp = argv[1], .cgroups = argv[2], .folder = folder,
-                .devices = folder + "/dev", .staging = folder + "/root"};
+    Bench bench{.stamp = argv[1],
+                .cgroups = argv[2],
+                .folder = folder,
+                .devices = folder + "/dev",
+                .staging = folder + "/root"};
     Prepare(bench);
     return Serve(bench);
 }
