@@ -1,5 +1,5 @@
 /* The limit program, see bare.h: as an init it starts ten containers in a loop, prints when each container's program
- * had its first instruction, and powers off. With BARE_AS_FUNCTION only the function, for bench/host/start.cc. */
+ * had its first instruction, and powers off. With BARE_AS_FUNCTION only the function, for bench/host. */
 #define _GNU_SOURCE
 #include "bare.h"
 
@@ -71,7 +71,7 @@ static void read_only(const char *path) {
     TRY(syscall(SYS_mount_setattr, AT_FDCWD, path, 0, &wanted, sizeof wanted));
 }
 
-static void root(const char *staging, int devices, int program) {
+static void root(const char *staging, int devices, int program, int network_files) {
     static const char *const folders[] = {"/proc", "/dev", "/sys", "/tmp", "/run", "/etc", "/var", "/var/tmp"};
     static const char *const protected[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
     static const char *const masked[] = {
@@ -92,7 +92,8 @@ static void root(const char *staging, int devices, int program) {
     TRY(mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620,gid=5"));
     TRY(mount("tmpfs", "/dev/shm", "tmpfs", QUIET | MS_NOEXEC, "mode=1777,size=64m"));
     TRY(mount("mqueue", "/dev/mqueue", "mqueue", QUIET | MS_NOEXEC, NULL));
-    TRY(mount("sysfs", "/sys", "sysfs", QUIET | MS_NOEXEC | MS_RDONLY, NULL));
+    if (network_files >= 0) TRY(syscall(SYS_move_mount, network_files, "", AT_FDCWD, "/sys", 4));
+    else TRY(mount("sysfs", "/sys", "sysfs", QUIET | MS_NOEXEC | MS_RDONLY, NULL));
     TRY(mount("cgroup2", "/sys/fs/cgroup", "cgroup2", QUIET | MS_NOEXEC | MS_RDONLY, NULL));
     TRY(mount("tmpfs", "/tmp", "tmpfs", QUIET, "mode=1777"));
     TRY(mount("tmpfs", "/var/tmp", "tmpfs", QUIET, "mode=1777"));
@@ -122,7 +123,8 @@ static void become_root(void) {
     TRY(syscall(SYS_setresuid, 0, 0, 0));
 }
 
-static void child(const struct bare *bare, const char *name, int go, int devices, int program) {
+static void child(const struct bare *bare, const char *name, int go, int devices, int program,
+                  int network_files) {
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
     struct __user_cap_data_struct none[2] = {{0, 0, 0}, {0, 0, 0}};
     struct sock_fprog filter = {bare->filter_length, bare->filter};
@@ -137,9 +139,9 @@ static void child(const struct bare *bare, const char *name, int go, int devices
     TRY(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
     TRY(null = open("/dev/null", O_RDWR));
     umask(0);
-    root(bare->staging, devices, program);
+    root(bare->staging, devices, program, network_files);
     TRY(sethostname(name, strlen(name)));
-    loopback_up();
+    if (!bare->network) loopback_up();
     syscall(SYS_keyctl, 1, NULL);
     for (int capability = 0; prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0; ++capability) continue;
     TRY(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
@@ -161,7 +163,7 @@ pid_t bare_start(const struct bare *bare, const char *name, unsigned base) {
     char leaf[160], process[32], map[40];
     int go[2], group, pidfd = -1;
     snprintf(leaf, sizeof leaf, "%s/%s", bare->cgroups, name);
-    TRY(mkdir(leaf, 0755));
+    if (mkdir(leaf, 0755) != 0) TRY(errno == EEXIST ? 0 : -1);
     if (bare->limits) {
         put(leaf, "memory.max", "33554432");
         put(leaf, "memory.oom.group", "1");
@@ -170,19 +172,24 @@ pid_t bare_start(const struct bare *bare, const char *name, unsigned base) {
     TRY(group = open(leaf, O_PATH | O_DIRECTORY | O_CLOEXEC));
     int devices = detached(bare->device_tree, READ_ONLY | NO_EXEC | NO_SUID);
     int program = detached(bare->program, READ_ONLY | NO_SUID | NO_DEV);
+    int network_files =
+        bare->network ? detached(bare->network_files, READ_ONLY | NO_EXEC | NO_SUID | NO_DEV) : -1;
     TRY(pipe2(go, O_CLOEXEC));
     struct arguments arguments = {
-        .flags = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWNET |
-                 0x1000 /* PIDFD */ | 0x300000000 /* INTO_CGROUP, CLEAR_SIGHAND */,
+        .flags = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWIPC |
+                 (bare->network ? 0 : CLONE_NEWNET) | 0x1000 /* PIDFD */ |
+                 0x300000000 /* INTO_CGROUP, CLEAR_SIGHAND */,
         .pidfd = (unsigned long long)(size_t)&pidfd,
         .exit_signal = SIGCHLD,
         .cgroup = (unsigned long long)group};
     pid_t pid;
+    if (bare->network) TRY(setns(bare->network, CLONE_NEWNET));
     TRY(pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments));
     if (pid == 0) {
         close(go[1]); /* or the end of the file would never come */
-        child(bare, name, go[0], devices, program);
+        child(bare, name, go[0], devices, program, network_files);
     }
+    if (bare->network) TRY(setns(bare->home, CLONE_NEWNET));
     snprintf(process, sizeof process, "/proc/%d", (int)pid);
     int size = snprintf(map, sizeof map, "0 %u 65536\n", base);
     (void)size;
@@ -196,6 +203,7 @@ pid_t bare_start(const struct bare *bare, const char *name, unsigned base) {
     close(group);
     close(devices);
     close(program);
+    if (network_files >= 0) close(network_files);
     close(pidfd); /* a supervisor keeps it */
     return pid;
 }

@@ -17,6 +17,8 @@ struct bare {
     const char *argument;    /* NULL: none */
     int out;                 /* its standard output and error */
     int limits;              /* the memory and pids controllers are there */
+    int network, home;       /* a namespace that is kept, and that of the caller; 0: it gets a new one */
+    const char *network_files; /* where a sysfs of the kept one is mounted, which the container may not do */
     unsigned long files;     /* hard limit of open files */
     struct sock_filter *filter;
     unsigned short filter_length;

@@ -1,9 +1,19 @@
-// Starts containers on this machine, by husk's own launch path and by the limit program (bench/bare.c), turn by turn in
-// one process, so that both see the same noise. Prints a line "husk NANOSECONDS" or "bare NANOSECONDS" for each start:
-// from the decision to the program's first instruction. bench/run builds and runs it, as root.
+// Starts containers on this machine, by husk's own launch path and by the limit program
+// (bench/bare.c), in one process, so that both see the same noise. A line of standard input asks
+// for a start, and the answer is a line: nanoseconds from the decision to the program's first
+// instruction.
+//   husk         with a user namespace and the default filter
+//   husk-plain   without the two
+//   bare         the limit program's, like husk's
+//   bare-keep    the same, and it stays until standard input ends
 //
-// start STAMP CGROUP FOLDER ROUNDS [husk|bare]    FOLDER: an empty one to build roots in
-// start --filter FILE                      writes the default seccomp filter, for bare.c in a guest
+// start STAMP CGROUP FOLDER         FOLDER: an empty one to build roots in
+// start --device-tree FOLDER        prepares FOLDER/dev and FOLDER/root, for bare as a command
+// start --filter FILE               writes the default seccomp filter, for bare
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mount.h>
@@ -13,12 +23,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <ctime>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/file.h"
 #include "base/text.h"
@@ -55,7 +62,7 @@ long long Now() {
 }
 
 struct Bench {
-    std::string stamp, cgroups, folder;
+    std::string stamp, cgroups, folder, devices, staging;
     std::shared_ptr<container::FilterProgram> filter;
     OwnedFd user_namespace;
     int read_end = -1, write_end = -1;
@@ -63,26 +70,31 @@ struct Bench {
 };
 
 // What supervisor/spec_builder.cc makes of a unit with nothing but Exec= and one Volume=.
-container::ContainerSpec MakeSpec(const Bench& bench) {
+container::ContainerSpec MakeSpec(const Bench& bench, bool plain) {
     container::ContainerSpec spec;
     spec.name = spec.host_name = "husk";
     spec.argv = {"/stamp", "once"};
-    spec.environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", "HOSTNAME=husk", "container=husk"};
-    spec.user_namespace = container::MapOf({.base = kFirstId});
-    spec.filter = bench.filter;
+    spec.environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", "HOSTNAME=husk",
+                        "container=husk"};
+    if (!plain) {
+        spec.user_namespace = container::MapOf({.base = kFirstId});
+        spec.filter = bench.filter;
+    }
     spec.resource_limits = {{RLIMIT_NOFILE, 1024, bench.files}};
-    spec.root.binds = {{.source = bench.stamp, .destination = "/stamp", .read_only = true, .is_directory = false}};
+    spec.root.binds = {
+        {.source = bench.stamp, .destination = "/stamp", .read_only = true, .is_directory = false}};
     for (const char* path : {"/tmp", "/var/tmp"}) spec.root.tmpfs.push_back({.destination = path});
     spec.root.tmpfs.push_back({.destination = "/run", .mode = 0755});
-    spec.root.files = {{"/etc/hostname", "husk\n"},
-                       {"/etc/hosts", "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n127.0.1.1\thusk\n"},
-                       {"/etc/resolv.conf", ""},
-                       {"/etc/passwd", std::string(rootfs::DefaultPasswd())},
-                       {"/etc/group", std::string(rootfs::DefaultGroup())}};
+    spec.root.files = {
+        {"/etc/hostname", "husk\n"},
+        {"/etc/hosts", "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n127.0.1.1\thusk\n"},
+        {"/etc/resolv.conf", ""},
+        {"/etc/passwd", std::string(rootfs::DefaultPasswd())},
+        {"/etc/group", std::string(rootfs::DefaultGroup())}};
     spec.root.masked = rootfs::DefaultMaskedPaths();
     spec.root.protected_paths = rootfs::DefaultProtectedPaths();
-    spec.root.device_tree = bench.folder + "/dev";
-    spec.root.staging = bench.folder + "/root";
+    spec.root.device_tree = bench.devices;
+    spec.root.staging = bench.staging;
     spec.root.shm_size = 64 << 20;
     return spec;
 }
@@ -110,9 +122,9 @@ long long StartByHusk(const Bench& bench, const container::Plan& plan) {
     container::Cgroup leaf(bench.cgroups + "/husk");
     Must(leaf.Create(plan.spec.limits));
     container::LaunchInput input;
+    const int ids = plan.spec.user_namespace ? bench.user_namespace.get() : -1;
     for (const auto& attachment : plan.root.attachments)
-        input.attachments.push_back(
-            std::move(Must(rootfs::OpenAttachment(attachment, bench.user_namespace.get())).mount));
+        input.attachments.push_back(std::move(Must(rootfs::OpenAttachment(attachment, ids)).mount));
     const OwnedFd null = Must(OpenFile("/dev/null", O_RDWR));
     const OwnedFd group = Must(leaf.Open());
     input.cgroup = group.get();
@@ -129,14 +141,24 @@ long long StartByHusk(const Bench& bench, const container::Plan& plan) {
     return took;
 }
 
+struct bare BareOf(const Bench& bench, const char* argument) {
+    return {.cgroups = bench.cgroups.c_str(),
+            .staging = bench.staging.c_str(),
+            .device_tree = bench.devices.c_str(),
+            .program = bench.stamp.c_str(),
+            .argument = argument,
+            .out = bench.write_end,
+            .limits = 0,
+            .network = 0,
+            .home = 0,
+            .network_files = nullptr,
+            .files = bench.files,
+            .filter = bench.filter->data(),
+            .filter_length = static_cast<unsigned short>(bench.filter->size())};
+}
+
 long long StartBare(const Bench& bench) {
-    const std::string devices = bench.folder + "/dev", staging = bench.folder + "/root";
-    const struct bare bare {
-        .cgroups = bench.cgroups.c_str(), .staging = staging.c_str(), .device_tree = devices.c_str(),
-        .program = bench.stamp.c_str(), .argument = "once", .out = bench.write_end, .limits = 0,
-        .files = bench.files,
-        .filter = bench.filter->data(), .filter_length = static_cast<unsigned short>(bench.filter->size())
-    };
+    const struct bare bare = BareOf(bench, "once");
     const long long begin = Now();
     const pid_t pid = ::bare_start(&bare, "bare", kFirstId);
     const long long took = ReadStamp(bench) - begin;
@@ -145,22 +167,46 @@ long long StartBare(const Bench& bench) {
     return took;
 }
 
+long long KeepBare(const Bench& bench, std::vector<pid_t>& kept) {
+    const struct bare bare = BareOf(bench, nullptr);
+    const auto number = static_cast<unsigned>(kept.size());
+    const std::string name = Cat("kept", std::to_string(number));
+    const long long begin = Now();
+    kept.push_back(::bare_start(&bare, name.c_str(), kFirstId + 65536 * number));
+    return ReadStamp(bench) - begin;
+}
+
+void EndKept(const Bench& bench, const std::vector<pid_t>& kept) {
+    for (const pid_t pid : kept) (void)::kill(pid, SIGKILL);  // ours, and not waited for yet
+    for (const pid_t pid : kept) (void)::waitpid(pid, nullptr, 0);
+    for (size_t i = 0; i < kept.size(); ++i)
+        RemoveLeaf(Cat(bench.cgroups, "/kept", std::to_string(i)));
+}
+
 int WriteFilter(const char* file) {
     const auto filter = Must(container::Assemble(container::DefaultFilter(0)));
-    Must(WriteFileAtomically(
-        file, {reinterpret_cast<const char*>(filter.data()), filter.size() * sizeof filter.front()}));
+    Must(WriteFileAtomically(file, {reinterpret_cast<const char*>(filter.data()),
+                                    filter.size() * sizeof filter.front()}));
+    return 0;
+}
+
+int MakeDeviceTree(const std::string& folder) {
+    for (const char* name : {"/root", "/root.lower", "/root.layer"})
+        Must(MakeDirectories(folder + name));
+    Must(rootfs::PrepareDeviceTree(folder + "/dev"));
     return 0;
 }
 
 void Prepare(Bench& bench) {
     // Mounts of ours, gone with the process.
-    if (::unshare(CLONE_NEWNS) != 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
+    if (::unshare(CLONE_NEWNS) != 0 ||
+        ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
         Die(Error::FromErrno("make a mount namespace (run as root)"));
-    for (const char* name : {"/root", "/root.lower", "/root.layer"}) Must(MakeDirectories(bench.folder + name));
-    Must(rootfs::PrepareDeviceTree(bench.folder + "/dev"));
+    (void)MakeDeviceTree(bench.folder);
     bench.filter = std::make_shared<container::FilterProgram>(
         Must(container::Assemble(container::DefaultFilter(0))));
-    bench.user_namespace = Must(container::CreateIdMapNamespace(container::MapOf({.base = kFirstId})));
+    bench.user_namespace =
+        Must(container::CreateIdMapNamespace(container::MapOf({.base = kFirstId})));
     rlimit files{};
     (void)::getrlimit(RLIMIT_NOFILE, &files);  // fails for no valid argument
     bench.files = std::min<rlim_t>(files.rlim_max, 524288);
@@ -170,28 +216,45 @@ void Prepare(Bench& bench) {
     bench.write_end = ends[1];
 }
 
+int Serve(const Bench& bench) {
+    const auto isolated = Must(container::MakePlan(MakeSpec(bench, false), nullptr));
+    const auto plain = Must(container::MakePlan(MakeSpec(bench, true), nullptr));
+    std::vector<pid_t> kept;
+    char line[32];
+    while (std::fgets(line, sizeof line, stdin) != nullptr) {
+        const std::string_view kind(line, std::strcspn(line, "\n"));
+        ::alarm(60);  // a container that failed to start leaves us waiting for its stamp
+        const long long took = kind == "husk"         ? StartByHusk(bench, *isolated)
+                               : kind == "husk-plain" ? StartByHusk(bench, *plain)
+                               : kind == "bare"       ? StartBare(bench)
+                               : kind == "bare-keep"  ? KeepBare(bench, kept)
+                                                      : -1;
+        if (took < 0) return 2;
+        ::alarm(0);
+        std::printf("%lld\n", took);
+        std::fflush(stdout);
+    }
+    EndKept(bench, kept);
+    return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
     if (argc == 3 && std::strcmp(argv[1], "--filter") == 0) return WriteFilter(argv[2]);
-    if (argc < 5) {
-        std::fprintf(stderr, "usage: start STAMP CGROUP FOLDER ROUNDS [husk|bare] | start --filter FILE\n");
+    if (argc == 3 && std::strcmp(argv[1], "--device-tree") == 0) return MakeDeviceTree(argv[2]);
+    if (argc != 4) {
+        std::fprintf(stderr,
+                     "usage: start STAMP CGROUP FOLDER | start --device-tree FOLDER | start "
+                     "--filter FILE\n");
         return 2;
     }
-    Bench bench{.stamp = argv[1], .cgroups = argv[2], .folder = argv[3]};
-    const int rounds = std::atoi(argv[4]);
-    const std::string_view only = argc > 5 ? argv[5] : "";
-    ::alarm(120);  // a container that failed to start leaves us waiting for its stamp
+    const std::string folder = argv[3];
+    Bench bench{.stamp = argv[1],
+                .cgroups = argv[2],
+                .folder = folder,
+                .devices = folder + "/dev",
+                .staging = folder + "/root"};
     Prepare(bench);
-    const auto plan = Must(container::MakePlan(MakeSpec(bench), nullptr));
-    constexpr int kWarmUp = 5;
-    for (int round = -kWarmUp; round < rounds; ++round) {
-        const bool husk_first = round % 2 == 0;  // whoever comes second finds warmer caches
-        for (const bool husk : {husk_first, !husk_first}) {
-            if (!only.empty() && only != (husk ? "husk" : "bare")) continue;
-            const long long took = husk ? StartByHusk(bench, *plan) : StartBare(bench);
-            if (round >= 0) std::printf("%s %lld\n", husk ? "husk" : "bare", took);
-        }
-    }
-    return 0;
+    return Serve(bench);
 }
