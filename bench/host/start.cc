@@ -52,7 +52,10 @@ constexpr uint32_t kFirstId = 524288;
 template <typename T>
 T Must(Result<T> result) {
     if (!result) Die(result.error());
-    if constexpr (!std::is_void_v<T>) return std::move(*result);
+    return std::move(*result);
+}
+void Must(const Status& status) {
+    if (!status) Die(status.error());
 }
 
 long long Now() {
