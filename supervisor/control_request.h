@@ -36,7 +36,7 @@ struct ControlRequest {
     std::string verb;
     std::vector<std::string> units;   // without ".container"
     std::vector<std::string> states;  // status, list: only units in one of them; none: all
-    bool brief = false;               // status: what a list shows
+    bool brief = false;               // status: as a list shows them
     std::string signal, action;
     std::string whom;  // kill: "main" or "all"
     bool wait = false;

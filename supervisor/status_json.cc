@@ -336,17 +336,12 @@ void Answer::BeginUnits() {
 void Answer::EndUnits() { writer_->json.EndArray(); }
 
 // What every answer about a unit begins with: nothing that the kernel has to be asked for.
-void Answer::BeginUnit(const UnitRunner& runner) {
+void Answer::BeginBrief(const UnitRunner& runner) {
     Writer& out = *writer_;
     const Life& life = runner.life();
     const Instant now = MonotonicNow();
     out.json.StartObject();
     out.Text("name", runner.unit().name);
-    out.Text("description", runner.unit().unit.description);
-    out.Text("path", runner.unit().path);
-    out.Text("container_name", runner.unit().container.container_name);
-    AddList("labels", runner.unit().container.labels);
-    AddList("annotations", runner.unit().container.annotations);
     out.Text("state", StateName(life.state));
     out.Text("sub_state", SubStateName(life.state));
     out.Text("reason", life.reason);
@@ -354,6 +349,17 @@ void Answer::BeginUnit(const UnitRunner& runner) {
     out.Number("since_monotonic", life.since.since_boot.count());
     out.Number("main_pid", life.main_pid);
     out.Number("restarts", static_cast<int64_t>(life.restarts));
+}
+
+void Answer::BeginUnit(const UnitRunner& runner) {
+    BeginBrief(runner);
+    Writer& out = *writer_;
+    const Life& life = runner.life();
+    out.Text("description", runner.unit().unit.description);
+    out.Text("path", runner.unit().path);
+    out.Text("container_name", runner.unit().container.container_name);
+    AddList("labels", runner.unit().container.labels);
+    AddList("annotations", runner.unit().container.annotations);
     out.Text("status_text", runner.record().status_text);
     out.Number("status_errno", runner.record().status_errno);
     out.Health(runner);
@@ -493,18 +499,22 @@ void Answer::AddImageNews(const std::vector<ImageNews>& news) {
 }
 
 void Answer::AddUnit(const UnitRunner& runner, const config::Problems& problems, Detail detail) {
-    BeginUnit(runner);
     Writer& out = *writer_;
     if (detail == Detail::kBrief) {
-        out.json.Key("memory");
+        BeginBrief(runner);
+        out.Key("memory");
         out.json.StartObject();
-        out.Number("current", runner.cgroup().MemoryCurrent());
+        out.Number("current", HasProcesses(runner.life().state) ? runner.cgroup().MemoryCurrent()
+                                                                : std::nullopt);
         out.json.EndObject();
-    } else {
-        out.Usage(runner.cgroup());
-        out.Load(runner.cgroup().Load());
-        out.Listens(runner);
+        out.Problems(problems);
+        out.json.EndObject();
+        return;
     }
+    BeginUnit(runner);
+    out.Usage(runner.cgroup());
+    out.Load(runner.cgroup().Load());
+    out.Listens(runner);
     out.Problems(problems);
     out.Key("notes");
     out.json.StartArray();

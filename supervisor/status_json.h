@@ -87,6 +87,7 @@ class Answer {
     static std::string Failure(const std::string& code, const std::string& text);
 
   private:
+    void BeginBrief(const UnitRunner& runner);
     void BeginUnit(const UnitRunner& runner);
     struct Writer;
     std::unique_ptr<Writer> writer_;
