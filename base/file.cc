@@ -35,26 +35,22 @@ Result<OwnedFd> OpenRegularFile(const OwnedFd& at, std::string_view name) {
 }
 
 Result<std::string> ReadAll(int fd, size_t limit, std::string_view name) {
-    // A plain file is read into one piece of memory of its size, and the byte more is room for the
-    // read that finds its end. Others, and files of /proc, say nothing of their size.
-    struct stat info {};
-    const bool sized = ::fstat(fd, &info) == 0 && info.st_size > 0;
-    const size_t first = sized ? static_cast<size_t>(info.st_size) + 1 : 4096;
-    std::string data(std::min(first, limit + 1), '\0');
-    size_t had = 0;
+    char piece[4096];
+    std::string data;
     for (;;) {
-        if (had > limit)
-            return Fail(Error::FromErrno(
-                EFBIG, Cat("read ", Quote(name), ": over ", std::to_string(limit), " bytes")));
-        if (had == data.size()) data.resize(std::min(2 * had, limit + 1));
-        const ssize_t got = ::read(fd, data.data() + had, data.size() - had);
+        const ssize_t got = ::read(fd, piece, sizeof piece);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return FailErrno("read ", Quote(name));
-        if (got == 0) break;
-        had += static_cast<size_t>(got);
+        if (got == 0) return data;
+        // Few are longer than one piece. Those of /proc do not say how long they are.
+        struct stat info {};
+        if (data.empty() && got == sizeof piece && ::fstat(fd, &info) == 0 && info.st_size > got)
+            data.reserve(std::min(static_cast<size_t>(info.st_size), limit));
+        data.append(piece, static_cast<size_t>(got));
+        if (data.size() > limit)
+            return Fail(Error::FromErrno(
+                EFBIG, Cat("read ", Quote(name), ": over ", std::to_string(limit), " bytes")));
     }
-    data.resize(had);
-    return data;
 }
 
 Result<std::string> ReadFile(const std::string& path, size_t limit) {

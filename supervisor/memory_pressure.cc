@@ -6,13 +6,14 @@
 
 namespace husk::supervisor {
 
-bool LimitsMemory(const container::CgroupUsage& usage) {
-    return usage.memory_max.has_value() || usage.memory_high.has_value();
+bool LimitsMemory(const container::CgroupLimits& limits) {
+    return limits.memory_max.value_or(container::kNoLimit) != container::kNoLimit ||
+           limits.memory_high.value_or(container::kNoLimit) != container::kNoLimit;
 }
 
 std::string DescribePressure(const container::CgroupUsage& usage) {
     std::string text = "short of memory: stalled for 150ms within 1s";
-    if (!usage.memory_current || !LimitsMemory(usage)) return text;
+    if (!usage.memory_current || (!usage.memory_max && !usage.memory_high)) return text;
     // What it runs into first.
     const uint64_t most = usage.memory_max.value_or(UINT64_MAX);
     const uint64_t high = usage.memory_high.value_or(UINT64_MAX);

@@ -17,7 +17,7 @@ inline constexpr Duration kPressurePause = std::chrono::minutes(5);
 inline constexpr Duration kPressureLasts = std::chrono::seconds(5);
 
 // Pressure without a limit is the device's, not the unit's.
-bool LimitsMemory(const container::CgroupUsage& usage);
+bool LimitsMemory(const container::CgroupLimits& limits);
 // "short of memory: stalled for 150ms within 1s at 19.8M of MemoryMax=20.0M"
 std::string DescribePressure(const container::CgroupUsage& usage);
 

@@ -17,12 +17,15 @@ Result<uint64_t> StartTimeOfStat(std::string_view stat) {
     // Nothing behind the name has a parenthesis, so the last one ends it.
     const size_t name_end = stat.rfind(')');
     if (name_end == stat.npos) return Fail("process status without a name");
-    while (stat.ends_with('\n')) stat.remove_suffix(1);
-    // Behind it comes field 3.
-    const std::vector<std::string_view> fields = SplitWords(stat.substr(name_end + 1));
-    constexpr size_t kStartTime = 22 - 3;
-    if (fields.size() <= kStartTime) return Fail("process status is too short");
-    const auto ticks = ParseUnsigned(fields[kStartTime]);
+    // Behind it comes a blank, and field 3; there is one blank between two.
+    constexpr int kStartTime = 22;
+    stat.remove_prefix(name_end);
+    for (int field = 3; field <= kStartTime; ++field) {
+        const size_t blank = stat.find(' ');
+        if (blank == stat.npos) return Fail("process status is too short");
+        stat.remove_prefix(blank + 1);
+    }
+    const auto ticks = ParseUnsigned(stat.substr(0, stat.find_first_of(" \n")));
     if (!ticks) return Fail("process status has no start time");
     return *ticks;
 }

@@ -25,7 +25,7 @@ void UnitRunner::WatchMemory() {
             memory_events_ = std::move(*events);
             OnMemoryEvent();  // what happened before it was watched
         }
-    if (!LimitsMemory(cgroup_.Usage())) return;
+    if (!LimitsMemory(BuildLimits(unit_, device_.system, device_.facts, {}))) return;
     // A kernel without CONFIG_PSI, or with psi=0, says nothing of pressure.
     auto pressure = OpenFile(cgroup_.path() + "/memory.pressure", O_RDWR | O_NONBLOCK);
     if (!pressure || !WriteAll(pressure->get(), kPressureTrigger, "memory.pressure")) return;

@@ -34,12 +34,17 @@ TEST(FindIoLimits, OfAPathThatIsNotThereNamesTheKey) {
     EXPECT_EQ(limits.error().text(), "IOWriteIOPSMax=: '/nonexistent': No such file or directory");
 }
 
+TEST(LimitsMemory, IsForALimitThatIsOne) {
+    EXPECT_FALSE(LimitsMemory({}));
+    EXPECT_FALSE(LimitsMemory({.memory_max = container::kNoLimit}));
+    EXPECT_TRUE(LimitsMemory({.memory_max = 1 << 20}));
+    EXPECT_TRUE(LimitsMemory({.memory_high = 1 << 20, .memory_max = container::kNoLimit}));
+}
+
 TEST(MemoryPressure, NamesTheLimitThatIsMetFirst) {
     container::CgroupUsage usage{.memory_current = 19 << 20};
-    EXPECT_FALSE(LimitsMemory(usage));
     EXPECT_EQ(DescribePressure(usage), "short of memory: stalled for 150ms within 1s");
     usage.memory_max = 20 << 20;
-    EXPECT_TRUE(LimitsMemory(usage));
     EXPECT_EQ(DescribePressure(usage),
               "short of memory: stalled for 150ms within 1s at 19.0M of MemoryMax=20.0M");
     usage.memory_high = 19 << 20;
