@@ -77,25 +77,4 @@ Status WriteIdMaps(pid_t pid, const IdMap& map) {
     return WriteAttribute(process + "/gid_map", TextOf(map.groups));
 }
 
-Result<OwnedFd> CreateIdMapNamespace(const IdMap& map) {
-    int pidfd_number = -1;
-    const pid_t pid = sys::clone3({.flags = CLONE_NEWUSER | sys::kClonePidfd,
-                                   .pidfd = reinterpret_cast<uint64_t>(&pidfd_number),
-                                   .exit_signal = SIGCHLD});
-    if (pid < 0)
-        return FailErrno(
-            "make a user namespace (CONFIG_USER_NS; /proc/sys/user/max_user_namespaces)");
-    if (pid == 0)
-        for (;;) ::pause();
-    OwnedFd pidfd(pidfd_number);
-    auto space = [&]() -> Result<OwnedFd> {
-        HUSK_TRY(WriteIdMaps(pid, map));
-        return OpenFile(Cat("/proc/", std::to_string(pid), "/ns/user"), O_RDONLY);
-    }();
-    (void)sys::pidfd_send_signal(pidfd.get(), SIGKILL);  // it only waits
-    while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
-    }
-    return space;
-}
-
 }  // namespace husk::container

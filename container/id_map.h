@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "base/error.h"
-#include "base/fd.h"
 #include "container/spec.h"
 
 namespace husk::container {
@@ -34,8 +33,5 @@ std::string TextOf(const std::vector<IdExtent>& map);
 
 // Writes uid_map and gid_map of a process that is alone in a new user namespace.
 Status WriteIdMaps(pid_t pid, const IdMap& map);
-
-// A user namespace that holds nothing but the map, for mount_setattr(2) with MOUNT_ATTR_IDMAP.
-Result<OwnedFd> CreateIdMapNamespace(const IdMap& map);
 
 }  // namespace husk::container

@@ -17,6 +17,7 @@
 #include "base/text.h"
 #include "container/exec_failure.h"
 #include "container/id_map.h"
+#include "rootfs/attach.h"
 
 namespace husk::container {
 namespace {
@@ -252,6 +253,25 @@ std::string FormatOffset(int64_t nanoseconds) {
                FormatDuration(Duration(nanoseconds < 0 ? -nanoseconds : nanoseconds)));
 }
 
+// The user namespace is the container's own, so its ids are those that own files for it.
+Status MapAttachments(pid_t pid, const Plan& plan, const LaunchInput& input,
+                      std::vector<std::string>& unmapped) {
+    OwnedFd users;
+    for (size_t slot = 0; slot < input.attachments.size(); ++slot) {
+        const auto& attachment = plan.root.attachments[slot];
+        if (!attachment.idmap) continue;
+        if (!users) {
+            auto opened = OpenFile(Cat("/proc/", std::to_string(pid), "/ns/user"), O_RDONLY);
+            if (!opened) return Fail(std::move(opened).error());
+            users = std::move(*opened);
+        }
+        auto mapped = rootfs::MapOwners(attachment, input.attachments[slot].get(), users.get());
+        if (!mapped) return Fail(std::move(mapped).error());
+        if (!*mapped) unmapped.push_back(attachment.source);
+    }
+    return {};
+}
+
 }  // namespace
 
 Launching::~Launching() {
@@ -326,7 +346,10 @@ Result<Launching> Launch(const Plan& plan, LaunchInput input) {
     launching.status_ = std::move(status->read);
     launching.go_ = std::move(go->write);
     HUSK_TRY(SetUpFromOutside(pid, plan.spec));
-    if (plan.spec.user_namespace && !joins) HUSK_TRY(WriteIdMaps(pid, *plan.spec.user_namespace));
+    if (plan.spec.user_namespace && !joins) {
+        HUSK_TRY(WriteIdMaps(pid, *plan.spec.user_namespace));
+        HUSK_TRY(MapAttachments(pid, plan, input, launching.unmapped_));
+    }
     return launching;
 }
 

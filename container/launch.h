@@ -49,6 +49,8 @@ class Launching {
     // After Go(): descriptors for the caller's event loop.
     OwnedFd TakePidfd() { return std::move(pidfd_); }
     OwnedFd TakeStatus() { return std::move(status_); }
+    // Sources of read-only mounts whose owners the kernel cannot map: they show as nobody.
+    const std::vector<std::string>& unmapped() const { return unmapped_; }
 
   private:
     friend Result<Launching> Launch(const Plan& plan, LaunchInput input);
@@ -56,10 +58,11 @@ class Launching {
 
     pid_t pid_ = -1;
     OwnedFd pidfd_, status_, go_;
+    std::vector<std::string> unmapped_;
 };
 
-// clone3(2) with the plan's namespaces; writes id maps, oom score and nice level, so that the child
-// only has to go on.
+// clone3(2) with the plan's namespaces; writes id maps, also those of the attachments, oom score
+// and nice level, so that the child only has to go on.
 Result<Launching> Launch(const Plan& plan, LaunchInput input);
 
 // To be called when the status descriptor becomes readable. Nothing: execve succeeded. A report:

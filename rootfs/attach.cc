@@ -45,40 +45,39 @@ Result<OwnedFd> OpenSource(const std::string& source, const std::string& subpath
     return part;
 }
 
-Result<Attached> OpenAttachment(const Attachment& attachment, int user_namespace,
-                                const std::string& shared) {
+Result<OwnedFd> OpenAttachment(const Attachment& attachment, const std::string& shared) {
     const unsigned recursive = attachment.recursive ? sys::kAtRecursive : 0;
-    Attached attached;
     auto source = OpenSource(attachment.source, attachment.subpath, shared);
     if (!source && source.error().code() != 0 && attachment.subpath.empty())
         return Fail(
             Error::FromErrno(source.error().code(), Cat("mount ", Quote(attachment.source))));
     if (!source) return Fail(std::move(source).error());
-    attached.mount.reset(sys::open_tree(
+    OwnedFd mount(sys::open_tree(
         source->get(), "",
         sys::kOpenTreeClone | sys::kOpenTreeCloexec | sys::kAtEmptyPath | recursive));
-    if (!attached.mount) return FailErrno("mount ", Quote(attachment.source));
+    if (!mount) return FailErrno("mount ", Quote(attachment.source));
 
     sys::MountAttributes wanted{.propagation = MS_PRIVATE};
     if (attachment.read_only) wanted.set |= sys::kMountReadOnly;
     if (attachment.no_exec) wanted.set |= sys::kMountNoExec;
     if (attachment.no_suid) wanted.set |= sys::kMountNoSuid;
     if (attachment.no_dev) wanted.set |= sys::kMountNoDev;
-    const unsigned flags = sys::kAtEmptyPath | recursive;
-    if (sys::mount_setattr(attached.mount.get(), "", flags, wanted) != 0)
+    if (sys::mount_setattr(mount.get(), "", sys::kAtEmptyPath | recursive, wanted) != 0)
         return FailErrno("set attributes of the mount of ", Quote(attachment.source));
+    return mount;
+}
 
-    if (!attachment.idmap || user_namespace < 0) return attached;
+Result<bool> MapOwners(const Attachment& attachment, int mount, int user_namespace) {
+    const unsigned recursive = attachment.recursive ? sys::kAtRecursive : 0;
     const sys::MountAttributes map{.set = sys::kMountIdMap,
                                    .user_namespace = static_cast<uint64_t>(user_namespace)};
-    if (sys::mount_setattr(attached.mount.get(), "", flags, map) == 0) return attached;
+    if (sys::mount_setattr(mount, "", sys::kAtEmptyPath | recursive, map) == 0) return true;
     if (errno != EINVAL || !attachment.read_only)
         return FailErrno("map the owners of ", Quote(attachment.source),
                          " for the container's user namespace (this kernel can do that on ext4, "
                          "xfs, f2fs, btrfs and erofs, and on tmpfs from 6.3 on: put the volume "
                          "there, mount it read-only, or write UserNS=host)");
-    attached.owners_unmapped = true;
-    return attached;
+    return false;
 }
 
 }  // namespace husk::rootfs

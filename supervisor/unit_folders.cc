@@ -195,12 +195,12 @@ Status MountForUnit(const std::string& path, const char* type) {
 }
 
 void UnmountOfUnit(const std::string& path) {
-    while (IsMountPoint(path))
+    // Mostly nothing is there, and an empty folder is in nobody's way.
+    while (::rmdir(path.c_str()) != 0 && errno == EBUSY)
         if (::umount2(path.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0) {
             LogWarning(Error::FromErrno(Cat("unmount ", Quote(path))).text());
             return;
         }
-    (void)::rmdir(path.c_str());  // an empty folder is in nobody's way
 }
 
 Status MakeUnitFolders(const config::Unit& unit, const DeviceFacts& device,

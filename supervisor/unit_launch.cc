@@ -62,11 +62,11 @@ Status UnitRunner::MakeReady(container::LaunchInput& input, std::vector<OwnedFd>
         // Of a command that has just ended the kernel lets go a moment later.
         if (!removed && !leaf_usable_) return removed;
         if (!removed) HUSK_TRY(cgroup_.Change(plan_->spec.limits));
+        HUSK_TRY(cgroup_.Create(plan_->spec.limits));
+        limits_are_old_ = false;
+        HUSK_TRY(LimitDevices(plan_->spec.devices));
+        leaf_usable_ = true;
     }
-    HUSK_TRY(cgroup_.Create(plan_->spec.limits));
-    limits_are_old_ = false;
-    HUSK_TRY(LimitDevices(plan_->spec.devices));
-    leaf_usable_ = true;
     auto attachments = OpenAttachments();
     if (!attachments) return Fail(std::move(attachments).error());
     input.attachments = std::move(*attachments);
@@ -96,12 +96,16 @@ Status UnitRunner::Launch() {
     HUSK_TRY(BeginNotify(input, keep));
     record_.oom_kills_before = cgroup_.OomKills();
     auto leaf = cgroup_.Open();
-    if (!leaf) return Fail(std::move(leaf).error());
+    if (!leaf) {
+        leaf_usable_ = false;  // somebody removed it: the next one is made
+        return Fail(std::move(leaf).error());
+    }
     input.cgroup = leaf->get();
     input.reaper = unit_.container.run_init;
 
     auto launching = container::Launch(*plan_, std::move(input));
     if (!launching) return Fail(std::move(launching).error());
+    NoteUnmapped(*launching);
     const pid_t pid = launching->pid();
     auto start_time = ProcessStartTime(pid);
     if (!start_time) return Fail(std::move(start_time).error());
@@ -143,13 +147,6 @@ Status UnitRunner::Prepare(bool runs) {
                     error.hint.empty() ? "" : Cat(" (", error.hint, ")"));
     }
     spec->filter = std::move(*filter);
-    // Anew, since the map may be another one than that of the last plan.
-    user_namespace_.reset();
-    if (spec->user_namespace) {
-        auto space = container::CreateIdMapNamespace(*spec->user_namespace);
-        if (!space) return Fail(std::move(space).error());
-        user_namespace_ = std::move(*space);
-    }
     if (!runs) HUSK_TRY(MakeNamedVolumes(facts->user));
     if (!runs) HUSK_TRY(MakeOverlay(tree ? &*tree : nullptr));
     auto plan = container::MakePlan(std::move(*spec), tree ? &*tree : nullptr);
@@ -301,7 +298,6 @@ void UnitRunner::DropMounts() {
 
 Result<std::vector<OwnedFd>> UnitRunner::OpenAttachments() {
     std::vector<OwnedFd> mounts;
-    notes_.clear();
     for (const auto& attachment : plan_->root.attachments) {
         if (attachment.own_devices) {
             auto tree = rootfs::MakeDeviceTree(plan_->spec.root.device_nodes);
@@ -315,22 +311,26 @@ Result<std::vector<OwnedFd>> UnitRunner::OpenAttachments() {
             mounts.push_back(std::move(*files));
             continue;
         }
-        auto opened = rootfs::OpenAttachment(attachment, user_namespace_.get(),
+        auto opened = rootfs::OpenAttachment(attachment,
                                              SharedFolderAround(attachment.source, device_.facts));
         if (!opened) return Fail(std::move(opened).error());
-        if (opened->owners_unmapped)
-            notes_.push_back(Cat(
-                "the owners of ",
-                attachment.source == plan_->spec.root.tree ? "the root" : Quote(attachment.source),
-                " show as nobody: this kernel cannot map them on that file system"));
-        mounts.push_back(std::move(opened->mount));
+        mounts.push_back(std::move(*opened));
     }
     return mounts;
+}
+
+void UnitRunner::NoteUnmapped(const container::Launching& launching) {
+    notes_.clear();
+    for (const std::string& source : launching.unmapped())
+        notes_.push_back(Cat("the owners of ",
+                             source == plan_->spec.root.tree ? "the root" : Quote(source),
+                             " show as nobody: this kernel cannot map them on that file system"));
 }
 
 Status UnitRunner::OpenStreams(container::LaunchInput& input, std::vector<OwnedFd>& keep) {
     auto null = OpenFile("/dev/null", O_RDWR);
     if (!null) return Fail(std::move(null).error());
+    int log = -1;
     auto open = [&](config::OutputTarget target, int& stream) -> Status {
         switch (target) {
             case config::OutputTarget::kNull: stream = null->get(); return {};
@@ -344,11 +344,14 @@ Status UnitRunner::OpenStreams(container::LaunchInput& input, std::vector<OwnedF
                 return {};
             }
             case config::OutputTarget::kLog: {
-                auto writer = log_->OpenWriter();
-                if (!writer) return Fail(std::move(writer).error());
-                HUSK_TRY(GiveToUser(writer->get(), plan_->spec.user));
-                stream = writer->get();
-                keep.push_back(std::move(*writer));
+                if (log < 0) {
+                    auto writer = log_->OpenWriter();
+                    if (!writer) return Fail(std::move(writer).error());
+                    HUSK_TRY(GiveToUser(writer->get(), plan_->spec.user));
+                    log = writer->get();
+                    keep.push_back(std::move(*writer));
+                }
+                stream = log;
                 return {};
             }
         }

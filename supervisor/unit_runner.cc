@@ -23,6 +23,10 @@
 namespace husk::supervisor {
 namespace {
 
+// An empty group and a turn that comes at once end these before anything else is done, and who
+// finds them in no record finds the state before, from which the same follows.
+bool IsPassing(State state) { return state == State::kCleaning || state == State::kWaiting; }
+
 constexpr Duration kCgroupRetry = std::chrono::milliseconds(10);
 constexpr int kCgroupTries = 200;
 constexpr Duration kKillRetry = std::chrono::seconds(1);
@@ -190,8 +194,12 @@ void UnitRunner::Dispatch(Event event) {
         if (life.state == State::kInactive && !life.done) record_.keys.clear();
         bool launches = false;
         for (const auto& action : actions) launches |= action.kind == ActionKind::kLaunch;
-        // Launch() saves for itself, once the pid is known and before the child goes on.
-        if (!launches && (!actions.empty() || life.state != before || life.reason != reason))
+        const bool changed = !actions.empty() || life.state != before || life.reason != reason;
+        // Launch() saves for itself, once the pid is known and before the child goes on. What is
+        // only passed through on the way there needs no record of its own.
+        if (changed && (launches || IsPassing(life.state)))
+            unsaved_ = true;
+        else if (changed)
             Save();
         for (const auto& action : actions) Do(action);
         FollowState(before);
@@ -202,6 +210,7 @@ void UnitRunner::Dispatch(Event event) {
         if (life.state != before) host_.StateChanged(*this, before);
     }
     dispatching_ = false;
+    if (unsaved_) Save();
     UpdateActivation();
 }
 
@@ -255,6 +264,7 @@ void UnitRunner::Remember(const std::string& reason_before) {
 }
 
 Status UnitRunner::TrySave() {
+    unsaved_ = false;
     return WriteFileAtomically(Cat(device_.facts.run_directory, "/records/", unit_.name, ".json"),
                                Serialize(record_));
 }
@@ -457,7 +467,7 @@ void UnitRunner::SignalGroup(int signal) {
 
 void UnitRunner::KillGroup() {
     // With a PID namespace the kernel has ended everything by the time the main process is gone.
-    if (!cgroup_.IsPopulated()) return OnGroupChange();
+    if (!cgroup_.IsPopulated()) return OnGroupEmpty();
     leaf_usable_ = false;
     // Watched first and looked at then, so that no change falls between.
     Status killed = cgroup_.Kill();
@@ -492,6 +502,10 @@ void UnitRunner::OnGroupChange() {
     char ignored[256];
     if (group_events_) (void)!::pread(group_events_.get(), ignored, sizeof ignored, 0);
     if (cgroup_.IsPopulated()) return RetryKill();
+    OnGroupEmpty();
+}
+
+void UnitRunner::OnGroupEmpty() {
     device_.loop.CancelTimer(std::exchange(group_timer_, 0));
     if (group_events_) device_.loop.Remove(group_events_.get());
     group_events_.reset();
@@ -553,7 +567,6 @@ void UnitRunner::Release() {
     plan_.reset();
     SetImages({});
     CloseNetwork();
-    user_namespace_.reset();
     notes_.clear();
     if (cgroup_.Exists()) RemoveCgroup(kCgroupTries);
 }

@@ -205,6 +205,7 @@ class UnitRunner {
     Status MakeOverlay(const rootfs::Tree* tree);
     void DropMounts();
     Result<std::vector<OwnedFd>> OpenAttachments();
+    void NoteUnmapped(const container::Launching& launching);
     Status OpenStreams(container::LaunchInput& input, std::vector<OwnedFd>& keep);
 
     // Its network (unit_network.cc).
@@ -250,6 +251,7 @@ class UnitRunner {
     void SignalGroup(int signal);
     void KillGroup();
     void OnGroupChange();
+    void OnGroupEmpty();
     Status WatchGroup();
     void RetryKill();
     void Release();
@@ -361,9 +363,8 @@ class UnitRunner {
     bool plan_is_old_ = false;    // made of an earlier unit: good for what runs, not for a launch
     bool policy_is_old_ = false;  // the same
     SecretOwners secret_owners_;  // of the plan
-    OwnedFd user_namespace_;
-    std::string lost_links_;  // that its own stood upon
-    OwnedFd network_;         // its namespace, where it is in networks of husk's
+    std::string lost_links_;      // that its own stood upon
+    OwnedFd network_;             // its namespace, where it is in networks of husk's
     std::optional<UnitLog> log_;
     uint64_t program_of_ = 0;  // RunInit=: main_start_time of the run whose program this is
     pid_t program_pid_ = 0;
@@ -399,7 +400,7 @@ class UnitRunner {
     bool quiet_ = false;
     std::deque<Event> events_;
     bool dispatching_ = false;
-    bool save_failed_ = false;
+    bool save_failed_ = false, unsaved_ = false;
     EventLoop::TimerId timer_ = 0, log_timer_ = 0, drop_timer_ = 0, retry_timer_ = 0,
                        group_timer_ = 0;
 };

@@ -67,7 +67,6 @@ long long Now() {
 struct Bench {
     std::string stamp, cgroups, folder, devices, staging;
     std::shared_ptr<container::FilterProgram> filter;
-    OwnedFd user_namespace;
     int read_end = -1, write_end = -1;
     rlim_t files = 0;  // as far as this machine lets root go, which may lack CAP_SYS_RESOURCE
 };
@@ -125,9 +124,8 @@ long long StartByHusk(const Bench& bench, const container::Plan& plan) {
     container::Cgroup leaf(bench.cgroups + "/husk");
     Must(leaf.Create(plan.spec.limits));
     container::LaunchInput input;
-    const int ids = plan.spec.user_namespace ? bench.user_namespace.get() : -1;
     for (const auto& attachment : plan.root.attachments)
-        input.attachments.push_back(std::move(Must(rootfs::OpenAttachment(attachment, ids)).mount));
+        input.attachments.push_back(Must(rootfs::OpenAttachment(attachment)));
     const OwnedFd null = Must(OpenFile("/dev/null", O_RDWR));
     const OwnedFd group = Must(leaf.Open());
     input.cgroup = group.get();
@@ -208,8 +206,6 @@ void Prepare(Bench& bench) {
     (void)MakeDeviceTree(bench.folder);
     bench.filter = std::make_shared<container::FilterProgram>(
         Must(container::Assemble(container::DefaultFilter(0))));
-    bench.user_namespace =
-        Must(container::CreateIdMapNamespace(container::MapOf({.base = kFirstId})));
     rlimit files{};
     (void)::getrlimit(RLIMIT_NOFILE, &files);  // fails for no valid argument
     bench.files = std::min<rlim_t>(files.rlim_max, 524288);

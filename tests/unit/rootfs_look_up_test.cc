@@ -105,7 +105,7 @@ TEST_F(LookUpInTree, KnowsTheRootOfTheDeviceToo) {
 }
 
 TEST(Attachments, ThatCannotBeMadeNameTheirSource) {
-    auto gone = OpenAttachment({.source = "/nonexistent/volume"}, -1);
+    auto gone = OpenAttachment({.source = "/nonexistent/volume"});
     ASSERT_FALSE(gone);
     EXPECT_NE(gone.error().text().find("mount '/nonexistent/volume'"), std::string::npos);
 }
@@ -115,7 +115,7 @@ TEST_F(LookUpInTree, ALinkInASharedFolderLeadsNoMountOut) {
     folder_.Link("up", "../..");
     folder_.Link("magic", "/proc/self/cwd");
     for (const char* name : {"bent", "bent/ssl", "up", "magic"}) {
-        auto out = OpenAttachment({.source = folder_ / name}, -1, folder_.path());
+        auto out = OpenAttachment({.source = folder_ / name}, folder_.path());
         ASSERT_FALSE(out) << name;
         EXPECT_NE(out.error().text().find("leads out of it"), std::string::npos)
             << out.error().text();
