@@ -183,6 +183,10 @@ void SetLimits() {
 }
 
 void EnableControllers(const char* controllers_path, const char* subtree_path) {
+    // All at once is one change for the kernel; refused is the whole then.
+    LogLine all;
+    for (const std::string_view controller : kControllers) all << "+" << controller << " ";
+    if (WriteSmallFile(subtree_path, all.text()) == 0) return;
     char buffer[256];
     const std::string_view available = ReadSmallFile(controllers_path, buffer, sizeof buffer);
     for (const std::string_view controller : kControllers) {

@@ -93,7 +93,8 @@ std::vector<Error> DeviceManager::SetUp(bool first) {
     else
         errors.push_back(std::move(events).error());
     Append(errors, LoadModules(system_.kernel_modules));
-    if (system_.coldplug) Append(errors, LoadModulesFor(AllModaliases()));
+    // To ask all devices takes long on a small one.
+    if (system_.coldplug && HasModules()) Append(errors, LoadModulesFor(AllModaliases()));
     if (!system_.nodes.empty())
         EachNode("", [&](const std::string& name) { SetNode(name, errors); });
     LookAtDisks(errors);

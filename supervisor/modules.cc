@@ -47,14 +47,17 @@ void Collect(const Index& index, const std::string& name, std::set<std::string>&
     order.emplace_back(line->second.substr(0, colon));
 }
 
-// /lib/modules/RELEASE
+std::string ModuleFolderPath() {
+    utsname system{};
+    (void)::uname(&system);  // cannot fail with a valid buffer
+    return Cat("/lib/modules/", system.release, "/");
+}
+
 class ModuleFolder {
   public:
     static Result<ModuleFolder> Read() {
         ModuleFolder folder;
-        utsname system{};
-        (void)::uname(&system);  // cannot fail with a valid buffer
-        folder.path_ = Cat("/lib/modules/", system.release, "/");
+        folder.path_ = ModuleFolderPath();
         auto dep = ReadFile(folder.path_ + "modules.dep", kIndexLimit);
         if (!dep) return std::unexpected(std::move(dep).error());
         folder.dep_ = std::move(*dep);
@@ -145,6 +148,8 @@ std::vector<Error> LoadModules(const std::vector<std::string>& modules) {
     }
     return errors;
 }
+
+bool HasModules() { return ::access(Cat(ModuleFolderPath(), "modules.dep").c_str(), F_OK) == 0; }
 
 std::vector<Error> LoadModulesFor(const std::vector<std::string>& devices) {
     std::vector<Error> errors;

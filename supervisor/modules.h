@@ -24,6 +24,9 @@ std::vector<std::string> MatchAliases(std::string_view modules_alias,
 // all.
 std::vector<Error> LoadModules(const std::vector<std::string>& modules);
 
+// Has the image any for this kernel?
+bool HasModules();
+
 // Loads what the image has for devices with these modaliases; without any for one, nothing.
 std::vector<Error> LoadModulesFor(const std::vector<std::string>& devices);
 
