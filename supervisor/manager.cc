@@ -53,6 +53,7 @@ Manager::~Manager() {
     device_.loop.CancelTimer(confirm_timer_);
     device_.loop.CancelTimer(switch_timer_);
     device_.loop.CancelTimer(online_limit_);
+    device_.loop.CancelTimer(list_turn_);
     if (clock_) device_.loop.Remove(clock_.get());
 }
 

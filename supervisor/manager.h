@@ -1,6 +1,7 @@
 // All units: loads them, orders their starts and stops, answers the control socket, shuts down.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -197,13 +198,25 @@ class Manager final : public RunnerHost, private JobHost {
     Status CheckUnits(const ControlRequest& request, bool refused_too);
     std::string WhyAbsent(const std::string& name) const;
     void Reply(ControlServer::ConnectionId id, std::string json);
-    void ReplyWithUnits(ControlServer::ConnectionId id, const std::vector<std::string>& names,
-                        Detail detail, std::vector<UnitTraffic> traffic = {});
+    // One in the making: a unit that is gone when its turn comes is left out.
+    struct UnitList {
+        ControlServer::ConnectionId client;
+        std::vector<std::string> names;
+        Detail detail;
+        Answer answer = {};
+        size_t done = 0;  // of the names
+    };
+    std::unique_ptr<UnitList> BeginList(ControlServer::ConnectionId id,
+                                        std::vector<std::string> names, Detail detail);
+    bool GoOnWith(UnitList& list);
+    void BeginNextList();
+    void GoOnWithLists();
+    void ReplyWithUnits(ControlServer::ConnectionId id, std::vector<std::string> names,
+                        Detail detail);
     std::vector<UnitTraffic> Traffic() const;
     void AddUnit(Answer& answer, const Entry& entry, Detail detail);
     void AnswerStatus(ControlServer::ConnectionId id, const ControlRequest& request);
     std::vector<std::string> NamesOf(const ControlRequest& request);
-    void AnswerList(ControlServer::ConnectionId id, const ControlRequest& request);
     void AnswerBoot(ControlServer::ConnectionId id, const ControlRequest& request);
     void AnswerTimers(ControlServer::ConnectionId id, const ControlRequest& request);
     void AnswerNetworks(ControlServer::ConnectionId id, const ControlRequest& request);
@@ -260,6 +273,9 @@ class Manager final : public RunnerHost, private JobHost {
     std::vector<std::string> templates_;        // "NAME@", sorted
     std::map<std::string, container::IdRange> id_ranges_;  // of all entries
     std::vector<Job> jobs_;
+    std::unique_ptr<UnitList> list_;  // in the making
+    std::deque<std::pair<ControlServer::ConnectionId, ControlRequest>> list_requests_;
+    EventLoop::TimerId list_turn_ = 0;
     std::vector<ControlServer::ConnectionId> settle_waiters_;
     EventClients event_clients_;
     LogFiles log_files_;

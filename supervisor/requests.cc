@@ -17,6 +17,10 @@ namespace {
 // Bounds what a request with patterns costs: each is compared with each unit.
 constexpr size_t kMostPatterns = 16, kLongestPattern = 256;
 
+// Lists are made a piece a turn of the loop, so that what units need comes between: a thousand with
+// all their numbers take a hundred times as long.
+constexpr Duration kListTurn = std::chrono::microseconds(300);
+
 bool IsPattern(std::string_view name) { return name.find_first_of("*?[") != name.npos; }
 
 }  // namespace
@@ -25,20 +29,68 @@ void Manager::Reply(ControlServer::ConnectionId id, std::string json) {
     if (control_ != nullptr) control_->Answer(id, std::move(json));
 }
 
-void Manager::ReplyWithUnits(ControlServer::ConnectionId id, const std::vector<std::string>& names,
-                             Detail detail, std::vector<UnitTraffic> traffic) {
-    Answer answer;
+std::unique_ptr<Manager::UnitList> Manager::BeginList(ControlServer::ConnectionId id,
+                                                      std::vector<std::string> names,
+                                                      Detail detail) {
+    std::unique_ptr<UnitList> list(
+        new UnitList{.client = id, .names = std::move(names), .detail = detail});
+    Answer& answer = list->answer;
     answer.Add("state", BootStateName(Overall()));
+    if (detail == Detail::kListed) answer.Add("supervisor_starts", options_.starts);
     answer.AddBoot(boot_times_);
     AddDevice(answer);
-    AddConfirmation(answer);
-    AddImageNews(answer);
-    answer.SetTraffic(std::move(traffic));
-    answer.BeginUnits();
-    for (const auto& name : names)
-        if (const Entry* entry = FindEntry(name)) AddUnit(answer, *entry, detail);
-    answer.EndUnits();
-    Reply(id, answer.Finish());
+    if (detail != Detail::kListed) {
+        AddConfirmation(answer);
+        AddImageNews(answer);
+    }
+    return list;
+}
+
+// False where there is none any more: then it is answered.
+bool Manager::GoOnWith(UnitList& list) {
+    if (list.done < list.names.size()) {
+        const Entry* entry = FindEntry(list.names[list.done++]);
+        if (entry != nullptr) AddUnit(list.answer, *entry, list.detail);
+        return true;
+    }
+    list.answer.EndUnits();
+    Reply(list.client, list.answer.Finish());
+    return false;
+}
+
+void Manager::ReplyWithUnits(ControlServer::ConnectionId id, std::vector<std::string> names,
+                             Detail detail) {
+    const auto list = BeginList(id, std::move(names), detail);
+    list->answer.BeginUnits();
+    while (GoOnWith(*list)) continue;
+}
+
+void Manager::BeginNextList() {
+    const auto [id, request] = std::move(list_requests_.front());
+    list_requests_.pop_front();
+    if (control_ == nullptr || !control_->IsOpen(id)) return;
+    const Detail detail = request.verb == "list"  ? Detail::kListed
+                          : request.verb == "why" ? Detail::kHistory
+                          : request.brief         ? Detail::kBrief
+                                                  : Detail::kPlain;
+    list_ = BeginList(id, NamesOf(request), detail);
+    if (!request.brief) list_->answer.SetTraffic(Traffic());
+    list_->answer.BeginUnits();
+}
+
+void Manager::GoOnWithLists() {
+    list_turn_ = 0;
+    const Instant until = MonotonicNow() + kListTurn;
+    while (list_ || !list_requests_.empty()) {
+        if (MonotonicNow() > until) {
+            list_turn_ = device_.loop.StartTimer(MonotonicNow(), [this] { GoOnWithLists(); });
+            return;
+        }
+        if (!list_)
+            BeginNextList();
+        else if (!control_->IsOpen(list_->client) || !GoOnWith(*list_))
+            list_.reset();
+    }
 }
 
 void Manager::AddDevice(Answer& answer) const {
@@ -85,7 +137,7 @@ std::span<const Manager::Verb> Manager::Verbs() {
     static constexpr Verb kVerbs[] = {
         // name               units           reads  refused_too  answer
         {"status", Units::kAny, true, true, &Manager::AnswerStatus},
-        {"list", Units::kAny, true, true, &Manager::AnswerList},
+        {"list", Units::kAny, true, true, &Manager::AnswerStatus},
         {"boot", Units::kNone, true, false, &Manager::AnswerBoot},
         {"why", Units::kSome, true, true, &Manager::AnswerStatus},
         {"namespaces", Units::kSome, true, false, &Manager::AnswerNamespaces},
@@ -185,7 +237,9 @@ Status Manager::ExpandPatterns(const Verb& verb, std::vector<std::string>& names
 }
 
 void Manager::AddUnit(Answer& answer, const Entry& entry, Detail detail) {
-    if (entry.runner)
+    if (entry.runner && detail == Detail::kListed)
+        answer.AddListed(*entry.runner);
+    else if (entry.runner)
         answer.AddUnit(*entry.runner,
                        entry.refused.problems.empty() ? entry.warnings : entry.refused.problems,
                        detail);
@@ -200,9 +254,10 @@ std::vector<std::string> Manager::NamesOf(const ControlRequest& request) {
         for (const auto& entry : entries_) names.push_back(entry.name);
     if (!request.states.empty())
         std::erase_if(names, [&](const std::string& name) {
-            const Entry& entry = *FindEntry(name);
+            const Entry* entry = FindEntry(name);
+            if (entry == nullptr) return true;
             const std::string_view state =
-                entry.runner ? StateName(entry.runner->life().state) : "refused";
+                entry->runner ? StateName(entry->runner->life().state) : "refused";
             return std::ranges::find(request.states, state) == request.states.end();
         });
     return names;
@@ -234,31 +289,11 @@ std::vector<UnitTraffic> Manager::Traffic() const {
     return all;
 }
 
+// Also for those who ask often (list: top, metrics): what the kernel counts they read themselves,
+// but for what went through networks, which it tells of all links at once.
 void Manager::AnswerStatus(ControlServer::ConnectionId id, const ControlRequest& request) {
-    if (request.brief) return ReplyWithUnits(id, NamesOf(request), Detail::kBrief);
-    ReplyWithUnits(id, NamesOf(request), request.verb == "why" ? Detail::kHistory : Detail::kPlain,
-                   Traffic());
-}
-
-// For those who ask often (top, metrics): what the kernel counts they read themselves, but for what
-// went through networks, which it tells of all links at once.
-void Manager::AnswerList(ControlServer::ConnectionId id, const ControlRequest& request) {
-    Answer answer;
-    answer.Add("state", BootStateName(Overall()));
-    answer.Add("supervisor_starts", options_.starts);
-    answer.AddBoot(boot_times_);
-    AddDevice(answer);
-    answer.SetTraffic(Traffic());
-    answer.BeginUnits();
-    for (const auto& name : NamesOf(request)) {
-        const Entry& entry = *FindEntry(name);
-        if (entry.runner)
-            answer.AddListed(*entry.runner);
-        else
-            answer.AddRefused(entry.refused);
-    }
-    answer.EndUnits();
-    Reply(id, answer.Finish());
+    list_requests_.emplace_back(id, request);
+    if (list_turn_ == 0) GoOnWithLists();
 }
 
 void Manager::AnswerBoot(ControlServer::ConnectionId id, const ControlRequest&) {

@@ -45,8 +45,9 @@ struct ImageView {
 };
 
 // How much of a unit is shown. Brief is what a list has room for: each number of a cgroup is a file
-// to open, and a thousand units have ten thousand of them.
-enum class Detail { kBrief, kPlain, kHistory };
+// to open, and a thousand units have ten thousand of them. Listed is for programs that ask often,
+// and read those files themselves.
+enum class Detail { kBrief, kListed, kPlain, kHistory };
 
 // Writes the answer's object with "version" and "ok" and what is added to it.
 class Answer {
