@@ -155,6 +155,7 @@ Status UnitRunner::Prepare(bool runs) {
     auto plan = container::MakePlan(std::move(*spec), tree ? &*tree : nullptr);
     if (!plan) return Fail(std::move(plan).error());
     plan_ = std::move(*plan);
+    plan_->steps = device_.tree_steps.Share(std::move(plan_->steps));
     plan_is_old_ = false;
     if (runs) {
         images_.clear();
@@ -304,7 +305,7 @@ Result<std::vector<OwnedFd>> UnitRunner::OpenAttachments() {
     notes_.clear();
     for (const auto& attachment : plan_->root.attachments) {
         if (attachment.own_devices) {
-            auto tree = rootfs::MakeDeviceTree(plan_->spec.root.device_nodes);
+            auto tree = rootfs::MakeDeviceTree(plan_->device_nodes);
             if (!tree) return Fail(std::move(tree).error());
             mounts.push_back(std::move(*tree));
             continue;
@@ -319,10 +320,10 @@ Result<std::vector<OwnedFd>> UnitRunner::OpenAttachments() {
                                              SharedFolderAround(attachment.source, device_.facts));
         if (!opened) return Fail(std::move(opened).error());
         if (opened->owners_unmapped)
-            notes_.push_back(Cat(
-                "the owners of ",
-                attachment.source == plan_->spec.root.tree ? "the root" : Quote(attachment.source),
-                " show as nobody: this kernel cannot map them on that file system"));
+            notes_.push_back(
+                Cat("the owners of ",
+                    attachment.source == plan_->tree ? "the root" : Quote(attachment.source),
+                    " show as nobody: this kernel cannot map them on that file system"));
         mounts.push_back(std::move(opened->mount));
     }
     return mounts;
