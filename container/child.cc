@@ -60,7 +60,8 @@ int WaitForParent(int go) {
 // Descriptors are left to close_range and execve, but for those that are open for writing.
 class TreeBuilder {
   public:
-    explicit TreeBuilder(const int* attachments) : attachments_(attachments) {}
+    TreeBuilder(const int* attachments, const std::vector<std::string>& contents)
+        : attachments_(attachments), contents_(contents) {}
 
     int Run(const TreeStep& step) {
         const bool makes = step.op == TreeOp::kMakeDirectory || step.op == TreeOp::kMakeFile ||
@@ -70,7 +71,8 @@ class TreeBuilder {
             case TreeOp::kMount: return Mount(step);
             case TreeOp::kAttach: return Attach(attachments_[step.slot], step);
             case TreeOp::kMakeDirectory: return MakeDirectory(step);
-            case TreeOp::kMakeFile: return MakeFile(step);
+            case TreeOp::kMakeFile:
+                return MakeFile(step, step.slot < 0 ? step.data : contents_[step.slot]);
             case TreeOp::kSetOwner: return SetOwner(step);
             case TreeOp::kPivot: return Pivot(step);
             // The old root is stacked upon the working directory, see Pivot().
@@ -176,22 +178,20 @@ class TreeBuilder {
 
     // A mount point (no content) may be there already, on a volume: it is left as it is. Files with
     // content are made in a file system of ours only, where no other has the name.
-    int MakeFile(const TreeStep& step) {
+    int MakeFile(const TreeStep& step, const std::string& content) {
         const char* name;
         const int parent = OpenParent(step, name);
         if (parent < 0) return errno;
-        if (step.data.empty())
+        if (content.empty())
             return ::mknodat(parent, name, S_IFREG | step.mode, 0) == 0 || errno == EEXIST ? 0
                                                                                            : errno;
         const int file = ::openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, step.mode);
-        return file < 0 ? errno : WriteAndClose(file, step);
+        return file < 0 ? errno : WriteAndClose(file, content);
     }
 
-    int WriteAndClose(int file, const TreeStep& step) {
-        const ssize_t put = ::write(file, step.data.data(), step.data.size());
-        const int error = put < 0                                        ? errno
-                          : put < static_cast<ssize_t>(step.data.size()) ? ENOSPC
-                                                                         : 0;
+    int WriteAndClose(int file, const std::string& content) {
+        const ssize_t put = ::write(file, content.data(), content.size());
+        const int error = put < 0 ? errno : put < static_cast<ssize_t>(content.size()) ? ENOSPC : 0;
         (void)::close(file);  // or its mount could not be made read-only
         return error;
     }
@@ -201,7 +201,7 @@ class TreeBuilder {
         if (file < 0) return errno;
         struct stat found;
         if (int error = Verify(step, file, found); error != 0) return error;
-        return WriteAndClose(file, step);
+        return WriteAndClose(file, step.data);
     }
 
     int SetOwner(const TreeStep& step) {
@@ -288,6 +288,7 @@ class TreeBuilder {
     static constexpr dev_t kNullDevice = 0x103;  // 1:3
 
     const int* attachments_;
+    const std::vector<std::string>& contents_;
     int root_ = -1;  // the new root, once it is one
     int parent_ = -1;
     const char* parent_of_ = nullptr;  // a target in `parent_`; nullptr: to be opened anew
@@ -428,10 +429,10 @@ class Child {
           program_(*input.program),
           input_(input),
           status_(input.status),
-          tree_(input.attachments) {}
+          tree_(input.attachments, plan.root.contents) {}
 
     [[noreturn]] void Run() {
-        const ContainerSpec& spec = plan_.spec;
+        const ContainerSettings& spec = plan_.spec;
         if (input_.join_pidfd >= 0)
             Join();
         else
@@ -473,7 +474,7 @@ class Child {
     }
 
     void Build() {
-        const ContainerSpec& spec = plan_.spec;
+        const ContainerSettings& spec = plan_.spec;
         Do(Stage::kWaitForParent, WaitForParent(input_.go));
         if (!plan_.time_offsets.empty())
             Do(Stage::kTimeNamespace,
@@ -485,7 +486,7 @@ class Child {
             Do(Stage::kPrivateMounts,
                Check(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr)));
         (void)::umask(0);  // cannot fail
-        for (const TreeStep& step : plan_.root.steps) {
+        for (const TreeStep& step : *plan_.steps) {
             if (int error = tree_.Run(step); error != 0) [[unlikely]]
                 ReportTree(error);
             ++step_;
@@ -506,7 +507,7 @@ class Child {
         const pid_t program = sys::clone3({.exit_signal = SIGCHLD});
         Do(Stage::kReaper, Check(program));
         if (program == 0) return;
-        const ContainerSpec& spec = plan_.spec;
+        const ContainerSettings& spec = plan_.spec;
         Do(Stage::kReaper, Check(::chdir("/")));  // it holds no folder of the container
         GiveUpRights(spec);
         const ReaperMemory& memory = *input_.reaper;
@@ -570,7 +571,7 @@ class Child {
         Report(Stage::kExecute, error);
     }
 
-    void GiveUpRights(const ContainerSpec& spec) {
+    void GiveUpRights(const ContainerSettings& spec) {
         // From here on a container with the device's processes and users might have as many rights
         // as this process, and trace it: its memory and descriptors are the supervisor's still
         // (CVE-2016-9962). execve takes it back.

@@ -174,7 +174,7 @@ Status RaiseHardLimits(pid_t pid, const std::vector<ResourceLimit>& limits) {
 constexpr int kIoPriorityOfProcess = 1, kIoClassShift = 13, kMiddleLevel = 4;
 constexpr int kIoClassRealTime = 1, kIoClassBestEffort = 2;
 
-Status SetScheduling(pid_t pid, const ContainerSpec& spec) {
+Status SetScheduling(pid_t pid, const ContainerSettings& spec) {
     const auto id = static_cast<id_t>(pid);
     if (spec.nice != 0 && ::setpriority(PRIO_PROCESS, id, spec.nice) != 0)
         return FailErrno("Nice=: set the nice level");
@@ -197,7 +197,7 @@ Status SetScheduling(pid_t pid, const ContainerSpec& spec) {
 }
 
 // What the device's root has to do for a child that is not it.
-Status SetUpFromOutside(pid_t pid, const ContainerSpec& spec) {
+Status SetUpFromOutside(pid_t pid, const ContainerSettings& spec) {
     const std::string process = Cat("/proc/", std::to_string(pid));
     // Written with CAP_SYS_RESOURCE, this also becomes the least that the container can set: the
     // supervisor's own -1000 would stay within its reach otherwise (proc(5)).
@@ -372,8 +372,8 @@ Status ReadStatus(int status, const Plan& plan) {
 }
 
 Error Explain(const ChildReport& report, const Plan& plan, const Program& program) {
-    if (report.stage == Stage::kTree && report.step < plan.root.steps.size())
-        return ExplainTree(plan.root.steps[report.step], report,
+    if (report.stage == Stage::kTree && report.step < plan.steps->size())
+        return ExplainTree((*plan.steps)[report.step], report,
                            plan.spec.user_namespace.has_value());
     if (report.stage == Stage::kTimeNamespace && report.error == ERANGE)
         return Error::FromErrno(

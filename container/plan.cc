@@ -2,6 +2,8 @@
 
 #include <sched.h>
 
+#include <utility>
+
 #include "base/sys.h"
 #include "base/text.h"
 #include "container/id_map.h"
@@ -9,7 +11,7 @@
 namespace husk::container {
 namespace {
 
-uint64_t CloneFlags(const ContainerSpec& spec) {
+uint64_t CloneFlags(const ContainerSettings& spec) {
     uint64_t flags = 0;
     if (spec.private_mounts) flags |= CLONE_NEWNS;
     if (spec.private_host_name) flags |= CLONE_NEWUTS;
@@ -78,20 +80,23 @@ const char* StageName(Stage stage) {
 Result<std::unique_ptr<Plan>> MakePlan(ContainerSpec spec, const rootfs::Tree* tree) {
     if (spec.argv.empty()) return Fail("no command; write Exec=");
     auto plan = std::make_unique<Plan>();
-    plan->spec = std::move(spec);
-    auto program = MakeProgram({.arguments = std::move(plan->spec.argv),
-                                .environment = std::move(plan->spec.environment),
-                                .working_dir = std::move(plan->spec.working_dir)});
+    auto program = MakeProgram({.arguments = std::move(spec.argv),
+                                .environment = std::move(spec.environment),
+                                .working_dir = std::move(spec.working_dir)});
     if (!program) return Fail(std::move(program).error());
     plan->program = std::move(*program);
-    if (plan->spec.private_mounts) {
-        auto root = rootfs::PlanRoot(plan->spec.root, [tree](const std::string& path) {
+    if (spec.private_mounts) {
+        auto root = rootfs::PlanRoot(spec.root, [tree](const std::string& path) {
             return tree == nullptr ? rootfs::PathFact{} : tree->LookUp(path);
         });
         if (!root) return Fail(std::move(root).error());
         plan->root = std::move(*root);
-        if (plan->spec.user_namespace) DropForeignOwners(*plan->spec.user_namespace, plan->root);
+        if (spec.user_namespace) DropForeignOwners(*spec.user_namespace, plan->root);
     }
+    plan->steps = std::make_shared<rootfs::TreeSteps>(std::exchange(plan->root.steps, {}));
+    plan->tree = std::move(spec.root.tree);
+    plan->device_nodes = std::move(spec.root.device_nodes);
+    plan->spec = std::move(spec);
     if (plan->spec.time_offset != 0) plan->time_offsets = TimeOffsets(plan->spec.time_offset);
     auto landlock = PlanLandlock(plan->spec.landlock);
     if (!landlock) return Fail(std::move(landlock).error());

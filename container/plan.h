@@ -48,9 +48,13 @@ enum class Stage : uint32_t {
 const char* StageName(Stage stage);  // "drop capabilities from the bounding set", …
 
 struct Plan {
-    ContainerSpec spec;  // without command, environment and working directory: those moved on
-    Program program;     // the unit's own
-    rootfs::RootPlan root;
+    ContainerSettings spec;
+    Program program;        // the unit's own
+    rootfs::RootPlan root;  // without its steps
+    // Never nullptr. Containers that are alike can share one list (SharedValues).
+    std::shared_ptr<const rootfs::TreeSteps> steps;
+    std::string tree;                              // RootSpec::tree
+    std::vector<rootfs::DeviceNode> device_nodes;  // RootSpec::device_nodes
     LandlockPlan landlock;
     std::string time_offsets;  // for /proc/self/timens_offsets; empty: the device's clocks
     uint64_t clone_flags = 0;  // CLONE_NEW*

@@ -84,13 +84,10 @@ struct LandlockSpec {
 
 using FilterProgram = std::vector<sock_filter>;
 
-struct ContainerSpec {
+// What each process of it has.
+struct ContainerSettings {
     std::string name;  // for messages
     std::string host_name;
-    rootfs::RootSpec root;
-    std::vector<std::string> argv;
-    std::vector<std::string> environment;  // NAME=VALUE, whole
-    std::string working_dir = "/";
     rootfs::UserIds user;                 // in the container's ids, and in the map
     std::optional<IdMap> user_namespace;  // nothing = the device's
     bool private_pids = true, private_ipc = true;
@@ -114,6 +111,13 @@ struct ContainerSpec {
     std::optional<int> io_class;  // IOPRIO_CLASS_*
     int oom_score_adjust = 0;
     unsigned umask = 0022;
+};
+
+struct ContainerSpec : ContainerSettings {
+    rootfs::RootSpec root;
+    std::vector<std::string> argv;
+    std::vector<std::string> environment;  // NAME=VALUE, whole
+    std::string working_dir = "/";
 };
 
 }  // namespace husk::container

@@ -68,6 +68,16 @@ class RootPlanner {
     void AddDirectory(std::string target, unsigned mode = 0755) {
         Add({.op = TreeOp::kMakeDirectory, .target = std::move(target), .mode = mode});
     }
+    void AddFile(std::string target, const RootFile& file) {
+        TreeStep step{.op = TreeOp::kMakeFile, .target = std::move(target), .mode = file.mode};
+        if (file.own) {
+            step.slot = static_cast<int>(plan_.contents.size());
+            plan_.contents.push_back(file.content);
+        } else {
+            step.data = file.content;
+        }
+        Add(std::move(step));
+    }
     int AddAttachment(Attachment attachment) {
         plan_.attachments.push_back(std::move(attachment));
         return static_cast<int>(plan_.attachments.size()) - 1;
@@ -279,10 +289,7 @@ class RootPlanner {
         for (const auto& file : spec_.files) {
             if (IsCovered(file.path)) continue;
             MakePath("", Parent(file.path), "/", true, nullptr);
-            Add({.op = TreeOp::kMakeFile,
-                 .target = file.path,
-                 .data = file.content,
-                 .mode = file.mode});
+            AddFile(file.path, file);
         }
     }
 
@@ -315,7 +322,7 @@ class RootPlanner {
             if (IsCovered(fact.path)) continue;
             if (fact.kind == PathFact::Kind::kMissing ||
                 (fact.kind == PathFact::Kind::kFile && fact.empty))
-                files.push_back({fact.path, file.content, file.mode});
+                files.push_back({fact.path, file.content, file.mode, file.own});
         }
         for (const auto& [path, directory] : lacking) HUSK_TRY(CheckParents(path));
         for (const auto& file : files) HUSK_TRY(CheckParents(file.path));
@@ -389,10 +396,7 @@ class RootPlanner {
             MakePath(top, path, "/", directory, &look_up_);
         for (const auto& file : files) {
             MakePath(top, Parent(file.path), "/", true, &look_up_);
-            Add({.op = TreeOp::kMakeFile,
-                 .target = top + file.path,
-                 .data = file.content,
-                 .mode = file.mode});
+            AddFile(top + file.path, file);
         }
     }
 

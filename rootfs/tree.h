@@ -18,7 +18,7 @@ enum class TreeOp : uint8_t {
     kMount,          // a new file system: type, options, attributes; onto target
     kAttach,         // move the detached mount in slot `slot` onto target
     kMakeDirectory,  // target, mode; one that is there is fine
-    kMakeFile,       // target, mode, content in `data`; an empty one that is there is fine
+    kMakeFile,       // target, mode, content in `data` or slot; an empty one that is there is fine
     kSetOwner,       // target, uid, gid: of what an earlier step made
     kPivot,          // target becomes the root; the old one stays stacked upon it
     kDetachOldRoot,  // the old root goes
@@ -48,8 +48,10 @@ struct TreeStep {
     unsigned attributes = 0;  // sys::kMountNoSuid and so on
     unsigned mode = 0;
     uint32_t uid = 0, gid = 0;
-    int slot = -1;  // index into RootPlan::attachments
+    int slot = -1;  // index into RootPlan::attachments; of kMakeFile, into its contents
+    bool operator==(const TreeStep&) const = default;
 };
+using TreeSteps = std::vector<TreeStep>;
 
 // "mount 'tmpfs' on '/tmp'": the words for a step that failed.
 std::string Describe(const TreeStep& step);
@@ -85,6 +87,7 @@ struct RootFile {
     std::string path;
     std::string content;
     unsigned mode = 0644;
+    bool own = false;  // no other container has the same: its step is like theirs nonetheless
 };
 
 enum class RootKind { kSkeleton, kTree };  // kTree: an image's mount or a directory
@@ -130,8 +133,9 @@ struct PathFact {
 using LookUp = std::function<PathFact(const std::string& path)>;
 
 struct RootPlan {
-    std::vector<TreeStep> steps;
+    TreeSteps steps;
     std::vector<Attachment> attachments;  // by slot
+    std::vector<std::string> contents;    // of files that are its own, by slot
     bool layered = false;                 // a layer of mount points was put upon the tree
 };
 

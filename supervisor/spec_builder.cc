@@ -82,16 +82,17 @@ bool IsInNetworks(const Unit& unit) {
 // that shares a network, resolv.conf.
 std::vector<rootfs::RootFile> RootFiles(const Unit& unit, const ContainerSpec& spec,
                                         const DeviceFacts& device) {
-    std::vector<rootfs::RootFile> files = {{"/etc/hostname", spec.host_name + "\n"},
-                                           {"/etc/passwd", std::string(rootfs::DefaultPasswd())},
-                                           {"/etc/group", std::string(rootfs::DefaultGroup())}};
+    std::vector<rootfs::RootFile> files = {
+        {.path = "/etc/hostname", .content = spec.host_name + "\n", .own = true},
+        {"/etc/passwd", std::string(rootfs::DefaultPasswd())},
+        {"/etc/group", std::string(rootfs::DefaultGroup())}};
     if (IsInNetworks(unit)) return files;
     std::string hosts = Cat("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n127.0.1.1\t",
                             spec.host_name, "\n");
     for (const auto& line : HostLinesOf(unit))
         if (line.address)
             hosts += Cat(FormatAddress(*line.address), "\t", Join(line.names, " "), "\n");
-    files.push_back({"/etc/hosts", std::move(hosts)});
+    files.push_back({.path = "/etc/hosts", .content = std::move(hosts), .own = true});
     if (FollowsNames(unit)) return files;
     const auto resolver = ResolverWishOf(unit);
     const bool asks =

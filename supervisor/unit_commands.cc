@@ -39,7 +39,7 @@ Status CheckNamespaces(const container::Plan& plan, pid_t main) {
 // What enters a container has the device's rights until it gives them up, and is seen by the
 // container meanwhile. In a user namespace of its own the container has no rights over it; as the
 // device's root with this capability it has (ptrace(2), "Ptrace access mode checking").
-Status CheckTracing(const container::ContainerSpec& spec) {
+Status CheckTracing(const container::ContainerSettings& spec) {
     const bool traces = (spec.capabilities >> CAP_SYS_PTRACE & 1) != 0;
     if (spec.user_namespace || !traces) return {};
     return Fail(

@@ -157,12 +157,12 @@ void AddFolderMounts(const config::Unit& unit, const DeviceFacts& device, bool m
                          .idmap = map && folder.lasts});
 }
 
-uint32_t UserOnDevice(const container::ContainerSpec& spec, uint32_t uid) {
+uint32_t UserOnDevice(const container::ContainerSettings& spec, uint32_t uid) {
     if (!spec.user_namespace) return uid;
     return container::OnDevice(spec.user_namespace->users, uid).value_or(uid);
 }
 
-uint32_t GroupOnDevice(const container::ContainerSpec& spec, uint32_t gid) {
+uint32_t GroupOnDevice(const container::ContainerSettings& spec, uint32_t gid) {
     if (!spec.user_namespace) return gid;
     return container::OnDevice(spec.user_namespace->groups, gid).value_or(gid);
 }
@@ -204,7 +204,7 @@ void UnmountOfUnit(const std::string& path) {
 }
 
 Status MakeUnitFolders(const config::Unit& unit, const DeviceFacts& device,
-                       const container::ContainerSpec& spec) {
+                       const container::ContainerSettings& spec) {
     for (const ProgramFolder& folder : FoldersOf(unit, device)) {
         Owner owner{spec.user.uid, spec.user.gid};
         if (!folder.lasts) {

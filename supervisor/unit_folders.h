@@ -40,7 +40,7 @@ void AddFolderMounts(const config::Unit& unit, const DeviceFacts& device, bool m
 
 // Makes what is missing and gives each to its owner, with all that is in it where it is another's.
 Status MakeUnitFolders(const config::Unit& unit, const DeviceFacts& device,
-                       const container::ContainerSpec& spec);
+                       const container::ContainerSettings& spec);
 
 // A folder of the device that nobody gives to its owner later: whoever finds one at `path` finds it
 // with owner and mode, also behind a power cut. One that is there is left as it is. The error says
@@ -51,8 +51,8 @@ Status MakeWholeFolder(const std::string& path, uint32_t uid, uint32_t gid, unsi
 std::string RuntimeShelf(const std::string& unit, const DeviceFacts& device);
 
 // An id of the container as the device counts it.
-uint32_t UserOnDevice(const container::ContainerSpec& spec, uint32_t uid);
-uint32_t GroupOnDevice(const container::ContainerSpec& spec, uint32_t gid);
+uint32_t UserOnDevice(const container::ContainerSettings& spec, uint32_t uid);
+uint32_t GroupOnDevice(const container::ContainerSettings& spec, uint32_t gid);
 
 // Whether what is mounted for a unit's run has to be there: up to its end, and with it what
 // RemainAfterExit= adds.

@@ -152,6 +152,7 @@ Status UnitRunner::Prepare(bool runs) {
     auto plan = container::MakePlan(std::move(*spec), tree ? &*tree : nullptr);
     if (!plan) return Fail(std::move(plan).error());
     plan_ = std::move(*plan);
+    plan_->steps = device_.tree_steps.Share(std::move(plan_->steps));
     plan_is_old_ = false;
     if (runs) {
         images_.clear();
@@ -300,7 +301,7 @@ Result<std::vector<OwnedFd>> UnitRunner::OpenAttachments() {
     std::vector<OwnedFd> mounts;
     for (const auto& attachment : plan_->root.attachments) {
         if (attachment.own_devices) {
-            auto tree = rootfs::MakeDeviceTree(plan_->spec.root.device_nodes);
+            auto tree = rootfs::MakeDeviceTree(plan_->device_nodes);
             if (!tree) return Fail(std::move(tree).error());
             mounts.push_back(std::move(*tree));
             continue;
@@ -322,8 +323,7 @@ Result<std::vector<OwnedFd>> UnitRunner::OpenAttachments() {
 void UnitRunner::NoteUnmapped(const container::Launching& launching) {
     notes_.clear();
     for (const std::string& source : launching.unmapped())
-        notes_.push_back(Cat("the owners of ",
-                             source == plan_->spec.root.tree ? "the root" : Quote(source),
+        notes_.push_back(Cat("the owners of ", source == plan_->tree ? "the root" : Quote(source),
                              " show as nobody: this kernel cannot map them on that file system"));
 }
 

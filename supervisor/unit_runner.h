@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/event_loop.h"
+#include "base/shared_values.h"
 #include "config/unit.h"
 #include "container/cgroup.h"
 #include "container/launch.h"
@@ -50,6 +51,7 @@ struct Device {
     CrashLog& crash_log;
     Filters filters;  // most units share one
     container::DevicePrograms device_programs = {};
+    SharedValues<rootfs::TreeSteps> tree_steps = {};
     size_t stored_descriptors = 0;  // FDSTORE=1 of all units
     LogBudget logs = LogBudget();
     Networks networks = {};

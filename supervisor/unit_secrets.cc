@@ -134,7 +134,7 @@ Result<std::string> ReadSecret(const SecretSpec& secret, size_t limit, const Dev
 }
 
 Status MakeSecretFiles(const config::Unit& unit, const DeviceFacts& device,
-                       const container::ContainerSpec& spec, const SecretOwners& owners) {
+                       const container::ContainerSettings& spec, const SecretOwners& owners) {
     if (!HasFiles(unit)) return {};
     const std::string shelf = SecretsShelf(unit.name, device);
     const Owner root{UserOnDevice(spec, 0), GroupOnDevice(spec, 0)};
@@ -218,7 +218,7 @@ Result<std::vector<std::string>> ReadSecretVariables(const config::Unit& unit,
 }
 
 Status MakeUnitSecrets(const config::Unit& unit, const DeviceFacts& device,
-                       const container::ContainerSpec& spec, const SecretOwners& owners) {
+                       const container::ContainerSettings& spec, const SecretOwners& owners) {
     if (unit.service.credentials.empty() && !HasFiles(unit)) return {};
     const std::string shelf = SecretsShelf(unit.name, device), whole = shelf + "/whole";
     // The mark that all of them are there: a supervisor may have been killed before that.

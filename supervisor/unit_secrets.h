@@ -45,6 +45,6 @@ Result<std::vector<std::string>> ReadSecretVariables(const config::Unit& unit,
                                                      const DeviceFacts& device);
 // Where it has not happened since the unit was over last.
 Status MakeUnitSecrets(const config::Unit& unit, const DeviceFacts& device,
-                       const container::ContainerSpec& spec, const SecretOwners& owners);
+                       const container::ContainerSettings& spec, const SecretOwners& owners);
 
 }  // namespace husk::supervisor

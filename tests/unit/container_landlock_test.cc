@@ -131,7 +131,7 @@ TEST(Sysctl, ThatCannotBeSetIsNamed) {
     spec.root.kernel_files = {{"/proc/sys/net/core/nothing", "1"}};
     const auto plan = PlanOf(std::move(spec));
     uint32_t step = 0;
-    while (plan->root.steps.at(step).op != rootfs::TreeOp::kWriteFile) ++step;
+    while (plan->steps->at(step).op != rootfs::TreeOp::kWriteFile) ++step;
     auto text = [&](int error) {
         return Explain({.stage = Stage::kTree, .step = step, .error = error}, *plan, plan->program)
             .text();

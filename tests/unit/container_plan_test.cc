@@ -101,7 +101,7 @@ TEST(Plan, OfTheDevicesMountsBuildsNoRoot) {
     ContainerSpec spec = Spec({"/app"});
     spec.private_mounts = false;
     auto plan = std::move(*MakePlan(std::move(spec), nullptr));
-    EXPECT_TRUE(plan->root.steps.empty() && plan->root.attachments.empty());
+    EXPECT_TRUE(plan->steps->empty() && plan->root.attachments.empty());
 }
 
 TEST(Plan, LooksAtTheTreeForItsRoot) {
