@@ -61,10 +61,14 @@ class JsonWriter {
     void End() { out_.EndObject(); }
     void BeginList() { out_.StartArray(); }
     void EndList() { out_.EndArray(); }
-    std::string Take() const { return {buffer_.GetString(), buffer_.GetSize()}; }
+    std::string TakeLine() {
+        buffer_.Put('\n');
+        return {buffer_.GetString(), buffer_.GetSize()};
+    }
 
   private:
-    rapidjson::StringBuffer buffer_;
+    static constexpr size_t kUsualSize = 3 << 10;
+    rapidjson::StringBuffer buffer_{nullptr, kUsualSize};
     Output out_{buffer_};
 };
 
@@ -512,7 +516,7 @@ std::string Serialize(const Record& record) {
     }
     out.EndList();
     out.End();
-    return out.Take() + "\n";
+    return out.TakeLine();
 }
 
 Result<Record> ParseRecord(std::string_view text) {
