@@ -23,9 +23,12 @@
 namespace husk::supervisor {
 namespace {
 
-// An empty group and a turn that comes at once end these before anything else is done, and who
-// finds them in no record finds the state before, from which the same follows.
-bool IsPassing(State state) { return state == State::kCleaning || state == State::kWaiting; }
+// An empty group, no delay and a turn that comes at once end these before anything else is done,
+// and who finds them in no record finds the state before, from which the same follows.
+bool IsPassing(const Life& life, Instant now) {
+    return life.state == State::kCleaning || life.state == State::kWaiting ||
+           (life.state == State::kBackoff && life.timer <= now);
+}
 
 constexpr Duration kCgroupRetry = std::chrono::milliseconds(10);
 constexpr int kCgroupTries = 200;
@@ -186,8 +189,9 @@ void UnitRunner::Dispatch(Event event) {
         const State before = life.state;
         if (!HasProcesses(before)) TakePolicy();
         const std::string reason = life.reason;
-        const auto actions = Advance(life, policy_, next, MonotonicNow(), Random());
-        NoteStart(record_.first_start, life, MonotonicNow());
+        const Instant now = MonotonicNow();
+        const auto actions = Advance(life, policy_, next, now, Random());
+        NoteStart(record_.first_start, life, now);
         if (life.reason != reason || life.state != before) Remember(reason);
         if (Lives(before) && !Lives(life.state)) DropMounts();
         // Whoever stopped it starts it anew by what its files say then.
@@ -197,7 +201,7 @@ void UnitRunner::Dispatch(Event event) {
         const bool changed = !actions.empty() || life.state != before || life.reason != reason;
         // Launch() saves for itself, once the pid is known and before the child goes on. What is
         // only passed through on the way there needs no record of its own.
-        if (changed && (launches || IsPassing(life.state)))
+        if (changed && (launches || IsPassing(life, now)))
             unsaved_ = true;
         else if (changed)
             Save();
@@ -226,7 +230,10 @@ void UnitRunner::Do(const Action& action) {
         case ActionKind::kSignalMain: SignalMain(action.signal); return;
         case ActionKind::kSignalGroup: SignalGroup(action.signal); return;
         case ActionKind::kKillGroup: KillGroup(); return;
-        case ActionKind::kArmTimer: ArmTimer(action.at); return;
+        case ActionKind::kArmTimer:
+            if (action.at > MonotonicNow()) return ArmTimer(action.at);
+            device_.loop.CancelTimer(std::exchange(timer_, 0));
+            return Dispatch({.kind = EventKind::kTimer});
         case ActionKind::kCancelTimer: device_.loop.CancelTimer(std::exchange(timer_, 0)); return;
         case ActionKind::kRelease: Release(); return;
         case ActionKind::kRunCommand: RunCommand(action.command, action.index); return;
