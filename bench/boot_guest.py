@@ -53,7 +53,9 @@ def bare(folder: Path, kind: str) -> dict:
 
 CONTENDERS = {
     "containers": {"bare": lambda folder, count: bare(folder, ""),
-                   "husk": lambda folder, count: husk(folder, CONTAINER, count)},
+                   "husk": lambda folder, count: husk(folder, CONTAINER, count),
+                   "husk, loading what a power button needs":
+                       lambda folder, count: husk(folder, CONTAINER, count) | {"kernel": guest.KERNEL}},
     "plain services": {"bare": lambda folder, count: bare(folder, "plain"),
                        "husk": lambda folder, count: husk(folder, SERVICE, count)}}
 
