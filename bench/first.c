@@ -25,6 +25,7 @@ int main(void) {
     for (char **one = environ; *one; ++one)
         if (given < 3 && (strncmp(*one, "BENCH_COUNT=", 12) == 0 || strncmp(*one, "BENCH_KIND=", 11) == 0))
             envp[given++] = *one;
+    MARK(MARK_COUNT);
     sleep(2);
     clock_gettime(CLOCK_MONOTONIC, &now);
     MARK(MARK_BEGIN);

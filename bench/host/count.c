@@ -1,5 +1,6 @@
 /* A plugin of QEMU's that counts the guest's executed instructions, those of programs and those of the kernel apart,
- * and writes a line for each mark (bench/mark.h): its kind, both counts until then, and the guest's time.
+ * and writes a line for each mark (bench/mark.h): its kind, both counts until then, and the guest's time. Until it is told
+ * to count it only looks for that mark, since counting makes a boot take twice as long.
  *
  *     -plugin libcount.so,out=FILE[,profile=FILE,programs=N]
  *
@@ -24,6 +25,7 @@ struct qemu_plugin_tb;
 struct qemu_plugin_insn;
 enum { NO_REGISTERS = 0, ADD = 0 }; /* qemu_plugin_cb_flags, qemu_plugin_op */
 
+extern void qemu_plugin_reset(plugin_id, void (*)(plugin_id)); /* all blocks are translated again */
 extern void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id, void (*)(plugin_id, struct qemu_plugin_tb *));
 extern void qemu_plugin_register_vcpu_tb_exec_inline(struct qemu_plugin_tb *, int op, void *to, uint64_t value);
 extern void qemu_plugin_register_vcpu_insn_exec_inline(struct qemu_plugin_insn *, int op, void *to, uint64_t value);
@@ -43,6 +45,8 @@ struct block {
 };
 
 static struct {
+    plugin_id id;
+    bool counts;
     uint64_t user, kernel;
     int out, profile;
     unsigned programs; /* that end the profile; those that are left */
@@ -84,9 +88,20 @@ static void on_bit(unsigned bit) {
     if (++state.mark.bits == MARK_BITS) write_mark(true);
 }
 
+static void on_translation(plugin_id id, struct qemu_plugin_tb *block);
+
+static void count(plugin_id id) {
+    state.counts = true;
+    qemu_plugin_register_vcpu_tb_trans_cb(id, on_translation);
+}
+
 static void on_mark(unsigned cpu, void *what) {
     unsigned kind = (unsigned)(uintptr_t)what;
     (void)cpu;
+    if (kind == MARK_COUNT) {
+        if (!state.counts) qemu_plugin_reset(state.id, count);
+        return;
+    }
     if (kind <= MARK_ONE) {
         on_bit(kind);
         return;
@@ -124,10 +139,11 @@ static void on_translation(plugin_id id, struct qemu_plugin_tb *block) {
     bool kernel = qemu_plugin_tb_vaddr(block) >> 63;
     for (size_t i = 0; i < count; ++i) {
         struct qemu_plugin_insn *instruction = qemu_plugin_tb_get_insn(block, i);
-        qemu_plugin_register_vcpu_insn_exec_inline(instruction, ADD, kernel ? &state.kernel : &state.user, 1);
+        if (state.counts)
+            qemu_plugin_register_vcpu_insn_exec_inline(instruction, ADD, kernel ? &state.kernel : &state.user, 1);
         if (!kernel) look_for_mark(instruction);
     }
-    if (state.profile >= 0)
+    if (state.counts && state.profile >= 0)
         qemu_plugin_register_vcpu_tb_exec_inline(block, ADD, &block_at(qemu_plugin_tb_vaddr(block))->instructions, count);
 }
 
@@ -149,6 +165,7 @@ int qemu_plugin_install(plugin_id id, const void *info, int argc, char **argv) {
         fprintf(stderr, "count.c: it needs out=FILE, one that can be made\n");
         return 1;
     }
+    state.id = id;
     if (state.profile >= 0 && !(state.blocks = calloc(BLOCKS, sizeof *state.blocks))) return 1;
     qemu_plugin_register_vcpu_tb_trans_cb(id, on_translation);
     return 0;
