@@ -31,7 +31,7 @@ ProtectHostname=no
 
 
 def files() -> list:
-    return [(build_dir() / "bench" / name, f"/bench/{name}") for name in ("stamp", "bare", "filter")]
+    return [(build_dir() / "bench" / name, f"/bench/{name}") for name in ("stamp", "bare", "deed")]
 
 
 def husk(folder: Path, unit: str, count: int) -> dict:
@@ -48,7 +48,8 @@ def husk(folder: Path, unit: str, count: int) -> dict:
 
 def bare(folder: Path, kind: str) -> dict:
     (folder / "units").mkdir()
-    return {"init": "/bench/bare", "units": folder / "units", "files": files(), "kind": kind}
+    return {"init": "/bench/bare", "units": folder / "units", "kind": kind,
+            "files": [*files(), (build_dir() / "bench/filter", "/bench/filter")]}
 
 
 CONTENDERS = {

@@ -3,17 +3,33 @@
  * the first argument of that one, and its environment has PATH= and, for bare.c, BENCH_COUNT= and BENCH_KIND=. What
  * this adds to the figure is one execve(2).
  *
+ * BENCH_AGENT= is a program that is to run beside PID 1 when all is over. It sleeps for so long.
+ *
  * Before that it waits: the kernel's threads still test its ciphers when it starts PID 1, and that is more work than
  * ten containers. */
+#define _GNU_SOURCE
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "mark.h"
 
 extern char **environ;
+
+static void become_agent(char *agent) {
+    char *argv[] = {agent, NULL}, *envp[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+    setsid();
+    sleep(20);
+    /* To the root of the namespace as it is by then. */
+    if (setns((int)syscall(SYS_pidfd_open, 1, 0), CLONE_NEWNS) != 0) perror("setns");
+    execve(agent, argv, envp);
+    perror(agent);
+    _exit(1);
+}
 
 int main(void) {
     char *program = getenv("BENCH_INIT");
@@ -25,6 +41,8 @@ int main(void) {
     for (char **one = environ; *one; ++one)
         if (given < 3 && (strncmp(*one, "BENCH_COUNT=", 12) == 0 || strncmp(*one, "BENCH_KIND=", 11) == 0))
             envp[given++] = *one;
+    char *agent = getenv("BENCH_AGENT");
+    if (agent != NULL && fork() == 0) become_agent(agent);
     MARK(MARK_COUNT);
     sleep(2);
     clock_gettime(CLOCK_MONOTONIC, &now);

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from huskvm import HarnessError, boot, kernel
+from huskvm import HarnessError, boot, initramfs, kernel
 from huskvm.paths import build_dir
 
 BENCH = Path(__file__).resolve().parent
@@ -24,6 +24,7 @@ class Mark:
     kind: int
     user: int  # instructions until then
     kernel: int
+    calls: int  # of programs to the kernel
     time: int  # ns of the guest's clock
 
 
@@ -33,6 +34,7 @@ class Span:
 
     user: int
     kernel: int
+    calls: int
     idle: int  # ns
 
     @property
@@ -44,7 +46,7 @@ def between(first: Mark, last: Mark) -> Span:
     user, kernel = last.user - first.user, last.kernel - first.kernel
     if first.time < 0 or last.time < 0:
         raise HarnessError("a mark's time was torn by another program's: once more")
-    return Span(user, kernel, last.time - first.time - user - kernel)
+    return Span(user, kernel, last.calls - first.calls, last.time - first.time - user - kernel)
 
 
 def _old(target: Path, *sources: Path) -> bool:
@@ -56,7 +58,7 @@ def compile_programs() -> None:
     out = build_dir() / "bench"
     out.mkdir(parents=True, exist_ok=True)
     compiler = build_dir() / "toolchain" / os.environ.get("ARCH", "x86_64") / "bin/husk-cc"
-    for name in ("stamp", "first", "bare"):
+    for name in ("stamp", "first", "bare", "deed"):
         if _old(out / name, BENCH / f"{name}.c", BENCH / "mark.h", BENCH / "bare.h"):
             subprocess.run([compiler, "-Os", "-fPIE", "-s", "-o", out / name, BENCH / f"{name}.c"], check=True)
     if _old(out / "libcount.so", BENCH / "host/count.c", BENCH / "mark.h"):
@@ -103,10 +105,12 @@ class counted:
     """A context: boots a guest with /init as the one that begins, and counts. `init` is what that becomes."""
 
     def __init__(self, folder: Path, init: str, *, argument: str = "", count: int = 0, kind: str = "",
-                 profile: Path | None = None, append: str = "", timeout: float = 300, **options):
+                 profile: Path | None = None, append: str = "", timeout: float = 300, agent: bool = False, **options):
+        """`agent`: one that answers when the boot is long over, and does nothing before."""
         self._out = folder / "marks"
         self._out.write_text("")
-        words = {"BENCH_INIT": init, "BENCH_ARGUMENT": argument, "BENCH_COUNT": count, "BENCH_KIND": kind}
+        words = {"BENCH_INIT": init, "BENCH_ARGUMENT": argument, "BENCH_COUNT": count, "BENCH_KIND": kind,
+                 "BENCH_AGENT": initramfs.AGENT if agent else ""}
         given = " ".join(f"{name}={value}" for name, value in words.items() if value)
         more = f",profile={profile},programs={count}" if profile else ""
         files = [*options.pop("files", []), (build_dir() / "bench/first", "/init")]

@@ -8,7 +8,7 @@
 #define MARK_NOP 0x6b736800 /* and a kind of mark, or a bit of the time */
 #define MARK_BITS 48        /* of nanoseconds: three days */
 /* MARK_COUNT is no mark with a time: from some moment after it on there is counting. */
-enum { MARK_ZERO, MARK_ONE, MARK_COUNT, MARK_BEGIN, MARK_PROGRAM, MARK_OTHER };
+enum { MARK_ZERO, MARK_ONE, MARK_COUNT, MARK_BEGIN, MARK_PROGRAM, MARK_OTHER, MARK_KINDS };
 
 #if defined(__x86_64__)
 /* 0f 1f 80 and the displacement */

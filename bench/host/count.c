@@ -1,5 +1,6 @@
 /* A plugin of QEMU's that counts the guest's executed instructions, those of programs and those of the kernel apart,
- * and writes a line for each mark (bench/mark.h): its kind, both counts until then, and the guest's time. Until it is told
+ * and system calls, and writes a line for each mark (bench/mark.h): its kind, the three counts until then, and the
+ * guest's time. Until it is told
  * to count it only looks for that mark, since counting makes a boot take twice as long.
  *
  *     -plugin libcount.so,out=FILE[,profile=FILE,programs=N]
@@ -47,13 +48,13 @@ struct block {
 static struct {
     plugin_id id;
     bool counts;
-    uint64_t user, kernel;
+    uint64_t user, kernel, calls;
     int out, profile;
     unsigned programs; /* that end the profile; those that are left */
     struct block *blocks;
     struct {
         unsigned kind;
-        uint64_t user, kernel, time;
+        uint64_t user, kernel, calls, time;
         int bits; /* of the time that have come */
     } mark;
 } state = {.out = -1, .profile = -1, .mark = {.bits = MARK_BITS}};
@@ -77,8 +78,8 @@ static void follow_profile(unsigned kind) {
 
 static void write_mark(bool whole) {
     char line[100];
-    int size = snprintf(line, sizeof line, "%u %" PRIu64 " %" PRIu64 " %" PRId64 "\n", state.mark.kind, state.mark.user,
-                        state.mark.kernel, whole ? (int64_t)state.mark.time : -1);
+    int size = snprintf(line, sizeof line, "%u %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRId64 "\n", state.mark.kind,
+                        state.mark.user, state.mark.kernel, state.mark.calls, whole ? (int64_t)state.mark.time : -1);
     if (write(state.out, line, (size_t)size) != size) abort();
 }
 
@@ -110,18 +111,21 @@ static void on_mark(unsigned cpu, void *what) {
     state.mark.kind = kind;
     state.mark.user = state.user;
     state.mark.kernel = state.kernel;
+    state.mark.calls = state.calls;
     state.mark.time = 0;
     state.mark.bits = 0;
     follow_profile(kind);
 }
 
-static void look_for_mark(struct qemu_plugin_insn *instruction) {
-    static const unsigned char nop[] = {0x0f, 0x1f, 0x80}; /* nopl displacement(%rax) */
+static void look_at_program(struct qemu_plugin_insn *instruction) {
+    static const unsigned char call[] = {0x0f, 0x05} /* syscall */, nop[] = {0x0f, 0x1f, 0x80}; /* nopl */
     const unsigned char *bytes = qemu_plugin_insn_data(instruction);
     uint32_t displacement;
+    if (state.counts && qemu_plugin_insn_size(instruction) == sizeof call && memcmp(bytes, call, sizeof call) == 0)
+        qemu_plugin_register_vcpu_insn_exec_inline(instruction, ADD, &state.calls, 1);
     if (qemu_plugin_insn_size(instruction) != 7 || memcmp(bytes, nop, sizeof nop) != 0) return;
     memcpy(&displacement, bytes + sizeof nop, sizeof displacement);
-    if (displacement >= MARK_NOP && displacement <= MARK_NOP + MARK_OTHER + 100)
+    if (displacement >= MARK_NOP && displacement < MARK_NOP + MARK_KINDS)
         qemu_plugin_register_vcpu_insn_exec_cb(instruction, on_mark, NO_REGISTERS,
                                                (void *)(uintptr_t)(displacement - MARK_NOP));
 }
@@ -141,7 +145,7 @@ static void on_translation(plugin_id id, struct qemu_plugin_tb *block) {
         struct qemu_plugin_insn *instruction = qemu_plugin_tb_get_insn(block, i);
         if (state.counts)
             qemu_plugin_register_vcpu_insn_exec_inline(instruction, ADD, kernel ? &state.kernel : &state.user, 1);
-        if (!kernel) look_for_mark(instruction);
+        if (!kernel) look_at_program(instruction);
     }
     if (state.counts && state.profile >= 0)
         qemu_plugin_register_vcpu_tb_exec_inline(block, ADD, &block_at(qemu_plugin_tb_vaddr(block))->instructions, count);
