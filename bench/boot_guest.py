@@ -18,6 +18,14 @@ Volume=/bench/stamp:/stamp:ro
 MemoryMax=32M
 TasksMax=64
 """
+# To be started on demand, with a MemoryMax= behind it.
+SMALL = """[Container]
+Exec=/stamp
+Volume=/bench/stamp:/stamp:ro
+[Install]
+Enabled=no
+[Service]
+"""
 # As near to a plain process as a unit's keys come: every namespace and the root are the device's.
 SERVICE = """[Container]
 Exec=/bench/stamp
