@@ -10,11 +10,18 @@ from huskvm import HarnessError
 PROCESSES = "cd /proc; for p in [0-9]*; do c=$(tr '\\0' ' ' < $p/cmdline) && [ \"$c\" ] && echo $p $c; done 2>/dev/null; true"
 
 
+def memory_info(machine) -> dict[str, int]:
+    """KB by the names of /proc/meminfo, without what is only cached."""
+    text = machine.run("sync; echo 3 > /proc/sys/vm/drop_caches; sleep 2; cat /proc/meminfo").text
+    return {name: int(size) for name, size in re.findall(r"^(\w+):\s+(\d+) kB$", text, re.M)}
+
+
 class Device:
     """husk as PID 1 of a guest with an agent."""
 
-    def __init__(self, running: guest.Counted):
-        self._running, self._machine = running, running.machine
+    def __init__(self, machine, running: guest.Counted | None = None):
+        """`running` where instructions are counted."""
+        self._machine, self._running = machine, running
         self.pids = {"PID 1": 1, "supervisor": next(pid for pid, words in self.processes() if words.startswith("husk supervise"))}
 
     def run(self, command: str) -> str:
@@ -65,7 +72,7 @@ class Device:
         name = f"small{memory_max.lower()}"
         self._machine.put(f"/etc/husk/units/{name}.container", f"{unit}MemoryMax={memory_max}\n".encode())
         self.run("husk reload >/dev/null; true")
-        self._machine.run(f"husk start {name}; sleep 2")
+        self._machine.run(f"timeout 20 husk start {name}; sleep 2")
         state = self.unit(name)
         self._machine.run(f"husk stop {name}; rm /etc/husk/units/{name}.container; husk reload")
         return state["state"] == "running" and state["restarts"] == 0

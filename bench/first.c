@@ -12,7 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -42,7 +44,10 @@ int main(void) {
         if (given < 3 && (strncmp(*one, "BENCH_COUNT=", 12) == 0 || strncmp(*one, "BENCH_KIND=", 11) == 0))
             envp[given++] = *one;
     char *agent = getenv("BENCH_AGENT");
-    if (agent != NULL && fork() == 0) become_agent(agent);
+    if (agent != NULL) {
+        mknod("/dev/ttyS1", S_IFCHR | 0600, makedev(4, 65)); /* where the agent listens, and nobody mounts devtmpfs */
+        if (fork() == 0) become_agent(agent);
+    }
     MARK(MARK_COUNT);
     sleep(2);
     clock_gettime(CLOCK_MONOTONIC, &now);

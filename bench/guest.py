@@ -3,6 +3,7 @@
 QEMU runs with -icount shift=0,sleep=off: an instruction takes a nanosecond of the guest's time, and time in which
 nothing runs is skipped, but passes. `host/count.c` counts what is executed; what the guest's clock has more is idle."""
 
+import contextlib
 import os
 import subprocess
 import time
@@ -11,10 +12,12 @@ from pathlib import Path
 
 from huskvm import HarnessError, boot, initramfs, kernel
 from huskvm.paths import build_dir
+from huskvm.qmp import QmpError
 
 BENCH = Path(__file__).resolve().parent
 KERNEL = "6.12"
 BEGIN, PROGRAM, OTHER = 3, 4, 5  # kinds of marks, mark.h
+END = 255  # the counter's own, when QEMU ends
 # The kernel lays itself and its heap out anew at each boot but for these.
 APPEND = "nokaslr"
 
@@ -88,6 +91,22 @@ class Counted:
                 raise self.machine.trouble(f"{found} of {count} marks of kind {kind} within {timeout:.0f} s")
             self.machine.check_alive()
             time.sleep(0.05)  # a file that QEMU writes: there is no event to wait for
+
+
+    def end(self) -> Mark:
+        """When the guest has powered off: what was executed until then. Without a time."""
+        until = time.monotonic() + 200
+        while self.machine.qmp("query-status")["status"] != "shutdown":
+            if time.monotonic() > until:
+                raise self.machine.trouble("the guest does not power off")
+            time.sleep(0.1)
+        with contextlib.suppress(QmpError):
+            self.machine.qmp("quit")  # whose answer may be lost
+        while (last := self.marks()[-1]).kind != END:
+            if time.monotonic() > until:
+                raise HarnessError("QEMU did not end when it was told to")
+            time.sleep(0.05)
+        return last
 
 
 def bare_kernel() -> str:

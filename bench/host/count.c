@@ -1,6 +1,6 @@
 /* A plugin of QEMU's that counts the guest's executed instructions, those of programs and those of the kernel apart,
  * and system calls, and writes a line for each mark (bench/mark.h): its kind, the three counts until then, and the
- * guest's time. Until it is told
+ * guest's time; and one of kind 255, without a time, when QEMU ends. Until it is told
  * to count it only looks for that mark, since counting makes a boot take twice as long.
  *
  *     -plugin libcount.so,out=FILE[,profile=FILE,programs=N]
@@ -32,6 +32,7 @@ extern void qemu_plugin_register_vcpu_tb_exec_inline(struct qemu_plugin_tb *, in
 extern void qemu_plugin_register_vcpu_insn_exec_inline(struct qemu_plugin_insn *, int op, void *to, uint64_t value);
 extern void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *, void (*)(unsigned cpu, void *), int flags,
                                                    void *);
+extern void qemu_plugin_register_atexit_cb(plugin_id, void (*)(plugin_id, void *), void *);
 extern size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *);
 extern uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *);
 extern struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *, size_t);
@@ -91,8 +92,17 @@ static void on_bit(unsigned bit) {
 
 static void on_translation(plugin_id id, struct qemu_plugin_tb *block);
 
+static void at_exit(plugin_id id, void *nothing) {
+    (void)id, (void)nothing;
+    char line[100];
+    int size = snprintf(line, sizeof line, "255 %" PRIu64 " %" PRIu64 " %" PRIu64 " -1\n", state.user, state.kernel,
+                        state.calls);
+    if (write(state.out, line, (size_t)size) != size) abort();
+}
+
 static void count(plugin_id id) {
     state.counts = true;
+    qemu_plugin_register_atexit_cb(id, at_exit, NULL);
     qemu_plugin_register_vcpu_tb_trans_cb(id, on_translation);
 }
 

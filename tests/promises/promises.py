@@ -48,7 +48,7 @@ def containers() -> dict[str, int]:
             programs = [mark for mark in marks if mark.kind == guest.PROGRAM]
             whole, further = guest.between(marks[0], programs[-1]), guest.between(programs[0], programs[-1])
             running.machine.wait_agent()
-            device = device_guest.Device(running)
+            device = device_guest.Device(running.machine, running)
             resident = {who: device.memory(pid)["Rss"] for who, pid in device.pids.items()}
             helpers = [words for pid, words in device.processes() if pid not in device.pids.values() and words != "/stamp"]
             wakeups = device.wakeups(IDLE)
