@@ -1,7 +1,7 @@
 """Contenders that take turns, and what is said of their times.
 
 A table is a dict: `title`, `unit`, `base` (the row that ratios are of, or None), `rows` (name to figures), `missing`
-(name to the reason), `notes` (lines)."""
+(name to the reason), `notes` (lines). One with `columns` has its rows' texts as they are, which texts() makes."""
 
 import statistics
 import textwrap
@@ -40,7 +40,16 @@ def table(title: str, unit: str, took: dict[str, list[float]], base: str | None,
             "turns": len(next(iter(took.values()), []))}
 
 
-def cells(one: dict) -> list[str]:
+def texts(title: str, columns: list[str], rows: dict[str, list[str]], turns: int, missing: dict | None = None,
+          notes: list[str] | None = None) -> dict:
+    """A table of what is not a time with its spread."""
+    return {"title": title, "columns": columns, "rows": rows, "missing": missing or {}, "notes": notes or [],
+            "turns": turns}
+
+
+def cells(one: dict | list[str]) -> list[str]:
+    if isinstance(one, list):
+        return one
     words = [f"{one['median']:g}", f"{one['p10']:g} to {one['p90']:g}"]
     if ratio := one.get("ratio"):
         words += [f"{ratio['median']:g}", f"{ratio['p10']:g} to {ratio['p90']:g}"]
@@ -48,13 +57,18 @@ def cells(one: dict) -> list[str]:
 
 
 def head(one: dict) -> list[str]:
+    if "columns" in one:
+        return one["columns"]
     words = [one["unit"], "tenth to ninetieth of 100"]
     return words + ([f"times {one['base']}", "tenth to ninetieth"] if one["base"] else [])
 
 
 def show(one: dict) -> None:
-    print(f"{one['title']} ({one['turns']} turns), {one['unit']}:")
+    print(f"{one['title']} ({one['turns']} turns), {one.get('unit') or ', '.join(one['columns'])}:")
     for name, row in one["rows"].items():
+        if "columns" in one:
+            print(f"  {name}: {', '.join(row)}")
+            continue
         median, span, *ratio = cells(row)
         print(f"  {name}: {median} ({span})" + (f"; times {one['base']} {ratio[0]} ({ratio[1]})" if ratio else ""))
     for name, why in one["missing"].items():
