@@ -9,6 +9,9 @@ namespace husk::supervisor {
 namespace {
 
 constexpr Duration kLogRetry = std::chrono::milliseconds(200);
+// Who writes without a pause is heard this often. A pipe takes far more meanwhile, and what is
+// taken out of it line by line costs reader and writer a page and a wakeup for each.
+constexpr Duration kLogPause = std::chrono::milliseconds(1);
 // What one container can have left in its pipe, and more.
 constexpr int kMostDrains = 64;
 
@@ -54,10 +57,16 @@ void UnitRunner::WatchLog() {
     Status added = device_.loop.Add(log_->pipe_fd(), EPOLLIN, [this](uint32_t) { DrainLog(); });
     if (added) return;
     LogError("unit ", Quote(unit_.name), ": log: ", added.error().text());
-    AwaitLog();
+    AwaitLog(MonotonicNow() + kLogRetry);
 }
 
 void UnitRunner::DrainLog() {
+    const Instant now = MonotonicNow();
+    if (now - log_heard_ < kLogPause) {
+        device_.loop.Remove(log_->pipe_fd());
+        return AwaitLog(log_heard_ + kLogPause);
+    }
+    log_heard_ = now;
     auto drained = log_->Drain();
     device_.logs.Keep();
     if (log_->IsDropping()) AwaitDroppingEnd();
@@ -67,11 +76,11 @@ void UnitRunner::DrainLog() {
         return;
     // What waits stays in the pipe; watching it now would only spin.
     device_.loop.Remove(log_->pipe_fd());
-    AwaitLog();
+    AwaitLog(now + kLogRetry);
 }
 
-void UnitRunner::AwaitLog() {
-    log_timer_ = device_.loop.StartTimer(MonotonicNow() + kLogRetry, [this] {
+void UnitRunner::AwaitLog(Instant until) {
+    log_timer_ = device_.loop.StartTimer(until, [this] {
         log_timer_ = 0;
         WatchLog();
     });

@@ -224,7 +224,7 @@ class UnitRunner {
     void TellLastWords(std::string_view reason);
     void AwaitDroppingEnd();
     void WatchLog();
-    void AwaitLog();
+    void AwaitLog(Instant until);
     void DrainLog();
     void DrainLogFully();
 
@@ -403,6 +403,7 @@ class UnitRunner {
     std::deque<Event> events_;
     bool dispatching_ = false;
     bool save_failed_ = false, unsaved_ = false;
+    Instant log_heard_{};
     EventLoop::TimerId timer_ = 0, log_timer_ = 0, drop_timer_ = 0, retry_timer_ = 0,
                        group_timer_ = 0;
 };
