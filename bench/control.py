@@ -1,6 +1,7 @@
 """The control socket: what a list of a thousand units takes, and what it takes from a start that goes on meanwhile."""
 
 import contextlib
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -41,19 +42,15 @@ def cost_of(host, words: tuple) -> float:
 
 @contextlib.contextmanager
 def asking(host):
-    """A client that asks for the list again and again."""
-    ended = threading.Event()
-
-    def ask():
-        while not ended.is_set():
-            listing(host, "status", "--json")
-    thread = threading.Thread(target=ask)
-    thread.start()
+    """A client that asks for the list again and again. Of ordinary priority: what it takes itself of the processors, with a
+    megabyte of text to make, says nothing of the supervisor."""
+    asks = subprocess.Popen(["chrt", "--other", "0", "sh", "-c", 'while :; do "$0" status --json >/dev/null; done',
+                             programs.husk_binary()], env=programs.environment_of(host))
     try:
         yield
     finally:
-        ended.set()
-        thread.join()
+        asks.terminate()
+        asks.wait()
 
 
 def start_while_asked(host) -> float:
@@ -72,5 +69,5 @@ def measure(folder: Path, out: Path, rounds: int) -> list[dict]:
     return [figures.table(f"A list of {UNITS} units that do not run", "ms", took, None, notes=[
                 f"From the start of the client's process to its end. Of the supervisor's CPU time: {costs}."]),
             figures.table(f"'husk start' among {UNITS} units", "ms", starts, "alone", notes=[
-                "To the program's first instruction; meanwhile one client asks for 'husk status --json' without a "
-                "pause."])]
+                "To the program's first instruction; meanwhile one client of ordinary priority asks for "
+                "'husk status --json' without a pause."])]

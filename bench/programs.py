@@ -146,13 +146,21 @@ def device(folder: Path, units: dict[str, str], programs: list[Path], networks: 
         yield host
 
 
+def husk_binary() -> Path:
+    from pid1_namespace import binary
+    return binary()
+
+
+def environment_of(host) -> dict[str, str]:
+    """In which a client outside of the device asks it."""
+    return ENVIRONMENT | {"HUSK_RUN": f"/proc/{host.host_pid}/root/run/husk"}
+
+
 def client(host, *words: str, out: int | None = None) -> tuple[int, float]:
     """The client's command: when it was begun, and the milliseconds until it ended."""
-    from pid1_namespace import binary
-    environment = ENVIRONMENT | {"HUSK_RUN": f"/proc/{host.host_pid}/root/run/husk"}
     with open(os.devnull, "w") as null:
         begun = time.monotonic_ns()
-        pid = spawn([binary(), *words], null.fileno() if out is None else out, environment)
+        pid = spawn([husk_binary(), *words], null.fileno() if out is None else out, environment_of(host))
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     if status != 0:
         raise Failed(f"husk {' '.join(words[:3])} ended with status {status}")
