@@ -18,7 +18,7 @@ namespace {
 constexpr size_t kMostPatterns = 16, kLongestPattern = 256;
 
 // Lists are made a piece a turn of the loop, so that what units need comes between: a thousand with
-// all their numbers take a hundred times as long.
+// all their numbers take some hundred times as long.
 constexpr Duration kListTurn = std::chrono::microseconds(100);
 
 bool IsPattern(std::string_view name) { return name.find_first_of("*?[") != name.npos; }
