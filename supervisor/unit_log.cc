@@ -66,8 +66,8 @@ void UnitRunner::DrainLog() {
         device_.loop.Remove(log_->pipe_fd());
         return AwaitLog(log_heard_ + kLogPause);
     }
-    log_heard_ = now;
     auto drained = log_->Drain();
+    log_heard_ = drained && drained->more ? Instant{} : now;
     device_.logs.Keep();
     if (log_->IsDropping()) AwaitDroppingEnd();
     if (!drained)
