@@ -48,7 +48,10 @@ struct Point {
 
 class RootPlanner {
   public:
-    RootPlanner(const RootSpec& spec, const LookUp& look_up) : spec_(spec), look_up_(look_up) {}
+    RootPlanner(const RootSpec& spec, const LookUp& look_up) : spec_(spec), look_up_(look_up) {
+        plan_.steps.reserve(kUsualSteps);
+        points_.reserve(kUsualPoints);
+    }
 
     Result<RootPlan> Plan() {
         CollectPoints();
@@ -64,6 +67,9 @@ class RootPlanner {
     }
 
   private:
+    // Of a container with a few volumes: growing moves each step with its strings.
+    static constexpr size_t kUsualSteps = 80, kUsualPoints = 20;
+
     void Add(TreeStep step) { plan_.steps.push_back(std::move(step)); }
     void AddDirectory(std::string target, unsigned mode = 0755) {
         Add({.op = TreeOp::kMakeDirectory, .target = std::move(target), .mode = mode});
