@@ -377,7 +377,7 @@ class UnitRunner {
     // and their stable series end whatever is born by CLONE_INTO_CGROUP in a leaf whose cgroup.kill
     // was ever written to ("cgroup: fix race between fork and cgroup.kill").
     bool leaf_usable_ = false;
-    bool limits_are_old_ = false;  // of the leaf: those of an earlier plan
+    bool limits_are_old_ = true;  // of the leaf: those of an earlier plan, or supervisor
     bool own_child_ = false;       // ours to wait for; otherwise PID 1's
     struct Notify {
         OwnedFd socket, ready_pipe;
