@@ -54,9 +54,8 @@ Status Manager::CheckUnits(const ControlRequest& request, bool refused_too) {
         if (entry != nullptr && (entry->runner || refused_too)) continue;
         if (entry != nullptr)
             return Fail("unit ", Quote(name), " is refused: ",
-                        entry->refused.problems.empty()
-                            ? std::string("see 'husk why'")
-                            : config::DescribeFirst(entry->refused.problems));
+                        entry->refused ? config::DescribeFirst(entry->refused->problems)
+                                       : std::string("see 'husk why'"));
         return Fail(Error::FromErrno(ENOENT, WhyAbsent(name)));
     }
     return {};
@@ -186,11 +185,10 @@ Status Manager::ExpandPatterns(const Verb& verb, std::vector<std::string>& names
 
 void Manager::AddUnit(Answer& answer, const Entry& entry, Detail detail) {
     if (entry.runner)
-        answer.AddUnit(*entry.runner,
-                       entry.refused.problems.empty() ? entry.warnings : entry.refused.problems,
+        answer.AddUnit(*entry.runner, entry.refused ? entry.refused->problems : entry.warnings,
                        detail);
     else
-        answer.AddRefused(entry.refused);
+        answer.AddRefused(*entry.refused);
 }
 
 // The units that are asked for, or all, as far as they are in a state that is asked for.
@@ -219,7 +217,7 @@ std::vector<UnitTraffic> Manager::Traffic() const {
         // Cycles of requirements are refused, but for units that go on with an earlier file.
         for (int depth = 0; depth < 8 && mode->kind == config::NetworkMode::Kind::kContainer;
              ++depth) {
-            owner = &mode->unit;
+            owner = &static_cast<const std::string&>(mode->unit);
             const UnitRunner* next = Find(*owner);
             if (next == nullptr) break;
             mode = &next->unit().container.network;
@@ -255,7 +253,7 @@ void Manager::AnswerList(ControlServer::ConnectionId id, const ControlRequest& r
         if (entry.runner)
             answer.AddListed(*entry.runner);
         else
-            answer.AddRefused(entry.refused);
+            answer.AddRefused(*entry.refused);
     }
     answer.EndUnits();
     Reply(id, answer.Finish());

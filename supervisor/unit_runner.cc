@@ -42,7 +42,7 @@ UnitRunner::UnitRunner(Device& device, RunnerHost& host, config::Unit unit, cont
     : device_(device),
       host_(host),
       unit_(std::move(unit)),
-      policy_(PolicyOf(unit_, device.system)),
+      policy_(device.policies.Share(std::make_shared<Policy>(PolicyOf(unit_, device.system)))),
       cgroup_(Cat(device.cgroup_parent, "/", unit_.name)),
       ids_(ids) {
     record_.unit = unit_.name;
@@ -75,8 +75,8 @@ void UnitRunner::Reread(config::Unit unit) {
     UpdateActivation();
 }
 
-Status UnitRunner::Reload(config::Unit unit) {
-    Replace(std::move(unit));
+Status UnitRunner::Reload(config::Unit& unit) {
+    Replace(std::exchange(unit, std::move(unit_)));
     TakePolicy();
     record_.keys = DigestsOf(unit_);
     FollowLogKeys();
@@ -137,7 +137,8 @@ void UnitRunner::Replace(config::Unit unit) {
 }
 
 void UnitRunner::TakePolicy() {
-    if (std::exchange(policy_is_old_, false)) policy_ = PolicyOf(unit_, device_.system);
+    if (!std::exchange(policy_is_old_, false)) return;
+    policy_ = device_.policies.Share(std::make_shared<Policy>(PolicyOf(unit_, device_.system)));
 }
 
 void UnitRunner::Note(const std::string& text) {
@@ -177,12 +178,12 @@ void UnitRunner::Dispatch(Event event) {
     if (std::exchange(dispatching_, true)) return;
     while (!events_.empty()) {
         const Event next = std::move(events_.front());
-        events_.pop_front();
+        events_.erase(events_.begin());
         Life& life = record_.life;
         const State before = life.state;
         if (!HasProcesses(before)) TakePolicy();
         const std::string reason = life.reason;
-        const auto actions = Advance(life, policy_, next, MonotonicNow(), Random());
+        const auto actions = Advance(life, *policy_, next, MonotonicNow(), Random());
         NoteStart(record_.first_start, life, MonotonicNow());
         if (life.reason != reason || life.state != before) Remember(reason);
         if (Lives(before) && !Lives(life.state)) DropMounts();
@@ -202,6 +203,7 @@ void UnitRunner::Dispatch(Event event) {
         if (life.state != before) host_.StateChanged(*this, before);
     }
     dispatching_ = false;
+    events_ = std::vector<Event>();  // clear() would keep the room of one for each unit
     UpdateActivation();
 }
 
