@@ -18,7 +18,9 @@ Status EventLoop::Add(int fd, uint32_t epoll_events, FdCallback callback) {
     event.data.fd = fd;
     if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0)
         return FailErrno("add descriptor to epoll");
-    watches_[fd] = std::make_shared<Watch>(Watch{std::move(callback), next_generation_++});
+    const auto index = static_cast<size_t>(fd);
+    if (index >= watches_.size()) watches_.resize(index + 1);
+    watches_[index] = std::make_shared<Watch>(Watch{std::move(callback), next_generation_++});
     return {};
 }
 
@@ -32,7 +34,9 @@ Status EventLoop::Modify(int fd, uint32_t epoll_events) {
 }
 
 void EventLoop::Remove(int fd) {
-    if (watches_.erase(fd) == 0) return;
+    const auto index = static_cast<size_t>(fd);
+    if (index >= watches_.size() || watches_[index] == nullptr) return;
+    watches_[index].reset();
     // Fails only for a descriptor that is closed already, which is out of epoll by then.
     (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
 }
@@ -74,9 +78,9 @@ Status EventLoop::RunOnce(Duration at_most) {
     // event belongs to the watch only if that is older than the round.
     const uint64_t round = next_generation_;
     for (int i = 0; i < count; ++i) {
-        auto found = watches_.find(events[i].data.fd);
-        if (found == watches_.end() || found->second->generation >= round) continue;
-        auto watch = found->second;  // keeps the callback alive while it removes itself
+        // A copy keeps the callback alive while it removes itself.
+        const auto watch = watches_[static_cast<size_t>(events[i].data.fd)];
+        if (watch == nullptr || watch->generation >= round) continue;
         watch->callback(events[i].events);
     }
     RunExpiredTimers();

@@ -53,7 +53,7 @@ class EventLoop {
     void RunExpiredTimers();
 
     OwnedFd epoll_;
-    std::map<int, std::shared_ptr<Watch>> watches_;
+    std::vector<std::shared_ptr<Watch>> watches_;  // by descriptor
     std::map<std::pair<Instant, TimerId>, TimerCallback> timers_;
     std::map<TimerId, Instant> deadlines_;
     TimerId next_timer_ = 1;

@@ -2,13 +2,24 @@
 // somebody has it.
 #pragma once
 
-#include <algorithm>
 #include <memory>
-#include <ranges>
-#include <utility>
 #include <vector>
 
 namespace husk {
+
+namespace internal {
+// Of any one type, so that it is compiled once.
+class SharedObjects {
+  public:
+    using Pointer = std::shared_ptr<const void>;
+    using IsEqual = bool (*)(const void* a, const void* b);
+
+    Pointer Share(Pointer value, IsEqual is_equal);
+
+  private:
+    std::vector<Pointer> values_;
+};
+}  // namespace internal
 
 template <typename T>
 class SharedValues {
@@ -17,16 +28,14 @@ class SharedValues {
 
     // The one that is there already, or this one.
     Pointer Share(Pointer value) {
-        // Those that are alike come together.
-        for (const Pointer& known : values_ | std::views::reverse)
-            if (*known == *value) return known;
-        std::erase_if(values_, [](const Pointer& known) { return known.use_count() == 1; });
-        values_.push_back(value);
-        return value;
+        return std::static_pointer_cast<const T>(
+            values_.Share(std::move(value), [](const void* a, const void* b) {
+                return *static_cast<const T*>(a) == *static_cast<const T*>(b);
+            }));
     }
 
   private:
-    std::vector<Pointer> values_;
+    internal::SharedObjects values_;
 };
 
 }  // namespace husk

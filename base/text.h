@@ -25,8 +25,15 @@ enum PartKind : unsigned { kNoPart, kChars, kString, kView };
 std::string Concatenate(unsigned kinds, ...);
 std::string ConcatenateParts(unsigned kinds, va_list parts);
 
+// As Text of base/rare.h.
+template <typename Part>
+concept HoldsString = requires(const Part& part) {
+    part.operator const std::string&();
+};
+
 template <typename Part>
 constexpr PartKind kPartKind = std::is_same_v<Part, std::string>        ? kString
+                               : HoldsString<Part>                      ? kString
                                : std::is_same_v<Part, std::string_view> ? kView
                                                                         : kChars;
 template <typename... Parts>
@@ -40,6 +47,8 @@ template <typename Part>
 constexpr const void* AddressOf(const Part& part) {
     if constexpr (kPartKind<Part> == kChars)
         return static_cast<const char*>(part);
+    else if constexpr (HoldsString<Part>)
+        return &static_cast<const std::string&>(part);
     else
         return &part;
 }

@@ -49,21 +49,22 @@ def idle(host) -> list[str]:
     return notes
 
 
-def memory(host) -> str:
-    kilobytes = {}
-    for who, pid in ("PID 1", host.host_pid), ("the supervisor", host.supervisor_pid()):
+def memory(host, when: str) -> str:
+    def sizes(pid: int) -> str:
         text = Path(f"/proc/{pid}/status").read_text()
-        kilobytes[who] = int(re.search(r"^RssAnon:\s+(\d+) kB$", text, re.M)[1])
-    sizes = ", ".join(f"{who} {size} KB" for who, size in kilobytes.items())
-    return f"Anonymous memory with all of them: {sizes}."
+        size, anonymous = (re.search(rf"^{key}:\s+(\d+) kB$", text, re.M)[1] for key in ("VmRSS", "RssAnon"))
+        return f"{size} KB, {anonymous} of them anonymous"
+    return (f"Resident memory with {when}: PID 1 {sizes(host.host_pid)}; the supervisor "
+            f"{sizes(host.supervisor_pid())}.")
 
 
 def measure(folder: Path, out: Path, rounds: int) -> list[dict]:
     units = {f"u{i:04}": control.SERVICE + "[Install]\nEnabled=no\n" for i in range(COUNT)}
     with programs.device(folder / "device", units, [folder / "stamp"]) as host:
+        loaded = memory(host, f"{COUNT} units that do not run")
         first, whole = husk_starts(host)
         took = figures.take_turns(control.lists(host), min(rounds, 50))
-        notes = idle(host) + [memory(host)]
+        notes = idle(host) + [loaded, memory(host, "all of them running")]
         begun = time.monotonic()
         programs.husk(host, "stop", *units)
         seconds = time.monotonic() - begun

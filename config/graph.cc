@@ -16,7 +16,7 @@ constexpr size_t kMostShown = 8;  // members of a cycle in a message
 
 // The unit whose network this one shares, or empty.
 const std::string& NetworkOwner(const Unit& unit) {
-    static const std::string kNobody;
+    static const Text kNobody;
     const NetworkMode& network = unit.container.network;
     return network.kind == NetworkMode::Kind::kContainer ? network.unit : kNobody;
 }

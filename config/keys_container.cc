@@ -26,7 +26,7 @@ Outcome AppendEnvironment(Unit& unit, const KeyInput& input) {
     for (std::string& assignment : *assignments) {
         const std::string_view name =
             std::string_view(assignment).substr(0, assignment.find('=') + 1);
-        std::erase_if(environment, [&](const std::string& old) { return old.starts_with(name); });
+        erase_if(environment, [&](const std::string& old) { return old.starts_with(name); });
         environment.push_back(std::move(assignment));
     }
     return CheckCount(environment.size());

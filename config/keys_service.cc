@@ -148,7 +148,7 @@ Outcome ApplyTasks(Unit& unit, const KeyInput& input) {
 }
 
 // As systemd has them, further lists add to the first.
-using Cpus = std::optional<std::string>;
+using Cpus = Boxed<std::string>;
 Outcome AddCpus(Cpus& cpus, const KeyInput& input) {
     if (input.resets) {
         cpus.reset();

@@ -28,25 +28,25 @@ Value<std::string> ParseAfterReference(std::string_view text) {
 }
 
 // network-online.target is no unit, and stands apart from those that are named beside it.
-template <auto Parse, auto List, auto Online>
+template <auto Parse, auto Names, auto Online>
 Outcome AddUnits(Unit& unit, const KeyInput& input) {
-    constexpr KeyCode kAdd = kAppendPath<EachWord<Parse>, &Unit::unit, List>;
+    constexpr KeyCode kAdd = kAppendPath<EachWord<Parse>, &Unit::unit, Names>;
     if (input.resets) unit.unit.*Online = false;
     Outcome added = kAdd(&unit, input);
-    auto& names = unit.unit.*List;
-    std::erase(names, std::string());
-    unit.unit.*Online |= std::erase(names, kOnlineTarget) > 0;
+    auto& names = unit.unit.*Names;
+    erase_if(names, [](const std::string& name) { return name.empty(); });
+    unit.unit.*Online |=
+        erase_if(names, [](const std::string& name) { return name == kOnlineTarget; }) > 0;
     return added;
 }
 
 // The key says the kind, the value the rest.
 template <Condition::Kind Kind, bool Assertion, auto Parse>
 Outcome AddCondition(Unit& unit, const KeyInput& input) {
-    std::vector<Condition>& conditions = unit.unit.conditions;
+    List<Condition>& conditions = unit.unit.conditions;
     if (input.resets) {
-        std::erase_if(conditions, [](const Condition& c) {
-            return c.kind == Kind && c.assertion == Assertion;
-        });
+        erase_if(conditions,
+                 [](const Condition& c) { return c.kind == Kind && c.assertion == Assertion; });
         return {};
     }
     auto condition = kParser<Parse>(input);
@@ -69,7 +69,7 @@ Value<ListenAddress> ParseFifoPath(std::string_view text) {
 
 template <Listener::Kind Kind, auto Parse>
 Outcome AddListener(Unit& unit, const KeyInput& input) {
-    std::vector<Listener>& listeners = unit.socket.listeners;
+    List<Listener>& listeners = unit.socket.listeners;
     if (input.resets) {  // systemd.socket(5): an empty one resets all of them
         listeners.clear();
         return {};
@@ -176,7 +176,8 @@ constexpr KeyRow kUnitKeys[] = {
      "How long a start may wait for the units that it is ordered after; then it has failed.",
      Live(kSetPath<ParseTimeout, &Unit::unit, &UnitSection::job_timeout>)},
     {"Critical", T::kBoolean, "no",
-     "(own) The device is not well without the unit: while it has failed or is unhealthy for longer "
+     "(own) The device is not well without the unit: while it has failed or is unhealthy for "
+     "longer "
      "than CriticalSec=, the hardware watchdog is not fed and resets the device.",
      Live(kSetPath<ParseBoolean, &Unit::unit, &UnitSection::critical>)},
     {"CriticalSec", T::kSpan, "1min",

@@ -7,10 +7,10 @@
 #include "base/text.h"
 #include "config/environment_file.h"
 #include "config/isolation_rules.h"
-#include "config/network_rules.h"
 #include "config/keys.h"
 #include "config/limits.h"
 #include "config/log_options.h"
+#include "config/network_rules.h"
 #include "config/network_values.h"
 #include "config/readiness_rules.h"
 #include "config/values.h"
@@ -242,7 +242,7 @@ void Checks::Rights() {
                       Quote(std::string_view(key).substr(sizeof "Container")), " are both given"),
                   "the profile says it all: give one of them");
     // Podman adds to what DropCapability=all leaves, in whatever order the two stand.
-    auto one_each = [](std::vector<std::string>& list) {
+    auto one_each = [](List<std::string>& list) {
         Sort(list);
         list.erase(std::unique(list.begin(), list.end()), list.end());
     };

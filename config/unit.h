@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/ip_address.h"
+#include "base/rare.h"
 #include "base/time.h"
 #include "config/unit_life.h"
 
@@ -50,12 +51,12 @@ enum class LogDriver : uint8_t { kPassthrough, kNone };
 
 struct UnitSection {
     std::string description;
-    std::vector<std::string> documentation;
+    List<std::string> documentation;
     // Names of units without ".container", in the order of the file.
-    std::vector<std::string> after, before, wants, requires_, binds_to, part_of, conflicts;
-    std::vector<std::string> on_failure, on_success;
+    List<std::string> after, before, wants, requires_, binds_to, part_of, conflicts;
+    List<std::string> on_failure, on_success;
     bool after_online = false, wants_online = false, requires_online = false;  // kOnlineTarget
-    std::vector<Condition> conditions;
+    List<Condition> conditions;
     Duration start_limit_interval = std::chrono::seconds(10);
     int start_limit_burst = 0;  // 0: no limit
     UnitAction start_limit_action = UnitAction::kNone;
@@ -133,9 +134,9 @@ struct NetworkMembership {
 
 struct NetworkMode {
     enum class Kind { kNone, kHost, kContainer, kMember } kind = Kind::kNone;
-    std::string unit;                         // kContainer: that unit's name
-    bool requires_only_here = false;          // kContainer: no other key ties it to that unit
-    std::vector<NetworkMembership> networks;  // kMember
+    Text unit;                         // kContainer: that unit's name
+    bool requires_only_here = false;   // kContainer: no other key ties it to that unit
+    List<NetworkMembership> networks;  // kMember
     // The unit is in the same namespace again after a restart. With "none" it has a new one.
     bool OutlivesRestarts() const { return kind != Kind::kNone; }
     friend bool operator==(const NetworkMode&, const NetworkMode&) = default;
@@ -217,61 +218,61 @@ struct IoLimit {
 
 struct ContainerSection {
     std::string image;            // name or absolute path
-    std::string image_verity;     // root hash, or the absolute path of a file with one
-    std::string rootfs;           // absolute path of a directory
+    Text image_verity;            // root hash, or the absolute path of a file with one
+    Text rootfs;                  // absolute path of a directory
     bool rootfs_overlay = false;  // Rootfs=PATH:O
-    std::vector<std::string> entrypoint, exec;
-    std::string working_dir;                     // empty: "/"
-    std::vector<std::string> environment;        // NAME=VALUE, a later one replaces an earlier one
-    std::vector<std::string> environment_files;  // paths; "-/path" may be missing
+    List<std::string> entrypoint, exec;
+    Text working_dir;                     // empty: "/"
+    List<std::string> environment;        // NAME=VALUE, a later one replaces an earlier one
+    List<std::string> environment_files;  // paths; "-/path" may be missing
     bool environment_host = false;
-    std::string timezone;  // empty: UTC; "local": the device's
+    Text timezone;  // empty: UTC; "local": the device's
     bool run_init = false;
-    std::vector<SecretSpec> secrets;
+    List<SecretSpec> secrets;
     HealthSection health;
     NotifyMode notify = NotifyMode::kNo;
-    std::string container_name;
-    std::vector<std::string> labels, annotations;  // NAME=VALUE
+    Text container_name;
+    List<std::string> labels, annotations;  // NAME=VALUE
     LogDriver log_driver = LogDriver::kPassthrough;
-    std::vector<std::string> log_options;  // NAME=VALUE
-    std::string user, group;               // name or number, empty: 0
-    std::vector<std::string> group_add;
-    std::string host_name;  // empty: the unit's name
-    std::vector<Volume> volumes;
-    std::vector<Volume> image_mounts;  // `source` is the image's name
-    std::vector<TmpfsMount> tmpfs;
-    std::vector<DeviceMapping> devices;
-    std::vector<MountSpec> mounts;
+    List<std::string> log_options;  // NAME=VALUE
+    Text user, group;               // name or number, empty: 0
+    List<std::string> group_add;
+    Text host_name;  // empty: the unit's name
+    List<Volume> volumes;
+    List<Volume> image_mounts;  // `source` is the image's name
+    List<TmpfsMount> tmpfs;
+    List<DeviceMapping> devices;
+    List<MountSpec> mounts;
     uint64_t shm_size = 64ull << 20;
     bool read_only = true;
     bool read_only_tmpfs = true;  // tmpfs on /tmp, /run, /var/tmp where the root is read-only
     OverlayMode overlay = OverlayMode::kNone;
-    uint64_t overlay_size = kDefaultOverlaySize;  // kVolatile
-    std::string overlay_volume;                   // kVolume: its name
-    std::vector<std::string> mask, unmask;        // paths; unmask "ALL" drops every default
-    std::vector<std::string> add_capability, drop_capability;  // "CAP_…"; drop may be "all"
+    uint64_t overlay_size = kDefaultOverlaySize;        // kVolatile
+    Text overlay_volume;                                // kVolume: its name
+    List<std::string> mask, unmask;                     // paths; unmask "ALL" drops every default
+    List<std::string> add_capability, drop_capability;  // "CAP_…"; drop may be "all"
     bool no_new_privileges = true;
-    std::vector<SystemCallList> system_calls;  // none: the default profile
-    int system_call_error = 1;                 // errno, EPERM; 0: a refused call kills
-    std::string seccomp_profile;               // absolute path of a file
+    List<SystemCallList> system_calls;  // none: the default profile
+    int system_call_error = 1;          // errno, EPERM; 0: a refused call kills
+    Text seccomp_profile;               // absolute path of a file
     UserNamespace user_ns = UserNamespace::kAuto;
     // Explicit maps; both or none of them, once rules.cc has seen the unit. UserNS= is not given
     // then.
-    std::vector<IdMapping> uid_map, gid_map;
+    List<IdMapping> uid_map, gid_map;
     bool private_pids = true, private_ipc = true, private_mounts = true, protect_hostname = true;
-    Duration time_offset{};                                              // 0: the device's clocks
-    std::vector<std::string> landlock_read_paths, landlock_write_paths;  // "-/path": may be missing
-    std::vector<uint16_t> landlock_bind_ports;
-    std::vector<std::string> sysctl;  // NAME=VALUE, with dots
+    Duration time_offset{};                                       // 0: the device's clocks
+    List<std::string> landlock_read_paths, landlock_write_paths;  // "-/path": may be missing
+    List<uint16_t> landlock_bind_ports;
+    List<std::string> sysctl;  // NAME=VALUE, with dots
     NetworkMode network;
     std::optional<IpAddress> ip4, ip6;  // on the one network; see NetworkMembership
-    std::vector<std::string> network_aliases;
-    std::vector<PublishedPort> publish_ports;
-    std::vector<IpAddress> dns;
-    bool no_dns = false;                  // DNS=none: resolv.conf is left as it is
-    std::vector<std::string> dns_search;  // "" is "."
-    std::vector<std::string> dns_options;
-    std::vector<HostEntry> hosts;
+    List<std::string> network_aliases;
+    List<PublishedPort> publish_ports;
+    List<IpAddress> dns;
+    bool no_dns = false;           // DNS=none: resolv.conf is left as it is
+    List<std::string> dns_search;  // "" is "."
+    List<std::string> dns_options;
+    List<HostEntry> hosts;
     friend bool operator==(const ContainerSection&, const ContainerSection&) = default;
 };
 
@@ -295,7 +296,7 @@ enum class OutputTarget { kLog, kNull, kConsole };
 
 // Exit codes and signals, as RestartPreventExitStatus= and its kin list them.
 struct ExitStatusSet {
-    std::vector<int> codes, signals;
+    List<int> codes, signals;
     friend bool operator==(const ExitStatusSet&, const ExitStatusSet&) = default;
 };
 
@@ -315,8 +316,8 @@ struct ServiceSection {
     bool remain_after_exit = false;
     // Run in containers of the same plan: before the start, after the end; inside the running one:
     // the others.
-    std::vector<ServiceCommand> exec_condition, exec_start_pre, exec_start_post, exec_reload,
-        exec_stop, exec_stop_post;
+    List<ServiceCommand> exec_condition, exec_start_pre, exec_start_post, exec_reload, exec_stop,
+        exec_stop_post;
     RestartMode restart_mode = RestartMode::kNormal;
     std::optional<Duration> timeout_start, timeout_stop;  // unset: system.conf's default
     std::optional<Duration> timeout_abort;                // unset: timeout_stop
@@ -333,8 +334,8 @@ struct ServiceSection {
     // Neither: no limit; one alone: journald's default for the other; 0: no limit.
     std::optional<Duration> log_rate_limit_interval;
     std::optional<int64_t> log_rate_limit_burst;
-    std::string syslog_identifier;
-    std::vector<Credential> credentials;
+    Text syslog_identifier;
+    List<Credential> credentials;
     KillMode kill_mode = KillMode::kControlGroup;
     int kill_signal = 15;  // SIGTERM
     bool send_sigkill = true;
@@ -342,14 +343,14 @@ struct ServiceSection {
     std::optional<uint32_t> cpu_quota;  // hundredths of a percent of one CPU
     Duration cpu_quota_period = std::chrono::milliseconds(100);
     std::optional<uint32_t> cpu_weight;  // 1..10000; 0 = idle
-    std::optional<std::string> allowed_cpus, allowed_memory_nodes;
+    Boxed<std::string> allowed_cpus, allowed_memory_nodes;
     std::optional<uint32_t> io_weight;  // 1..10000
-    std::vector<IoLimit> io_read_bandwidth, io_write_bandwidth, io_read_iops, io_write_iops;
+    List<IoLimit> io_read_bandwidth, io_write_bandwidth, io_read_iops, io_write_iops;
     std::optional<uint64_t> tasks_max;  // kUnlimited = infinity; unset: system.conf's default
     bool tasks_max_is_share = false;    // hundredths of a percent of what the device takes
     bool delegate = false;
     DevicePolicy device_policy = DevicePolicy::kClosed;
-    std::vector<DeviceRule> device_allow;
+    List<DeviceRule> device_allow;
     OomPolicy oom_policy = OomPolicy::kKill;
     std::map<int, ResourceLimit> limits;  // RLIMIT_* -> values
     int nice = 0;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/ip_address.h"
+#include "base/rare.h"
 #include "base/time.h"
 
 namespace husk::config {
@@ -57,13 +58,13 @@ enum class HealthAction : uint8_t { kNone, kKill, kRestart, kStop };
 // The Health...= keys (podman-systemd.unit(5), podman-healthcheck(1)). Of command, http and tcp at
 // most one is given.
 struct HealthSection {
-    std::vector<std::string> command;
-    std::optional<HealthTarget> http, tcp;
+    List<std::string> command;
+    Boxed<HealthTarget> http, tcp;
     Duration interval = std::chrono::seconds(30);  // kInfinite: checks are made on request only
     Duration timeout = std::chrono::seconds(30);
     int retries = 3;
     Duration start_period{};
-    std::vector<std::string> startup_command;
+    List<std::string> startup_command;
     Duration startup_interval = std::chrono::seconds(30),
              startup_timeout = std::chrono::seconds(30);
     int startup_retries = 0;  // 0: for ever
@@ -80,7 +81,7 @@ enum class NotifyAccess : uint8_t { kNone, kMain, kExec, kAll };
 
 // StateDirectory= and its kin: relative paths.
 struct ServiceDirectories {
-    std::vector<std::string> paths;
+    List<std::string> paths;
     unsigned mode = 0755;
     friend bool operator==(const ServiceDirectories&, const ServiceDirectories&) = default;
 };
@@ -133,8 +134,8 @@ struct CalendarSpec {
 
 // [Timer]: a start at each of these times.
 struct TimerSection {
-    std::vector<Duration> on_boot, on_unit_active, on_unit_inactive;
-    std::vector<CalendarSpec> calendar;
+    List<Duration> on_boot, on_unit_active, on_unit_inactive;
+    List<CalendarSpec> calendar;
     bool persistent = false;
     Duration randomized_delay{};
     bool IsGiven() const {
@@ -161,7 +162,7 @@ struct Listener {
 
 // [Socket]: init keeps these open, and the program gets them (sd_listen_fds(3)).
 struct SocketSection {
-    std::vector<Listener> listeners;
+    List<Listener> listeners;
     unsigned mode = 0666;
     std::string descriptor_name;  // empty: the unit's name
     friend bool operator==(const SocketSection&, const SocketSection&) = default;

@@ -44,6 +44,8 @@ void AddPaths(const std::vector<LandlockPath>& paths, uint64_t access, LandlockP
 
 }  // namespace
 
+bool LandlockPlan::GuardsExecution() const { return (attributes.handled_files & kExecute) != 0; }
+
 Result<LandlockPlan> PlanLandlock(const LandlockSpec& spec) {
     LandlockPlan plan;
     if (!spec.IsGiven()) return plan;

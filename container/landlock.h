@@ -30,6 +30,7 @@ struct LandlockPlan {
     std::vector<PathRule> paths;
     std::vector<uint16_t> bind_ports;
     bool IsUsed() const { return attributes_size != 0; }
+    bool GuardsExecution() const;
 };
 
 // Pure. An unused plan where nothing is asked for; an error that names the key where the kernel's

@@ -396,7 +396,7 @@ Error Explain(const ChildReport& report, const Plan& plan, const Program& progra
                                     std::min<size_t>(report.head_size, sizeof report.head));
         Error error = ExplainExecFailure(searched && head.empty() ? asked : path, searched,
                                          report.error, head);
-        if (report.error != EACCES || plan.spec.landlock.read.empty()) return error;
+        if (report.error != EACCES || !plan.landlock.GuardsExecution()) return error;
         return Error::Because(Cat(error.text(),
                                   "; LandlockReadPaths= must hold the program, its interpreter or "
                                   "loader, and its libraries"));

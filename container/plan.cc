@@ -98,7 +98,7 @@ Result<std::unique_ptr<Plan>> MakePlan(ContainerSpec spec, const rootfs::Tree* t
     plan->device_nodes = std::move(spec.root.device_nodes);
     plan->spec = std::move(spec);
     if (plan->spec.time_offset != 0) plan->time_offsets = TimeOffsets(plan->spec.time_offset);
-    auto landlock = PlanLandlock(plan->spec.landlock);
+    auto landlock = PlanLandlock(spec.landlock);
     if (!landlock) return Fail(std::move(landlock).error());
     plan->landlock = std::move(*landlock);
     plan->clone_flags = CloneFlags(plan->spec);

@@ -53,7 +53,7 @@ struct Plan {
     rootfs::RootPlan root;  // without its steps
     // Never nullptr. Containers that are alike can share one list (SharedValues).
     std::shared_ptr<const rootfs::TreeSteps> steps;
-    std::string tree;                              // RootSpec::tree
+    Text tree;                                     // RootSpec::tree
     std::vector<rootfs::DeviceNode> device_nodes;  // RootSpec::device_nodes
     LandlockPlan landlock;
     std::string time_offsets;  // for /proc/self/timens_offsets; empty: the device's clocks

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/rare.h"
 #include "container/device_filter.h"
 #include "rootfs/tree.h"
 #include "rootfs/users.h"
@@ -51,7 +52,7 @@ struct CgroupLimits {
     std::optional<uint64_t> cpu_quota_us;  // with cpu_period_us
     uint64_t cpu_period_us = 100'000;
     std::optional<uint32_t> cpu_weight;  // 0 = idle (cpu.idle)
-    std::optional<std::string> cpus, memory_nodes;
+    Boxed<std::string> cpus, memory_nodes;
     std::optional<uint32_t> io_weight;  // 1..10000
     std::vector<IoMax> io;              // one for each disk
     bool oom_group = true;              // the whole container goes, not one process of it
@@ -101,9 +102,8 @@ struct ContainerSettings {
     uint64_t capabilities = 0;  // bit n = capability n
     bool no_new_privileges = true;
     std::shared_ptr<const FilterProgram> filter;  // nothing = none
-    LandlockSpec landlock;
     CgroupLimits limits;
-    DeviceRules devices;
+    std::shared_ptr<const DeviceRules> devices;  // nothing: whatever its leaf lets through
     std::vector<ResourceLimit> resource_limits;
     int nice = 0;
     int scheduling_policy = 0;    // SCHED_*; 0 = SCHED_OTHER, what the supervisor has
@@ -118,6 +118,7 @@ struct ContainerSpec : ContainerSettings {
     std::vector<std::string> argv;
     std::vector<std::string> environment;  // NAME=VALUE, whole
     std::string working_dir = "/";
+    LandlockSpec landlock;
 };
 
 }  // namespace husk::container

@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "base/rare.h"
 #include "base/time.h"
 #include "config/unit.h"
 #include "supervisor/timers.h"
@@ -38,16 +39,16 @@ struct OpenSocket {
 struct Activation {
     Arming arming = Arming::kUndecided;
     TimerState timer;
-    std::vector<OpenSocket> sockets;  // in the order of the file
+    List<OpenSocket> sockets;  // in the order of the file
     friend bool operator==(const Activation&, const Activation&) = default;
 };
 
 bool HasActivation(const config::Unit& unit);
 
 // A program that ends at once and leaves its connection waiting is started again and again by it:
-// at most kActivationBurst times in kActivationInterval, the defaults of systemd's TriggerLimitBurst= and
-// TriggerLimitIntervalSec=. Then its sockets are not listened to for kTriggerPause; systemd closes
-// them for good, which would strand a device that nobody visits.
+// at most kActivationBurst times in kActivationInterval, the defaults of systemd's
+// TriggerLimitBurst= and TriggerLimitIntervalSec=. Then its sockets are not listened to for
+// kTriggerPause; systemd closes them for good, which would strand a device that nobody visits.
 inline constexpr int kActivationBurst = 20;
 inline constexpr Duration kActivationInterval = std::chrono::seconds(2);
 inline constexpr Duration kTriggerPause = std::chrono::seconds(30);

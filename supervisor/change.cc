@@ -45,7 +45,7 @@ std::vector<Networks::Follower> Followers(const std::vector<config::LoadedUnit>&
 }
 
 void ReloadUnit(UnitRunner& runner, config::Unit unit) {
-    Status changed = runner.Reload(std::move(unit));
+    Status changed = runner.Reload(unit);
     if (!changed) runner.Warn(Cat(changed.error().text(), "; it holds from the next start on"));
 }
 
@@ -110,6 +110,7 @@ void Manager::Install(config::LoadedFolder loaded, const ChangeSet& changes) {
         old.emplace(std::move(name), std::move(entry));
     }
     entries_.clear();
+    entries_.reserve(loaded.units.size());
     PlanNetworks(loaded);
     id_ranges_ = container::AssignIdRanges(names, id_ranges_);
     for (auto& unit : loaded.units) {
@@ -171,7 +172,7 @@ void Manager::AddEntry(config::LoadedUnit unit, container::IdRange ids, const Un
     }
     if (unit.refused) {
         LogError("unit ", Quote(entry.name), " is refused: ", config::DescribeFirst(unit.problems));
-        entry.refused = {entry.name, unit.unit.path, std::move(unit.problems)};
+        entry.refused = RefusedUnit{entry.name, unit.unit.path, std::move(unit.problems)};
         if (entry.runner && !Outlives(*entry.runner)) {
             entry.runner->Forget();
             entry.runner.reset();

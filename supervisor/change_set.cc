@@ -198,7 +198,7 @@ bool Planner::TakeAlong(Node& node) {
         return true;
     };
     const auto& network = unit->container.network;
-    const std::pair<const std::vector<std::string>*, const char*> lists[] = {
+    const std::pair<const List<std::string>*, const char*> lists[] = {
         {&unit->unit.requires_, "requires "},
         {&unit->unit.binds_to, "is bound to "},
         {&unit->unit.part_of, "is part of "}};

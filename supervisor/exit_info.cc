@@ -67,7 +67,7 @@ std::string MainWords(const ExitInfo& exit) {
         case ExitKind::kSignal:
             return Cat("killed by ", SignalName(exit.signal),
                        exit.core_dumped ? " (core dumped)" : "");
-        case ExitKind::kOom: return exit.text.empty() ? OomWords(exit) : exit.text;
+        case ExitKind::kOom: return exit.text.empty() ? OomWords(exit) : std::string(exit.text);
         case ExitKind::kStartFailed: return Cat("start failed: ", exit.text);
         case ExitKind::kTimeout:
         case ExitKind::kDamaged:

@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "base/rare.h"
 #include "base/time.h"
 #include "config/unit.h"
 
@@ -32,7 +33,7 @@ struct ExitInfo {
     uint64_t memory_limit = 0;  // bytes, for the words; 0 = none
     // kStartFailed, kTimeout, kDamaged, kWatchdog, kUnhealthy; of kOom where not the main process
     // was it
-    std::string text;
+    Text text;
     Instant at{};
     int64_t at_realtime = 0;  // ns since 1970
 };

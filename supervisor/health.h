@@ -22,6 +22,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/rare.h"
 #include "base/time.h"
 #include "config/unit_life.h"
 
@@ -42,7 +43,7 @@ struct Health {
     Instant began{};  // when the program ran
     Instant next{};   // when the next check begins; kNever: on request only
     // The last check.
-    std::string last_text;      // "exited with code 1: no route to host", "HTTP status 200"
+    Text last_text;             // "exited with code 1: no route to host", "HTTP status 200"
     int64_t last_realtime = 0;  // its end, nanoseconds since 1970; 0: there was none
     bool last_good = false;
     friend bool operator==(const Health&, const Health&) = default;

@@ -87,15 +87,18 @@ Result<InitLink::Greeting> InitLink::Hello() {
 }
 
 void InitLink::MarkUsed(int slot) {
-    if (slot >= 0) used_.insert(slot);
+    if (slot < 0 || slot >= static_cast<int>(kDescriptorSlots)) return;
+    const auto index = static_cast<size_t>(slot);
+    if (index >= used_.size()) used_.resize(index + 1);
+    used_[index] = true;
 }
 
 Result<int> InitLink::Store(int fd) {
     for (uint32_t tries = 0; tries < kDescriptorSlots; ++tries) {
         const int slot = next_slot_;
-        next_slot_ = std::max<int>((next_slot_ + 1) % static_cast<int>(kDescriptorSlots),
-                                   kFirstFreeSlot);
-        if (used_.contains(slot)) continue;
+        next_slot_ =
+            std::max<int>((next_slot_ + 1) % static_cast<int>(kDescriptorSlots), kFirstFreeSlot);
+        if (static_cast<size_t>(slot) < used_.size() && used_[static_cast<size_t>(slot)]) continue;
         InitPacket packet{.type = InitPacketType::kStore, .slot = static_cast<uint32_t>(slot)};
         auto answer = Request(packet, fd);
         // Left over from a unit whose record was lost: nobody can ask for it any more.
@@ -106,7 +109,7 @@ Result<int> InitLink::Store(int fd) {
             answer = Request(packet, fd);
         }
         if (!answer) return Fail(std::move(answer).error().Wrap("hand a descriptor to PID 1"));
-        used_.insert(slot);
+        MarkUsed(slot);
         return slot;
     }
     return Fail("PID 1 has no free slot for a descriptor");
@@ -131,7 +134,7 @@ Result<OwnedFd> InitLink::Fetch(int slot) {
 
 void InitLink::Drop(int slot) {
     if (slot < 0) return;
-    used_.erase(slot);
+    if (static_cast<size_t>(slot) < used_.size()) used_[static_cast<size_t>(slot)] = false;
     // An empty slot is as good as a dropped one.
     (void)Request({.type = InitPacketType::kDrop, .slot = static_cast<uint32_t>(slot)});
 }

@@ -6,7 +6,6 @@
 
 #include <deque>
 #include <optional>
-#include <set>
 #include <vector>
 
 #include "base/error.h"
@@ -53,8 +52,8 @@ class InitLink {
     Status Shutdown(ShutdownAction action, bool now);
     // For a crash of PID 1, and for a burst of Ctrl-Alt-Del; kNone: that is no more than one.
     Status SetActions(ShutdownAction crash, ShutdownAction burst);
-    // What is in kWatchdogSlot is fed for so long from here on; 0: no more. False where the word before
-    // came too late, and it was not fed any more.
+    // What is in kWatchdogSlot is fed for so long from here on; 0: no more. False where the word
+    // before came too late, and it was not fed any more.
     Result<bool> TrustWatchdog(Duration trust, Duration interval, int last_seconds);
 
     // Upgrade in place (init/upgrade.h). A file with PID 1's state, for a rehearsal.
@@ -79,7 +78,7 @@ class InitLink {
     void TakeNotice(const InitPacket& packet);
 
     OwnedFd socket_;
-    std::set<int> used_;
+    std::vector<bool> used_;  // by slot; the rest is free
     int next_slot_ = kFirstFreeSlot;
     uint64_t next_exit_ = 0;
     std::optional<ShutdownAction> wanted_;

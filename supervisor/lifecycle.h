@@ -52,7 +52,7 @@
 
 namespace husk::supervisor {
 
-enum class State {
+enum class State : uint8_t {
     kInactive,   // not wanted, nothing runs
     kWaiting,    // wanted; units that it is ordered after are not up yet
     kCondition,  // ExecCondition= runs
@@ -182,13 +182,14 @@ struct Policy {
     const std::vector<bool>& Commands(CommandKind kind) const {
         return commands[static_cast<int>(kind)];
     }
+    friend bool operator==(const Policy&, const Policy&) = default;
 };
 Policy PolicyOf(const config::Unit& unit, const config::SystemConfig& system);
 // Whether there is a way to reload it: ExecReload=, Type=notify-reload or ReloadSignal=.
 bool CanReload(const Policy& policy);
 
 // What happens once the cgroup is empty.
-enum class AfterCleaning {
+enum class AfterCleaning : uint8_t {
     kStayDown,    // it was told to stop -> inactive
     kDone,        // it ended by itself, as it should -> inactive, Life::done
     kSkip,        // ExecCondition= said no -> inactive, Life::done
@@ -202,37 +203,37 @@ enum class AfterCleaning {
 inline constexpr int kAfterCleanings = static_cast<int>(AfterCleaning::kByExit) + 1;
 
 // What a unit's end is to others, until kTriggered: OnFailure=, FailureAction= and their kin.
-enum class Untold { kNothing, kSuccess, kFailure, kStartLimit };
+enum class Untold : uint8_t { kNothing, kSuccess, kFailure, kStartLimit };
 inline constexpr int kUntolds = static_cast<int>(Untold::kStartLimit) + 1;
 
 // Goes into the unit's record as it is, so that a new supervisor goes on from it.
 struct Life {
     State state = State::kInactive;
+    int main_pid = 0;
     std::string reason;  // why it is in this state, for people
     // What the reason of the state that is being worked towards will say: "started at boot",
     // "stopped by 'husk stop'", "exited with code 1; not started again (Restart=no)".
     std::string cause;
-    Instant since{};  // when it got there
-    int main_pid = 0;
+    Instant since{};                                 // when it got there
     Instant started_at{};                            // of the last launch
     AfterCleaning after = AfterCleaning::kStayDown;  // from kStopCommand to kStopPost
-    bool executed = false;                           // the program runs: execve succeeded
-    bool ready = false;                              // it was up in this run: ExecStop= is due
+    int command = 0;        // index of the command that runs, in the list of the state
+    bool executed = false;  // the program runs: execve succeeded
+    bool ready = false;     // it was up in this run: ExecStop= is due
     bool post_due = false;  // something ran: ExecStopPost= is due before it is over
     bool killed = false;    // kStopping: the stop signal had its time
     bool done = false;      // kInactive: ended by itself as it should (or skipped), not stopped
-    int command = 0;        // index of the command that runs, in the list of the state
     bool command_killed = false;  // it had its time
-    uint64_t restarts = 0;        // automatic ones since it was last started on request
-    int failures_in_row = 0;      // the step of the backoff; 0 after a stable run
-    int starts_in_window = 0;     // StartLimitBurst=
+    Untold untold = Untold::kNothing;
+    uint64_t restarts = 0;     // automatic ones since it was last started on request
+    int failures_in_row = 0;   // the step of the backoff; 0 after a stable run
+    int starts_in_window = 0;  // StartLimitBurst=
     Instant window_began{};
     Instant timer{};                                  // deadline of the state, 0 = none
     Instant runtime_deadline{}, watchdog_deadline{};  // 0 = none
-    Duration watchdog{};     // WATCHDOG_USEC= of the program; 0: the unit's
-    ExitInfo last_exit;      // kind kNone before the first
-    std::string step_error;  // what the child reported before execve, until its exit comes
-    Untold untold = Untold::kNothing;
+    Duration watchdog{};  // WATCHDOG_USEC= of the program; 0: the unit's
+    ExitInfo last_exit;   // kind kNone before the first
+    Text step_error;      // what the child reported before execve, until its exit comes
 };
 
 // The earliest of the three deadlines, 0 = none: when the timer has to fire. A new supervisor arms

@@ -99,7 +99,7 @@ Policy PolicyOf(const config::Unit& unit, const config::SystemConfig& system) {
     policy.start_limit_interval = unit.unit.start_limit_interval;
     policy.start_limit_burst = unit.unit.start_limit_burst;
     // In the order of CommandKind.
-    const std::vector<config::ServiceCommand>* lists[] = {
+    const List<config::ServiceCommand>* lists[] = {
         &service.exec_condition, &service.exec_start_pre, &service.exec_start_post,
         &service.exec_reload,    &service.exec_stop,      &service.exec_stop_post};
     for (int kind = 0; kind < kCommandKinds; ++kind)

@@ -97,7 +97,7 @@ class Manager final : public RunnerHost, private JobHost {
     struct Entry {
         std::string name;
         std::unique_ptr<UnitRunner> runner;  // none where the unit is refused
-        RefusedUnit refused;
+        Boxed<RefusedUnit> refused;
         config::Problems warnings;
         bool gone = false;  // has no file any more: forgotten once it is down
     };

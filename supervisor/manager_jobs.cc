@@ -62,12 +62,13 @@ void Manager::IndexEntries(const std::vector<Record>* records) {
                     section.wants,     section.binds_to,   section.part_of,
                     section.conflicts, section.on_failure, section.on_success};
             const config::NetworkMode& network = entry.runner->unit().container.network;
+            const std::string& other = network.unit;
             const auto owner = network.requires_only_here
-                                   ? std::ranges::find(entries_, network.unit, &Entry::name)
+                                   ? std::ranges::find(entries_, other, &Entry::name)
                                    : entries_.end();
             if (owner != entries_.end() && owner->runner &&
                 owner->runner->unit().container.network.OutlivesRestarts())
-                unit.joins = network.unit;
+                unit.joins = other;
             if (auto found = before.find(entry.name); found != before.end())
                 unit.after.insert(unit.after.end(), found->second.begin(), found->second.end());
             const Record* record = &entry.runner->record();
@@ -274,7 +275,7 @@ void Manager::TellLeftOut(Index unit, const std::string& text) {
 
 std::string Manager::MarkOf(Index unit) {
     const UnitRunner* runner = entries_[unit].runner.get();
-    return runner == nullptr ? std::string() : runner->record().trigger;
+    return runner == nullptr ? std::string() : std::string(runner->record().trigger);
 }
 
 void Manager::Mark(Index unit, const std::string& mark, bool save) {

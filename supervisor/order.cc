@@ -17,9 +17,10 @@ bool Contains(const std::vector<Index>& sorted, Index unit) {
     return std::binary_search(sorted.begin(), sorted.end(), unit);
 }
 
-void SortOnce(std::vector<Index>& units) {
+std::vector<Index> SortOnce(std::vector<Index> units) {
     Sort(units);
     units.erase(std::unique(units.begin(), units.end()), units.end());
+    return units;
 }
 
 // Has it come as far as it will for now, for one that is only ordered after it?
@@ -40,11 +41,10 @@ bool Satisfies(const Standing& standing) {
     return IsUp(standing.state) || (standing.state == State::kInactive && standing.done);
 }
 
-std::vector<Index> Together(std::initializer_list<const std::vector<Index>*> lists) {
+std::vector<Index> Together(std::initializer_list<std::span<const Index>> lists) {
     std::vector<Index> all;
-    for (const auto* list : lists) all.insert(all.end(), list->begin(), list->end());
-    SortOnce(all);
-    return all;
+    for (const auto& list : lists) all.insert(all.end(), list.begin(), list.end());
+    return SortOnce(std::move(all));
 }
 
 // Breadth first along one kind of edge; each unit once.
@@ -77,15 +77,15 @@ bool IsIdle(const Standing& standing) {
 Order::Order(const std::vector<OrderUnit>& units) : nodes_(units.size()) {
     for (Index i = 0; i < units.size(); ++i) {
         nodes_[i].name = units[i].name;
-        by_name_.emplace(units[i].name, i);
+        by_name_.push_back(i);
     }
+    Sort(by_name_, [this](Index a, Index b) { return Name(a) < Name(b); });
     for (Index i = 0; i < units.size(); ++i) Link(i, units[i]);
     for (Node& node : nodes_) {
-        SortOnce(node.conflicts);
-        SortOnce(node.stops_with);
-        node.dependents = Together({&node.before, &node.required_by});
-        node.neighbours =
-            Together({&node.dependents, &node.after, &node.conflicts, &node.stops_with});
+        node.conflicts = SortOnce(node.conflicts);
+        node.stops_with = SortOnce(node.stops_with);
+        node.dependents = Together({node.before, node.required_by});
+        node.neighbours = Together({node.dependents, node.after, node.conflicts, node.stops_with});
     }
     size_t rank = 0;
     for (Index unit : Sorted()) nodes_[unit].rank = rank++;
@@ -99,9 +99,11 @@ void Order::Link(Index unit, const OrderUnit& given) {
     node.on_failure = Resolve(given.on_failure);
     node.on_success = Resolve(given.on_success);
     const Units required = Resolve(given.requires_);
-    node.needs = Together({&required, &node.binds_to});
+    node.needs = Together({required, node.binds_to});
     if (!given.joins.empty()) node.joins = Find(given.joins);
-    std::erase(node.after, unit);  // after itself: refused where units are checked
+    erase_if(node.after, [unit](Index other) {
+        return other == unit;
+    });  // after itself: refused where units are checked
     for (const auto* names : {&given.requires_, &given.binds_to})
         for (const std::string& name : *names)
             if (!Find(name)) node.missing.push_back(name);
@@ -122,14 +124,14 @@ Order::Units Order::Resolve(const std::vector<std::string>& names) const {
     Units found;
     for (const std::string& name : names)
         if (const auto unit = Find(name)) found.push_back(*unit);
-    SortOnce(found);
-    return found;
+    return SortOnce(std::move(found));
 }
 
 std::optional<Index> Order::Find(std::string_view name) const {
-    const auto found = by_name_.find(name);
-    if (found == by_name_.end()) return std::nullopt;
-    return found->second;
+    const auto found = std::ranges::lower_bound(
+        by_name_, name, {}, [this](Index unit) -> std::string_view { return Name(unit); });
+    if (found == by_name_.end() || Name(*found) != name) return std::nullopt;
+    return *found;
 }
 
 std::string Order::LostRequirement(const Node& node, std::span<const Standing> standings) const {
@@ -181,8 +183,7 @@ Order::Units Order::WaitsFor(Index unit, std::span<const Standing> standings) co
         if (const Standing& standing = standings[other];
             !standing.refused && (HasProcesses(standing.state) || IsUp(standing.state)))
             waits_for.push_back(other);
-    SortOnce(waits_for);
-    return waits_for;
+    return SortOnce(std::move(waits_for));
 }
 
 std::optional<Index> Order::MonitoredBy(Index unit) const {

@@ -13,13 +13,13 @@
 
 #include <cstddef>
 
-#include <map>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/rare.h"
 #include "supervisor/job.h"
 #include "supervisor/lifecycle.h"
 
@@ -114,13 +114,13 @@ class Order {
   private:
     struct Node {
         std::string name;
-        Units after, needs, wants, binds_to, conflicts, on_failure, on_success;
-        Units before;      // reverse of after
-        Units stops_with;  // who requires it, is bound to it or is part of it
-        Units required_by;
-        Units dependents;                  // before and required_by together
-        Units neighbours;                  // these, after and conflicts, and who is bound to it
-        std::vector<std::string> missing;  // required, and no unit has that name
+        List<Index> after, needs, wants, binds_to, conflicts, on_failure, on_success;
+        List<Index> before;      // reverse of after
+        List<Index> stops_with;  // who requires it, is bound to it or is part of it
+        List<Index> required_by;
+        List<Index> dependents;     // before and required_by together
+        List<Index> neighbours;     // these, after and conflicts, and who is bound to it
+        List<std::string> missing;  // required, and no unit has that name
         std::optional<Index> joins;
         size_t rank = 0;
     };
@@ -130,7 +130,7 @@ class Order {
     std::string LostRequirement(const Node& node, std::span<const Standing> standings) const;
 
     std::vector<Node> nodes_;
-    std::map<std::string, Index, std::less<>> by_name_;
+    Units by_name_;  // sorted by their names
 };
 
 }  // namespace husk::supervisor

@@ -171,6 +171,11 @@ class JsonReader {
         auto member = object_.FindMember(key);
         return member == object_.MemberEnd() ? nullptr : &member->value;
     }
+    void Text(const char* key, husk::Text& text) {
+        std::string value;
+        Text(key, value);
+        text = std::move(value);
+    }
     void Text(const char* key, std::string& text) {
         if (const Json* value = Find(key, [](const Json& v) { return v.IsString(); }))
             text.assign(value->GetString(), value->GetStringLength());
@@ -307,18 +312,18 @@ void ReadKeys(JsonReader& in, KeyDigests& keys) {
     InsertionSort(keys);  // as they were written
 }
 
-void ReadImages(JsonReader& in, std::vector<std::string>& images) {
+void ReadImages(JsonReader& in, List<std::string>& images) {
     const Json* list = in.Find("images", [](const Json& v) { return v.IsArray(); });
     if (!list) return;
     if (list->Size() > kMaxRecordImages) return in.Refuse("'images' is too long");
     for (const Json& item : list->GetArray()) {
         if (!item.IsString() || item.GetStringLength() > kMaxHistoryText)
             return in.Refuse("'images' holds something that is no path");
-        images.emplace_back(item.GetString(), item.GetStringLength());
+        images.push_back({item.GetString(), item.GetStringLength()});
     }
 }
 
-void ReadStored(JsonReader& in, std::vector<StoredDescriptor>& stored) {
+void ReadStored(JsonReader& in, List<StoredDescriptor>& stored) {
     const Json* list = in.Find("stored", [](const Json& v) { return v.IsArray(); });
     if (!list) return;
     if (list->Size() > kMaxRecordStored) return in.Refuse("'stored' is too long");

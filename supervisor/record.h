@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/rare.h"
 #include "base/time.h"
 #include "supervisor/activation.h"
 #include "supervisor/boot_times.h"
@@ -52,30 +53,30 @@ struct Record {
     uint64_t main_start_time = 0;  // ProcessStartTime() of life.main_pid: tells a reused pid
     // Of the command of Exec…= that runs; 0: none.
     pid_t command_pid = 0;
+    uint32_t id_range_base = 0;  // first host uid and gid of its user namespace, 0 = none
     uint64_t command_start_time = 0;
-    std::string command_cgroup;
+    Text command_cgroup;
     int log_text_slot = kNoSlot;  // PID 1's slots (base/init_protocol.h)
     int log_marks_slot = kNoSlot;
     int log_pipe_slot = kNoSlot;
-    int notify_slot = kNoSlot;  // the notify socket
+    int notify_slot = kNoSlot;   // the notify socket
     int network_slot = kNoSlot;  // its network namespace
-    int ready_slot = kNoSlot;   // NotifyFd=: our end of the pipe, until it is ready
-    std::vector<StoredDescriptor> stored;
-    std::string status_text;  // STATUS= of the program, plain and short
-    int status_errno = 0;     // ERRNO=
+    int ready_slot = kNoSlot;    // NotifyFd=: our end of the pipe, until it is ready
+    List<StoredDescriptor> stored;
+    Text status_text;              // STATUS= of the program, plain and short
+    int status_errno = 0;          // ERRNO=
+    JobKind job = JobKind::kNone;  // kStop, kRestart: waits for its turn (jobs.h)
     Health health;
     uint64_t oom_kills_before = 0;  // memory.events' oom_kill when this run was launched
     // What it was launched with last; empty before that, and where a person stopped it. In the file
     // by name: a name that this husk does not know becomes kUnknownKey.
     KeyDigests keys;
-    std::vector<std::string> images;  // where those lie that it uses (rootfs::ImageStore)
-    JobKind job = JobKind::kNone;     // kStop, kRestart: waits for its turn (jobs.h)
-    std::string job_why;
-    std::string trigger;  // "UNIT@TIME": the end of another unit that started it last (OnFailure=)
-    uint32_t id_range_base = 0;         // first host uid and gid of its user namespace, 0 = none
-    StartTimes first_start;             // since boot
-    Activation activation;              // [Timer] and [Socket]
-    std::vector<HistoryEntry> history;  // oldest first, the newest kMaxHistory
+    List<std::string> images;  // where those lie that it uses (rootfs::ImageStore)
+    Text job_why;
+    Text trigger;  // "UNIT@TIME": the end of another unit that started it last (OnFailure=)
+    StartTimes first_start;      // since boot
+    Activation activation;       // [Timer] and [Socket]
+    List<HistoryEntry> history;  // oldest first, the newest kMaxHistory
 
     void Remember(HistoryEntry entry);
 };

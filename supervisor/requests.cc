@@ -106,9 +106,8 @@ Status Manager::CheckUnits(const ControlRequest& request, bool refused_too) {
         if (entry != nullptr && (entry->runner || refused_too)) continue;
         if (entry != nullptr)
             return Fail("unit ", Quote(name), " is refused: ",
-                        entry->refused.problems.empty()
-                            ? std::string("see 'husk why'")
-                            : config::DescribeFirst(entry->refused.problems));
+                        entry->refused ? config::DescribeFirst(entry->refused->problems)
+                                       : std::string("see 'husk why'"));
         return Fail(Error::FromErrno(ENOENT, WhyAbsent(name)));
     }
     return {};
@@ -240,11 +239,10 @@ void Manager::AddUnit(Answer& answer, const Entry& entry, Detail detail) {
     if (entry.runner && detail == Detail::kListed)
         answer.AddListed(*entry.runner);
     else if (entry.runner)
-        answer.AddUnit(*entry.runner,
-                       entry.refused.problems.empty() ? entry.warnings : entry.refused.problems,
+        answer.AddUnit(*entry.runner, entry.refused ? entry.refused->problems : entry.warnings,
                        detail);
     else
-        answer.AddRefused(entry.refused);
+        answer.AddRefused(*entry.refused);
 }
 
 // The units that are asked for, or all, as far as they are in a state that is asked for.
@@ -274,7 +272,7 @@ std::vector<UnitTraffic> Manager::Traffic() const {
         // Cycles of requirements are refused, but for units that go on with an earlier file.
         for (int depth = 0; depth < 8 && mode->kind == config::NetworkMode::Kind::kContainer;
              ++depth) {
-            owner = &mode->unit;
+            owner = &static_cast<const std::string&>(mode->unit);
             const UnitRunner* next = Find(*owner);
             if (next == nullptr) break;
             mode = &next->unit().container.network;

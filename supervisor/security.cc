@@ -129,10 +129,8 @@ Result<SecurityReport> AssessFiles(const config::Unit& unit, const config::Syste
     facts.image_paths.assign(unit.container.image_mounts.size(), "/");
     facts.image_is_directory.assign(unit.container.image_mounts.size(), true);
     // Numbers of devices are the device's to tell; which there are, the unit says.
-    config::Unit without = unit;
-    without.container.devices.clear();
-    without.service.device_allow.clear();
-    auto spec = BuildSpec(without, system, device, facts);
+    facts.off_device = true;
+    auto spec = BuildSpec(unit, system, device, facts);
     if (!spec) return Fail(std::move(spec).error());
     auto filter = Filters().Get(unit.container, spec->capabilities);
     if (!filter) return Fail("key ", Quote(filter.error().key), ": ", filter.error().text);

@@ -293,7 +293,8 @@ Result<uint64_t> CapabilitySet(const Unit& unit) {
 }
 
 std::string HostNameOf(const Unit& unit) {
-    return unit.container.host_name.empty() ? unit.name.substr(0, 64) : unit.container.host_name;
+    const std::string& given = unit.container.host_name;
+    return given.empty() ? unit.name.substr(0, 64) : given;
 }
 
 // By what the content hangs on, and not by the content: that changes while containers have it.
@@ -414,9 +415,11 @@ Result<ContainerSpec> BuildSpec(const Unit& unit, const config::SystemConfig& sy
     spec.capabilities = *capabilities;
     spec.no_new_privileges = unit.container.no_new_privileges;
     spec.limits = BuildLimits(unit, system, device, facts);
-    auto devices = BuildDeviceRules(unit, facts.devices);
-    if (!devices) return Fail(std::move(devices).error());
-    spec.devices = std::move(*devices);
+    if (!facts.off_device) {
+        auto devices = BuildDeviceRules(unit, facts.devices);
+        if (!devices) return Fail(std::move(devices).error());
+        spec.devices = std::make_shared<container::DeviceRules>(std::move(*devices));
+    }
     spec.landlock = {.read = LandlockPaths(unit.container.landlock_read_paths),
                      .write = LandlockPaths(unit.container.landlock_write_paths),
                      .bind_ports = unit.container.landlock_bind_ports,

@@ -48,6 +48,7 @@ struct UnitFacts {
     std::vector<bool> volume_is_directory;
     std::vector<container::IoMax> io;  // FindIoLimits()
     UnitDevices devices;               // FindDevices()
+    bool off_device = false;           // nobody asked for devices: the spec has none
     // Where the images of image mounts lie, and whether what is mounted of them is a directory.
     std::vector<std::string> image_paths;
     std::vector<bool> image_is_directory;

@@ -210,6 +210,7 @@ void UnitRunner::RetrySockets(Instant at) {
 
 // Those whose address stays are kept, with all that waits in them.
 Status UnitRunner::OpenSockets() {
+    if (unit_.socket.listeners.empty() && record_.activation.sockets.empty()) return {};
     if (triggers_ == nullptr) triggers_ = std::make_unique<Triggers>();
     ForgetBrokenSockets();
     if (SocketsAreOpen()) return {};

@@ -181,7 +181,7 @@ void UnitRunner::OnCheckCommandDone(const CommandEnd& end) {
     if (checks_.output) device_.loop.Remove(checks_.output.get());
     checks_.output.reset();
     device_.loop.CancelTimer(std::exchange(checks_.deadline, 0));
-    std::string text = checks_.late.empty() ? Describe(end.exit) : checks_.late;
+    std::string text = checks_.late.empty() ? Describe(end.exit) : std::string(checks_.late);
     while (!checks_.text.empty() && (checks_.text.back() == '\n' || checks_.text.back() == ' '))
         checks_.text.pop_back();
     if (!checks_.text.empty()) text += Cat(": ", PlainLine(checks_.text, kMaxHealthText));

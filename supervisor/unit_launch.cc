@@ -64,7 +64,7 @@ Status UnitRunner::MakeReady(container::LaunchInput& input, std::vector<OwnedFd>
         if (!removed) HUSK_TRY(cgroup_.Change(plan_->spec.limits));
         HUSK_TRY(cgroup_.Create(plan_->spec.limits));
         limits_are_old_ = false;
-        HUSK_TRY(LimitDevices(plan_->spec.devices));
+        HUSK_TRY(LimitDevices(*plan_->spec.devices));
         leaf_usable_ = true;
     }
     auto attachments = OpenAttachments();
@@ -153,6 +153,7 @@ Status UnitRunner::Prepare(bool runs) {
     if (!plan) return Fail(std::move(plan).error());
     plan_ = std::move(*plan);
     plan_->steps = device_.tree_steps.Share(std::move(plan_->steps));
+    plan_->spec.devices = device_.device_rules.Share(std::move(plan_->spec.devices));
     plan_is_old_ = false;
     if (runs) {
         images_.clear();

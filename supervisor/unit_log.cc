@@ -41,7 +41,7 @@ Status UnitRunner::OpenLog() {
 }
 
 void UnitRunner::TakeLog(UnitLog log) {
-    log_.emplace(std::move(log));
+    log_ = std::move(log);
     device_.logs.Add(&*log_);
     FollowLogKeys();
     WatchLog();

@@ -81,7 +81,7 @@ void UnitRunner::FollowLinks() {
     std::string text = Join(*missing, ", ");
     if (text == lost_links_) return;
     const bool lost = !text.empty();
-    Note(Cat("link ", Quote(lost ? text : lost_links_),
+    Note(Cat("link ", Quote(lost ? text : std::string(lost_links_)),
              lost ? " is gone, and the unit's link upon it" : " is back, and the unit's link"));
     lost_links_ = std::move(text);
 }

@@ -49,7 +49,7 @@ UnitRunner::UnitRunner(Device& device, RunnerHost& host, config::Unit unit, cont
     : device_(device),
       host_(host),
       unit_(std::move(unit)),
-      policy_(PolicyOf(unit_, device.system)),
+      policy_(device.policies.Share(std::make_shared<Policy>(PolicyOf(unit_, device.system)))),
       cgroup_(Cat(device.cgroup_parent, "/", unit_.name)),
       ids_(ids) {
     record_.unit = unit_.name;
@@ -82,8 +82,8 @@ void UnitRunner::Reread(config::Unit unit) {
     UpdateActivation();
 }
 
-Status UnitRunner::Reload(config::Unit unit) {
-    Replace(std::move(unit));
+Status UnitRunner::Reload(config::Unit& unit) {
+    Replace(std::exchange(unit, std::move(unit_)));
     TakePolicy();
     record_.keys = DigestsOf(unit_);
     FollowLogKeys();
@@ -144,7 +144,8 @@ void UnitRunner::Replace(config::Unit unit) {
 }
 
 void UnitRunner::TakePolicy() {
-    if (std::exchange(policy_is_old_, false)) policy_ = PolicyOf(unit_, device_.system);
+    if (!std::exchange(policy_is_old_, false)) return;
+    policy_ = device_.policies.Share(std::make_shared<Policy>(PolicyOf(unit_, device_.system)));
 }
 
 void UnitRunner::Note(const std::string& text) {
@@ -184,13 +185,13 @@ void UnitRunner::Dispatch(Event event) {
     if (std::exchange(dispatching_, true)) return;
     while (!events_.empty()) {
         const Event next = std::move(events_.front());
-        events_.pop_front();
+        events_.erase(events_.begin());
         Life& life = record_.life;
         const State before = life.state;
         if (!HasProcesses(before)) TakePolicy();
         const std::string reason = life.reason;
         const Instant now = MonotonicNow();
-        const auto actions = Advance(life, policy_, next, now, Random());
+        const auto actions = Advance(life, *policy_, next, now, Random());
         NoteStart(record_.first_start, life, now);
         if (life.reason != reason || life.state != before) Remember(reason);
         if (Lives(before) && !Lives(life.state)) DropMounts();
@@ -215,6 +216,7 @@ void UnitRunner::Dispatch(Event event) {
     }
     dispatching_ = false;
     if (unsaved_) Save();
+    events_ = std::vector<Event>();  // clear() would keep the room of one for each unit
     UpdateActivation();
 }
 

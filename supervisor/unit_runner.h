@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <sys/types.h>
 
-#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -51,7 +50,10 @@ struct Device {
     CrashLog& crash_log;
     Filters filters;  // most units share one
     container::DevicePrograms device_programs = {};
+    // What the plans of units that are alike have in common.
     SharedValues<rootfs::TreeSteps> tree_steps = {};
+    SharedValues<container::DeviceRules> device_rules = {};
+    SharedValues<Policy> policies = {};
     size_t stored_descriptors = 0;  // FDSTORE=1 of all units
     LogBudget logs = LogBudget();
     Networks networks = {};
@@ -124,7 +126,8 @@ class UnitRunner {
     // The three ways to take what its files say now. No key has changed, at most places:
     void Reread(config::Unit unit);
     // Only live keys have: they hold at once. An error is a limit that the kernel did not take.
-    Status Reload(config::Unit unit);
+    // `unit` is the former one then.
+    Status Reload(config::Unit& unit);
     // Something to know of the unit until its next launch.
     void Warn(std::string text);
     // What in its limits and devices cannot be carried out on this device, as `unit` has them.
@@ -348,26 +351,24 @@ class UnitRunner {
     Device& device_;
     RunnerHost& host_;
     config::Unit unit_;
-    Policy policy_;
+    std::shared_ptr<const Policy> policy_;
     Record record_;
     container::Cgroup cgroup_;
     container::IdRange ids_;
-    std::vector<std::string> images_;  // those of a plan that is being made
-    std::vector<std::string> notes_;   // of the last launch: owners that show as nobody, …
+    List<std::string> images_;  // those of a plan that is being made
+    List<std::string> notes_;   // of the last launch: owners that show as nobody, …
 
     std::unique_ptr<container::Plan> plan_;
-    std::vector<std::unique_ptr<UnitCommand>> sessions_;
+    List<std::unique_ptr<UnitCommand>> sessions_;
     // The last one is that which the lifecycle waits for; before it, those that it gave up on.
-    std::vector<std::unique_ptr<UnitCommand>> commands_;
+    List<std::unique_ptr<UnitCommand>> commands_;
     const UnitCommand* command_ = nullptr;  // of commands_; none: nothing is waited for
     // One that waits until the container is built: the main process has not executed its program.
     std::optional<std::pair<CommandKind, int>> later_command_;
-    bool plan_is_old_ = false;    // made of an earlier unit: good for what runs, not for a launch
-    bool policy_is_old_ = false;  // the same
     SecretOwners secret_owners_;  // of the plan
-    std::string lost_links_;      // that its own stood upon
+    Text lost_links_;             // that its own stood upon
     OwnedFd network_;             // its namespace, where it is in networks of husk's
-    std::optional<UnitLog> log_;
+    Boxed<UnitLog> log_;
     uint64_t program_of_ = 0;  // RunInit=: main_start_time of the run whose program this is
     pid_t program_pid_ = 0;
     OwnedFd pidfd_, status_, group_events_;
@@ -378,7 +379,10 @@ class UnitRunner {
     // was ever written to ("cgroup: fix race between fork and cgroup.kill").
     bool leaf_usable_ = false;
     bool limits_are_old_ = true;  // of the leaf: those of an earlier plan, or supervisor
-    bool own_child_ = false;       // ours to wait for; otherwise PID 1's
+    bool own_child_ = false;      // ours to wait for; otherwise PID 1's
+    bool plan_is_old_ = false;    // made of an earlier unit: good for what runs, not for a launch
+    bool policy_is_old_ = false;  // the same
+    bool quiet_ = false, dispatching_ = false, save_failed_ = false, unsaved_ = false;
     struct Notify {
         OwnedFd socket, ready_pipe;
         bool watched = false;
@@ -386,7 +390,7 @@ class UnitRunner {
         bool reload_answered = false;  // RELOADING=1 came since the reload was asked for
         unsigned noted = 0;            // bits of NotifyNote
         EventLoop::TimerId pause = 0, ready_pause = 0;
-        std::vector<OwnedFd> stored;  // as record_.stored
+        List<OwnedFd> stored;  // as record_.stored
         std::unique_ptr<ForeignCloser> closer;
     } notify_;
     struct Checks {
@@ -394,15 +398,13 @@ class UnitRunner {
         std::unique_ptr<HealthProbe> probe;
         std::unique_ptr<UnitCommand> command;
         OwnedFd output;
-        std::string text, late;  // what it has written; why it was killed
+        std::string text;  // what it has written
+        Text late;         // why it was killed
         size_t read = 0;
-        std::vector<std::function<void(const CheckResult&)>> waiters;
+        List<std::function<void(const CheckResult&)>> waiters;
     } checks_;
     std::unique_ptr<Triggers> triggers_;
-    bool quiet_ = false;
-    std::deque<Event> events_;
-    bool dispatching_ = false;
-    bool save_failed_ = false, unsaved_ = false;
+    std::vector<Event> events_;
     Instant log_heard_{};
     EventLoop::TimerId timer_ = 0, log_timer_ = 0, drop_timer_ = 0, retry_timer_ = 0,
                        group_timer_ = 0;

@@ -193,7 +193,7 @@ Result<SecretOwners> FindSecretOwners(const config::Unit& unit, const rootfs::Us
                                       std::string_view passwd, std::string_view group) {
     SecretOwners owners;
     for (const SecretSpec& secret : unit.container.secrets) {
-        owners.emplace_back(user.uid, user.gid);
+        owners.push_back({user.uid, user.gid});
         if (secret.user.empty() && secret.group.empty()) continue;
         auto ids = rootfs::ResolveUser({secret.user, secret.group, {}}, passwd, group);
         if (!ids) return Fail(std::move(ids).error().Wrap("secret ", Quote(secret.name)));

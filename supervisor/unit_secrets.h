@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/rare.h"
 #include "config/unit.h"
 #include "container/spec.h"
 #include "rootfs/users.h"
@@ -36,7 +37,7 @@ void AddSecretMounts(const config::Unit& unit, const DeviceFacts& device,
 
 // For each Secret=, in the order of the unit, whose it is, in the container's ids: uid= and gid=,
 // else the unit's own.
-using SecretOwners = std::vector<std::pair<uint32_t, uint32_t>>;
+using SecretOwners = List<std::pair<uint32_t, uint32_t>>;
 Result<SecretOwners> FindSecretOwners(const config::Unit& unit, const rootfs::UserIds& user,
                                       std::string_view passwd, std::string_view group);
 

@@ -176,10 +176,9 @@ Status Manager::CarryOutUpdate(Entry& entry, Update& update) {
     if (done && !HasProcesses(state) && state != State::kWaiting) {
         runner.Replace(std::move(update.unit.unit));
     } else if (done) {
-        config::Unit before = runner.unit();
-        done = runner.Reload(std::move(update.unit.unit));
+        done = runner.Reload(update.unit.unit);
         // The kernel has taken the former values before.
-        if (!done) (void)runner.Reload(std::move(before));
+        if (!done) (void)runner.Reload(update.unit.unit);
     }
     if (!done) PutBack(update.files);
     ForgetChange();

@@ -68,8 +68,9 @@ TEST(DeviceFiles, WhatCannotBeMountedIsSaid) {
               "2: mount '/a': husk does not grow f2fs\n");
     EXPECT_EQ(Load("[Mounts]\nWhere=/a\nType=tmpfs\nWhere=/a\nType=tmpfs\n").said,
               "4: mount '/a': it is there already (line 2)\n");
-    EXPECT_EQ(Load("[System]\nStateDevice=LABEL=s\n[Mounts]\nWhere=/var/lib/husk\nType=tmpfs\n").said,
-              "4: mount '/var/lib/husk': StateDevice= is mounted there\n");
+    EXPECT_EQ(
+        Load("[System]\nStateDevice=LABEL=s\n[Mounts]\nWhere=/var/lib/husk\nType=tmpfs\n").said,
+        "4: mount '/var/lib/husk': StateDevice= is mounted there\n");
     for (const char* options : {"nofail", "x-systemd.automount", "noatime,,ro", "a b"})
         EXPECT_FALSE(ParseMountOptions(options)) << options;
 }
@@ -92,8 +93,8 @@ TEST(DeviceFiles, DevicesAreNamedByPathOrTag) {
 }
 
 TEST(DeviceFiles, KeysBehindNodeAreAboutThatNode) {
-    const Read read =
-        Load("[Devices]\nNode=/dev/ttyUSB*\nUser=7\nGroup=dialout\nMode=0660\nLink=modem\nNode=a/b\n");
+    const Read read = Load(
+        "[Devices]\nNode=/dev/ttyUSB*\nUser=7\nGroup=dialout\nMode=0660\nLink=modem\nNode=a/b\n");
     EXPECT_EQ(read.said, "");
     ASSERT_EQ(read.system.nodes.size(), 2u);
     EXPECT_EQ(read.system.nodes[0].match, "ttyUSB*");
@@ -102,8 +103,8 @@ TEST(DeviceFiles, KeysBehindNodeAreAboutThatNode) {
     EXPECT_EQ(read.system.nodes[0].mode, 0660u);
     EXPECT_EQ(read.system.nodes[0].link, "modem");
     EXPECT_FALSE(read.system.nodes[1].mode);
-    for (const char* bad : {"Node=../x", "Node=", "Node=/dev/", "Node=x\nMode=4755",
-                            "Node=x\nLink=../../etc/passwd"})
+    for (const char* bad :
+         {"Node=../x", "Node=", "Node=/dev/", "Node=x\nMode=4755", "Node=x\nLink=../../etc/passwd"})
         EXPECT_TRUE(bad == std::string_view("Node=") ||
                     !Load(Cat("[Devices]\n", bad, "\n")).said.empty())
             << bad;

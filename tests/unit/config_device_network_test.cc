@@ -55,9 +55,10 @@ TEST(DeviceNetwork, KeysBehindLinkAreAboutThatLink) {
 }
 
 TEST(DeviceNetwork, AKeyWithoutALinkIsNobodys) {
-    EXPECT_EQ(Load("[Network]\nAddress=10.1.0.2/24\nLink=eth0\n").said,
-              "2: key 'Address': it stands before any Link= (write Link= in front of it, with what it "
-              "is for)\n");
+    EXPECT_EQ(
+        Load("[Network]\nAddress=10.1.0.2/24\nLink=eth0\n").said,
+        "2: key 'Address': it stands before any Link= (write Link= in front of it, with what it "
+        "is for)\n");
     const Read bad =
         Load("[Network]\nLink=eth0\nLink=lo\nMTU=1400\nLink=eth0\nAddress=10.1.0.2/24\n");
     EXPECT_EQ(bad.said,

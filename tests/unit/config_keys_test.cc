@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "base/text.h"
-#include "config/network_values.h"
 #include "config/keys.h"
 #include "config/limits.h"
 #include "config/load.h"
+#include "config/network_values.h"
 #include "config/rules.h"
 
 namespace husk::config {
@@ -201,14 +201,14 @@ const std::vector<KeyLine>& Lines() {
          [](const Unit& u) { return u.container.host_name == "web-1.local"; }, "-web"},
         {"Container", "Volume", "/data:/srv:ro,noexec,noidmap,rbind,dev",
          [](const Unit& u) {
-             const Volume& v = u.container.volumes.at(0);
+             const Volume& v = u.container.volumes[0];
              return v.source == "/data" && !v.named && v.destination == "/srv" && v.read_only &&
                     v.no_exec && !v.idmap && v.recursive && v.no_suid && !v.no_dev && v.at.line > 0;
          },
          "/data:/srv:Z"},
         {"Container", "Tmpfs", "/cache:size=1M,mode=700,noexec,ro",
          [](const Unit& u) {
-             const TmpfsMount& t = u.container.tmpfs.at(0);
+             const TmpfsMount& t = u.container.tmpfs[0];
              return t.destination == "/cache" && t.size == 1 << 20 && t.mode == 0700 && t.no_exec &&
                     t.read_only;
          },
@@ -247,7 +247,7 @@ const std::vector<KeyLine>& Lines() {
          "type=bind,source=/a"},
         {"Container", "ImageVerity",
          "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\nImage=web",
-         [](const Unit& u) { return u.container.image_verity.size() == 64; }, "abc"},
+         [](const Unit& u) { return std::string(u.container.image_verity).size() == 64; }, "abc"},
         {"Container", "Mask", "/a:/b/",
          [](const Unit& u) {
              return Is(u.container.mask, {"/a", "/b"});
@@ -478,10 +478,10 @@ const std::vector<KeyLine>& Lines() {
         {"Service", "CPUWeight", "idle", [](const Unit& u) { return u.service.cpu_weight == 0u; },
          "0"},
         {"Service", "AllowedCPUs", "0-3 5,7",
-         [](const Unit& u) { return u.service.allowed_cpus == "0-3,5,7"; }, "3-1"},
+         [](const Unit& u) { return u.service.allowed_cpus == std::string("0-3,5,7"); }, "3-1"},
         {"Service", "TasksMax", "9", [](const Unit& u) { return u.service.tasks_max == 9u; }, "0%"},
         {"Service", "AllowedMemoryNodes", "0\nAllowedMemoryNodes=2-3",
-         [](const Unit& u) { return u.service.allowed_memory_nodes == "0,2-3"; }, "x"},
+         [](const Unit& u) { return u.service.allowed_memory_nodes == std::string("0,2-3"); }, "x"},
         {"Service", "MemoryZSwapMax", "64M",
          [](const Unit& u) { return u.service.memory_zswap_max == Bytes(64 << 20); }, "64MB"},
         {"Service", "IOWeight", "10000",

@@ -244,12 +244,12 @@ TEST_F(ConfigLoad, AVolumeFileSaysWhatItsNewFolderIsLike) {
     ASSERT_EQ(loaded.volumes.size(), 1u);
     EXPECT_EQ(loaded.volumes[0].volume.description, "of data");
     const auto& volumes = Get(loaded, "db").container.volumes;
-    EXPECT_EQ(volumes.at(0).user, 70u);
-    EXPECT_EQ(volumes.at(0).group, 71u);
-    EXPECT_EQ(volumes.at(0).mode, 01770u);
+    EXPECT_EQ(volumes[0].user, 70u);
+    EXPECT_EQ(volumes[0].group, 71u);
+    EXPECT_EQ(volumes[0].mode, 01770u);
     for (size_t other : {1u, 2u}) {
-        EXPECT_EQ(volumes.at(other).user, kUnitsOwn);
-        EXPECT_EQ(volumes.at(other).mode, 0755u);
+        EXPECT_EQ(volumes[other].user, kUnitsOwn);
+        EXPECT_EQ(volumes[other].mode, 0755u);
     }
 }
 

@@ -149,7 +149,7 @@ TEST(Values, AMemberOfANetworkMaySayHowItIsSeenThere) {
             "interface_name=lan0")
             .value();
     ASSERT_EQ(mode.kind, NetworkMode::Kind::kMember);
-    const NetworkMembership& lan = mode.networks.at(0);
+    const NetworkMembership& lan = mode.networks[0];
     EXPECT_EQ(lan.network, "lan");
     EXPECT_EQ(lan.ip4, ParseIpAddress("10.0.0.5").value());
     EXPECT_EQ(lan.ip6, ParseIpAddress("fd00::5").value());

@@ -222,7 +222,7 @@ TEST(CgroupAttributes, SayEachLimitInTheKernelsWords) {
                        .tasks_max = 100,
                        .cpu_quota_us = 25'000,
                        .cpu_weight = 50,
-                       .cpus = "0-1"}),
+                       .cpus = std::string("0-1")}),
               (std::vector<std::string>{
                   "memory.min=1", "memory.low=2", "memory.high=3", "memory.max=67108864",
                   "memory.swap.max=0", "memory.oom.group=1", "pids.max=100", "cpu.max=25000 100000",
@@ -235,7 +235,7 @@ TEST(CgroupAttributes, SayEachLimitInTheKernelsWords) {
     EXPECT_EQ(Written({.memory_max = 1, .oom_group = false}),
               std::vector<std::string>{"memory.max=1"});
     EXPECT_EQ(Written({.memory_zswap_max = kNoLimit,
-                       .memory_nodes = "0",
+                       .memory_nodes = std::string("0"),
                        .io = {{.major = 8, .minor = 16, .read_bytes = 10, .writes = 3}}}),
               (std::vector<std::string>{"memory.zswap.max=max", "cpuset.mems=0",
                                         "io.max=8:16 rbps=10 wbps=max riops=max wiops=3"}));
@@ -283,8 +283,8 @@ TEST(CgroupDefaults, TakeBackWhatALeafInUseMayHave) {
                             .tasks_max = 6,
                             .cpu_quota_us = 7,
                             .cpu_weight = 0,
-                            .cpus = "0",
-                            .memory_nodes = "0",
+                            .cpus = std::string("0"),
+                            .memory_nodes = std::string("0"),
                             .io_weight = 7,
                             .io = {{.major = 8, .minor = 0}, {.major = 8, .minor = 16}}})
                     .empty());

@@ -198,6 +198,20 @@ TEST(RootPlan, OfASkeletonHasTheMountPointsAndFilesOfTheUnit) {
     EXPECT_TRUE(planned.Attached("/data").no_suid);
 }
 
+TEST(RootPlan, KeepsWhatNoOtherContainerHasBesideItsSteps) {
+    auto plan_with = [](const char* name, bool own) {
+        RootSpec spec = Skeleton();
+        spec.files = {{"/etc/passwd", "root\n"},
+                      {.path = "/etc/hostname", .content = name, .own = own}};
+        return std::move(*PlanRoot(spec, FakeTree()));
+    };
+    const RootPlan web = plan_with("web", true), db = plan_with("db", true);
+    EXPECT_EQ(web.steps, db.steps);
+    EXPECT_EQ(web.contents, std::vector<std::string>{"web"});
+    EXPECT_EQ(db.contents, std::vector<std::string>{"db"});
+    EXPECT_NE(plan_with("web", false).steps, plan_with("db", false).steps);
+}
+
 TEST(RootPlan, OfAnImageWithEverythingMountsItAsItIs) {
     RootSpec spec = OfTree();
     spec.tree_idmap = true;

@@ -107,7 +107,7 @@ TEST(HasActivation, IsOfATimerOrASocket) {
     unit.timer.on_boot = {seconds(1)};
     EXPECT_TRUE(HasActivation(unit));
     unit.timer = {};
-    unit.socket.listeners.emplace_back();
+    unit.socket.listeners.push_back({});
     EXPECT_TRUE(HasActivation(unit));
 }
 

@@ -150,10 +150,10 @@ TEST(Health, WithoutStartupRetriesItIsTriedForEver) {
 
 TEST(Health, WhatIsCheckedIsNamed) {
     HealthSection section;
-    section.http = {.host = "::1", .port = 8080, .path = "/health"};
+    section.http = config::HealthTarget{.host = "::1", .port = 8080, .path = "/health"};
     EXPECT_EQ(DescribeCheck({}, section), "'http://[::1]:8080/health'");
     section.http.reset();
-    section.tcp = {.host = "localhost", .port = 5432};
+    section.tcp = config::HealthTarget{.host = "localhost", .port = 5432};
     EXPECT_EQ(DescribeCheck({}, section), "'localhost:5432'");
 }
 
@@ -165,7 +165,7 @@ TEST(Health, ALongCommandOrResultIsCut) {
     const auto change =
         TakeResult(unit.health, unit.section, {.text = std::string(9000, 'y')}, kBegin);
     EXPECT_LT(change.reason.size(), 900u);
-    EXPECT_EQ(unit.health.last_text.size(), kMaxHealthText);
+    EXPECT_EQ(std::string(unit.health.last_text).size(), kMaxHealthText);
 }
 
 TEST(Health, NewKeysHoldFromTheNextCheckOn) {

@@ -120,7 +120,7 @@ TEST(Record, ATimerAndSocketsComeBack) {
     EXPECT_EQ(ParseRecord(Serialize(Full()))->activation, Activation{});
     EXPECT_NE(ErrorOf(Replaced(Serialize(record), "\"disarmed\"", "\"loaded\"")), "");
     EXPECT_NE(ErrorOf(Replaced(Serialize(record), "\"slot\":7", "\"slot\":-2")), "");
-    record.activation.sockets.resize(65);
+    while (record.activation.sockets.size() < 65) record.activation.sockets.push_back({});
     EXPECT_EQ(ErrorOf(Serialize(record)), "record is damaged: 'sockets' is too long");
 }
 
@@ -224,7 +224,8 @@ TEST(Record, WithTheLongestTextsIsStillReadable) {
     record.life.last_exit.text = text;
     for (size_t i = 0; i < kMaxHistory; ++i) record.Remember({{}, 0, text});
     record.status_text = record.health.last_text = text;
-    record.stored.assign(kMaxRecordStored, {.name = std::string(kMaxDescriptorName, '"')});
+    while (record.stored.size() < kMaxRecordStored)
+        record.stored.push_back({.name = std::string(kMaxDescriptorName, '"')});
     const auto back = ParseRecord(Serialize(record));
     ASSERT_TRUE(back) << back.error().text();
     EXPECT_EQ(back->life.reason, text.substr(0, 4096));

@@ -166,7 +166,7 @@ TEST_F(SpecOfUnit, HasItsLimits) {
     service.tasks_max = 7;
     service.cpu_quota = 15'000;
     service.cpu_weight = 20;
-    service.allowed_cpus = "1";
+    service.allowed_cpus = std::string("1");
     service.oom_policy = config::OomPolicy::kContinue;
     const auto limits = Build().limits;
     EXPECT_EQ(limits.memory_max, uint64_t{64 << 20});
@@ -176,7 +176,7 @@ TEST_F(SpecOfUnit, HasItsLimits) {
     EXPECT_EQ(limits.cpu_quota_us, 150'000u);
     EXPECT_EQ(limits.cpu_period_us, 100'000u);
     EXPECT_EQ(limits.cpu_weight, 20u);
-    EXPECT_EQ(limits.cpus, "1");
+    EXPECT_EQ(*limits.cpus, "1");
     EXPECT_FALSE(limits.oom_group);
 }
 
