@@ -51,7 +51,8 @@ class Device:
         return look() - before
 
     def unit(self, name: str) -> dict:
-        return json.loads(self.run(f"husk status {name} --json"))["units"][0]
+        # Its exit status says whether the unit is well.
+        return json.loads(self._machine.run(f"husk status {name} --json").text)["units"][0]
 
     def deed(self, *words, marks: int) -> list[guest.Mark]:
         """The marks that bench/deed.c and what follows from its deed give."""

@@ -130,7 +130,7 @@ class counted:
         self._out.write_text("")
         words = {"BENCH_INIT": init, "BENCH_ARGUMENT": argument, "BENCH_COUNT": count, "BENCH_KIND": kind,
                  "BENCH_AGENT": initramfs.AGENT if agent else ""}
-        given = " ".join(f"{name}={value}" for name, value in words.items() if value)
+        given = " ".join(f"{name}={value}" for name, value in words.items() if value != "")
         more = f",profile={profile},programs={count}" if profile else ""
         files = [*options.pop("files", []), (build_dir() / "bench/first", "/init")]
         options.setdefault("kernel", bare_kernel())
