@@ -97,7 +97,8 @@ def table(kind: str, count: int, runs: int) -> dict:
                  for counts in ([one.instructions for one in spans] for spans in took.values()))
     return figures.texts(f"Boot of {count} {kind}", ["million instructions", "times bare", "of them in programs",
                          "idle, ms of the guest's time"], rows, runs,
-                         notes=[f"The instructions of one contender's runs differ by at most {100 * widest:.2f} %."])
+                         notes=["One run says nothing of the spread." if runs == 1 else
+                                f"The instructions of one contender's runs differ by at most {100 * widest:.2f} %."])
 
 
 def show_functions(who: str, kind: str, count: int) -> None:
