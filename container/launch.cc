@@ -253,6 +253,15 @@ std::string FormatOffset(int64_t nanoseconds) {
                FormatDuration(Duration(nanoseconds < 0 ? -nanoseconds : nanoseconds)));
 }
 
+// namespaces(7): what the kernel answers where it has no namespaces of a kind, or may make no more.
+const char* WhatNamespacesNeed(uint64_t flags, int error) {
+    if (error != ENOSPC && error != EINVAL) return "";
+    return (flags & CLONE_NEWUSER) != 0
+               ? ": make a user namespace and others (CONFIG_USER_NS; "
+                 "/proc/sys/user/max_user_namespaces, and its neighbours for the others)"
+               : ": make namespaces (/proc/sys/user/max_…_namespaces)";
+}
+
 // The user namespace is the container's own, so its ids are those that own files for it.
 Status MapAttachments(pid_t pid, const Plan& plan, const LaunchInput& input,
                       std::vector<std::string>& unmapped) {
@@ -332,7 +341,7 @@ Result<Launching> Launch(const Plan& plan, LaunchInput input) {
         arguments.cgroup = static_cast<uint64_t>(input.cgroup);
     }
     const pid_t pid = sys::clone3(arguments);
-    if (pid < 0) return FailErrno("clone3");
+    if (pid < 0) return FailErrno("clone3", WhatNamespacesNeed(arguments.flags, errno));
     if (pid == 0) {
         // Our copy of the other end, or the end of the file would never come.
         (void)::close(go->write.get());
